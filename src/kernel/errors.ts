@@ -1,0 +1,210 @@
+/**
+ * Every way the broker says no: a stable code, its HTTP status, a title and what the asker can do about it.
+ * docs/ERRORS.md lists the same codes and a test compares the two. The code is the contract; the detail is
+ * for people and may change.
+ */
+
+export const problems = {
+  INVALID_REQUEST: {
+    status: 400,
+    title: 'The request is malformed',
+    help: 'Correct the fields named in errors[].',
+  },
+  START_IN_PAST: {
+    status: 400,
+    title: 'The start lies in the past',
+    help: 'Use a later start_time, or NOW.',
+  },
+  UNAUTHENTICATED: {
+    status: 401,
+    title: 'No valid credentials',
+    help: 'Send Authorization: Bearer with a token of a configured issuer.',
+  },
+  POLICY_DENIED: {
+    status: 403,
+    title: 'Policy does not allow this',
+    help: 'Ask GET /v1/decisions/{decision_id} which rules decided.',
+  },
+  QUOTA_EXCEEDED: {
+    status: 403,
+    title: 'A quota of the project is used up',
+    help: 'Release something, or ask for a larger quota.',
+  },
+  NOT_FOUND: { status: 404, title: 'No such resource', help: 'It does not exist, or is not yours to see.' },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    title: 'The resource does not know this method',
+    help: 'See /openapi.json.',
+  },
+  NOT_ACCEPTABLE: {
+    status: 406,
+    title: 'None of the accepted formats is served',
+    help: 'Accept application/json.',
+  },
+  NO_FEASIBLE_SLOT: {
+    status: 409,
+    title: 'No path with enough capacity in the window',
+    help: 'See bottlenecks[] and alternatives[].',
+  },
+  WRONG_STATE: {
+    status: 409,
+    title: 'The circuit cannot do that in its present state',
+    help: 'See allowed_actions[].',
+  },
+  CHANGE_PENDING: {
+    status: 409,
+    title: 'Another change of this circuit is under way',
+    help: 'Wait until it is agreed or dropped.',
+  },
+  CLIENT_REF_TAKEN: {
+    status: 409,
+    title: 'Another circuit of the project carries this client_ref',
+    help: 'See the circuit named in the detail.',
+  },
+  OFFER_TAKEN: { status: 409, title: 'The offered slot is gone', help: 'Ask for new offers.' },
+  IDEMPOTENCY_IN_PROGRESS: {
+    status: 409,
+    title: 'A request with this Idempotency-Key is still running',
+    help: 'Try again shortly.',
+  },
+  HOLD_EXPIRED: {
+    status: 410,
+    title: 'The hold has expired',
+    help: 'Ask again; hold_s sets how long a hold lasts.',
+  },
+  OFFER_EXPIRED: { status: 410, title: 'The offer has expired', help: 'Ask for new offers.' },
+  STALE_REVISION: {
+    status: 412,
+    title: 'The resource has changed since',
+    help: 'Read it again and use its new ETag.',
+  },
+  PAYLOAD_TOO_LARGE: { status: 413, title: 'The body is larger than 256 KiB', help: 'Split the request.' },
+  UNSUPPORTED_MEDIA_TYPE: {
+    status: 415,
+    title: 'The body is not JSON',
+    help: 'Send application/json, not compressed.',
+  },
+  DEADLINE_UNREACHABLE: {
+    status: 422,
+    title: 'The deadline cannot be met',
+    help: 'The detail says how much time is missing.',
+  },
+  NOT_HOME: {
+    status: 422,
+    title: 'Neither end belongs to this domain',
+    help: 'Ask the broker of the domain named in `domain`.',
+  },
+  IDEMPOTENCY_KEY_REUSED: {
+    status: 422,
+    title: 'The Idempotency-Key was used for another request',
+    help: 'Use a new key.',
+  },
+  NOT_SUPPORTED: {
+    status: 422,
+    title: 'This is part of the contract but not offered here',
+    help: 'The detail names what is missing.',
+  },
+  PRECONDITION_REQUIRED: {
+    status: 428,
+    title: 'If-Match is required',
+    help: 'Send the ETag of the representation that you changed.',
+  },
+  RATE_LIMITED: { status: 429, title: 'Too many requests', help: 'Wait as Retry-After says.' },
+  HEADERS_TOO_LARGE: { status: 431, title: 'The headers are too large', help: 'Send smaller ones.' },
+  INTERNAL: { status: 500, title: 'The broker failed', help: 'Quote request_id to the operator.' },
+  PEER_FAILED: {
+    status: 502,
+    title: 'A peer domain did not answer',
+    help: 'Try again later; `domain` says which.',
+  },
+  NOT_LEADER: {
+    status: 503,
+    title: 'This instance stands by',
+    help: 'Ask the other instance, or try again as Retry-After says.',
+  },
+  STORE_FULL: {
+    status: 503,
+    title: 'The store has no room',
+    help: 'Releases still work; the operator must free space.',
+  },
+  STORE_UNAVAILABLE: {
+    status: 503,
+    title: 'The store cannot be reached',
+    help: 'Try again as Retry-After says.',
+  },
+  OVERLOADED: { status: 503, title: 'Too much is under way', help: 'Try again as Retry-After says.' },
+  STOPPING: { status: 503, title: 'The broker is stopping', help: 'Try again as Retry-After says.' },
+} as const;
+
+export type ProblemCode = keyof typeof problems;
+
+/** One field at fault; `pointer` is an RFC 6901 JSON pointer into the body, or the name of a parameter. */
+export interface FieldError {
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+/** What blocks: a link, port or label, when, and how much of it is free there. */
+export interface Bottleneck {
+  readonly kind: 'LINK' | 'PORT' | 'LABEL' | 'NODE' | 'NO_ROUTE';
+  readonly id: string;
+  readonly free_mbps?: number;
+  readonly needed_mbps?: number;
+  readonly start_time?: string;
+  readonly end_time?: string;
+  readonly detail?: string;
+}
+
+/** Something that could be booked instead. */
+export interface Alternative {
+  readonly start_time: string;
+  readonly end_time?: string;
+  readonly bandwidth_mbps: number;
+}
+
+export interface ProblemDetails {
+  readonly errors?: readonly FieldError[];
+  readonly decision_id?: string;
+  readonly bottlenecks?: readonly Bottleneck[];
+  readonly alternatives?: readonly Alternative[];
+  readonly proof?: 'PROVEN_IMPOSSIBLE' | 'BUDGET_SPENT';
+  readonly domain?: string;
+  readonly allowed_actions?: readonly string[];
+  readonly retry_after_s?: number;
+}
+
+/** A refusal that is meant for the asker. Anything else that is thrown is a bug and answers INTERNAL. */
+export class BrokerError extends Error {
+  override readonly name = 'BrokerError';
+  readonly code: ProblemCode;
+  readonly details: ProblemDetails;
+  constructor(code: ProblemCode, detail: string, details: ProblemDetails = {}, options?: ErrorOptions) {
+    super(detail, options);
+    this.code = code;
+    this.details = details;
+  }
+  get status(): number {
+    return problems[this.code].status;
+  }
+}
+
+/** The stored and served form of a refusal (RFC 9457), without the request's own id. */
+export interface Problem extends ProblemDetails {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: ProblemCode;
+  readonly detail: string;
+}
+
+export function toProblem(error: BrokerError): Problem {
+  const { status, title } = problems[error.code];
+  return {
+    type: `urn:turnpike:problem:${error.code}`,
+    title,
+    status,
+    code: error.code,
+    detail: error.message,
+    ...error.details,
+  };
+}

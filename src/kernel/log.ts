@@ -1,0 +1,107 @@
+/**
+ * Logs are events with fields, declared here in one union, so that a reader can search for them and a test
+ * can see that no secret has a field to hide in. Free text from outside is escaped before it is written.
+ */
+import { pino } from 'pino';
+
+export type LogEvent =
+  | {
+      readonly event: 'broker.started';
+      readonly domain: string;
+      readonly epoch: number;
+      readonly circuits: number;
+      readonly ms: number;
+    }
+  | { readonly event: 'broker.stopped'; readonly domain: string; readonly reason: string }
+  | { readonly event: 'lease.acquired'; readonly holder: string; readonly epoch: number }
+  | { readonly event: 'lease.lost'; readonly holder: string; readonly epoch: number; readonly detail: string }
+  | { readonly event: 'lease.standby'; readonly holder: string; readonly leader: string }
+  | { readonly event: 'http.listening'; readonly address: string }
+  | {
+      readonly event: 'http.request';
+      readonly request_id: string;
+      readonly method: string;
+      readonly route: string;
+      readonly status: number;
+      readonly ms: number;
+      readonly principal?: string;
+    }
+  | { readonly event: 'http.failed'; readonly request_id: string; readonly error: string }
+  | { readonly event: 'group.failed'; readonly size: number; readonly error: string }
+  | { readonly event: 'store.full'; readonly error: string }
+  | { readonly event: 'store.recovered' }
+  | {
+      readonly event: 'effect.failed';
+      readonly circuit: string;
+      readonly lane: string;
+      readonly effect: string;
+      readonly attempt: number;
+      readonly error: string;
+    }
+  | {
+      readonly event: 'effect.refused';
+      readonly circuit: string;
+      readonly effect: string;
+      readonly detail: string;
+    }
+  | { readonly event: 'settle.failed'; readonly error: string }
+  | {
+      readonly event: 'reconcile.drift';
+      readonly device: string;
+      readonly circuit: string;
+      readonly kind: 'MISSING' | 'EXTRA' | 'FOREIGN';
+    }
+  | {
+      readonly event: 'webhook.failed';
+      readonly webhook: string;
+      readonly attempt: number;
+      readonly error: string;
+    }
+  | { readonly event: 'webhook.disabled'; readonly webhook: string }
+  | { readonly event: 'peer.failed'; readonly peer: string; readonly message: string; readonly error: string }
+  | { readonly event: 'store.pruned'; readonly circuits: number; readonly events: number }
+  | { readonly event: 'invariant.broken'; readonly detail: string };
+
+export interface Log {
+  info(event: LogEvent): void;
+  warn(event: LogEvent): void;
+  error(event: LogEvent): void;
+}
+
+export const silentLog: Log = { info() {}, warn() {}, error() {} };
+
+/** Paths whose values never reach a log line, whatever puts them there. */
+const REDACT = [
+  'authorization',
+  '*.authorization',
+  'token',
+  '*.token',
+  'secret',
+  '*.secret',
+  'password',
+  '*.password',
+];
+
+// JSON escapes C0; ANSI's 8-bit forms and bidirectional controls would still reach a terminal.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** Makes text from outside safe to show on a terminal or in a log line. */
+export function printable(text: string): string {
+  return text.replace(UNSAFE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** Lines of JSON on standard error. */
+export function jsonLog(level: 'debug' | 'info' | 'warn' | 'error' | 'silent'): Log {
+  const sink = pino(
+    { level, redact: REDACT, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ dest: 2, sync: true }),
+  );
+  const clean = (event: LogEvent): Record<string, unknown> =>
+    Object.fromEntries(Object.entries(event).map(([k, v]) => [k, typeof v === 'string' ? printable(v) : v]));
+  return {
+    info: (event) => sink.info(clean(event)),
+    warn: (event) => sink.warn(clean(event)),
+    error: (event) => sink.error(clean(event)),
+  };
+}

@@ -1,0 +1,269 @@
+/**
+ * The nouns: what was asked (CircuitRequest), what was placed (Placement: one slot, one rate, a Segment per
+ * domain with its hops), and the Circuit that carries both through the lifecycle. Everything here is data;
+ * what may happen to it is in lifecycle.ts. A circuit is immutable: a change makes a new one.
+ *
+ * `role` is HOME where the client asked and PARTICIPANT where a peer's broker did. `current` is the placement
+ * in force, `pending` the one that is being agreed (or, once replaced, being put out): one of each at most.
+ * `revision` counts writes and is the ETag; `version` is the highest placement number ever issued for this
+ * circuit, and none is used twice.
+ */
+import type { InstantMs } from '../kernel/clock.ts';
+import type { Problem } from '../kernel/errors.ts';
+import type { CircuitId, SeriesId, SetId } from '../kernel/ids.ts';
+import type { Claim, EdgeId } from './capacity.ts';
+import type { Label, LabelAsk } from './label.ts';
+import type { PortId } from './port.ts';
+import { overlaps, type Window } from './window.ts';
+
+export const states = [
+  'RESERVING',
+  'HELD',
+  'COMMITTING',
+  'SCHEDULED',
+  'PROVISIONING',
+  'ACTIVE',
+  'RELEASING',
+  'ENDED',
+  'REJECTED',
+  'HOLD_EXPIRED',
+  'CANCELLED',
+  'FAILED',
+] as const;
+export type State = (typeof states)[number];
+export const finalStates = ['ENDED', 'REJECTED', 'HOLD_EXPIRED', 'CANCELLED', 'FAILED'] as const;
+export type FinalState = (typeof finalStates)[number];
+export const isFinal = (state: State): state is FinalState =>
+  (finalStates as readonly string[]).includes(state);
+
+export interface EndpointAsk {
+  readonly port: PortId;
+  readonly vlan: LabelAsk;
+}
+
+export type Schedule =
+  | { readonly type: 'NOW'; readonly durationS: number | 'NEVER' }
+  | { readonly type: 'FIXED'; readonly start: InstantMs; readonly end: InstantMs }
+  | {
+      readonly type: 'FLEXIBLE';
+      readonly durationS: number;
+      readonly notBefore?: InstantMs;
+      readonly deadline: InstantMs;
+    }
+  | {
+      readonly type: 'VOLUME';
+      readonly volumeBytes: number;
+      readonly notBefore?: InstantMs;
+      readonly deadline: InstantMs;
+      readonly minMbps?: number;
+      readonly maxMbps?: number;
+    };
+
+/** Path constraints by name, as the request carried them; topology/constraints knows what each means. */
+export type Constraints = Readonly<Record<string, unknown>>;
+
+export interface CircuitRequest {
+  readonly project: string;
+  readonly description?: string;
+  readonly clientRef?: string;
+  readonly a: EndpointAsk;
+  readonly z: EndpointAsk;
+  readonly mbps: number;
+  readonly protection: 'UNPROTECTED' | 'PROTECTED';
+  readonly constraints: Constraints;
+  readonly provision: 'AUTOMATIC' | 'MANUAL';
+  readonly holdS: number;
+  readonly pinned: boolean;
+  readonly noticeS: number;
+  readonly priority: number;
+  readonly schedule: Schedule;
+  /** RFC 7517 public key that the capability token will be bound to. */
+  readonly holderJwk?: Readonly<Record<string, unknown>>;
+}
+
+/** One side of a cross-connect: a device's own name for a port, and the label there. */
+export interface Attachment {
+  readonly port: string;
+  readonly label: Label;
+}
+
+/** One cross-connect. It carries device, port and label, so that desired state needs no topology. */
+export interface Hop {
+  readonly device: string;
+  readonly in: Attachment;
+  readonly out: Attachment;
+}
+
+/** A share of an edge (see capacity.ts) that the segment needs. */
+export interface Use {
+  readonly edge: EdgeId;
+  readonly label?: Label;
+}
+
+/** DARK is verified or never lit; anything else may be carrying light. */
+export type Light = 'DARK' | 'LIGHTING' | 'LIT' | 'DARKENING';
+
+/** The part of a circuit inside one domain, between two of its ports. */
+export interface Segment {
+  readonly domain: string;
+  /** Ours to light; otherwise a peer's, reached by messages. */
+  readonly local: boolean;
+  /** The participant's own id for it, once it has told us. */
+  readonly peerRef?: string;
+  readonly a: { readonly port: PortId; readonly label?: Label };
+  readonly z: { readonly port: PortId; readonly label?: Label };
+  readonly links: readonly string[];
+  readonly latencyMs: number;
+  readonly uses: readonly Use[];
+  readonly hops: readonly Hop[];
+  readonly agreed: 'ASKED' | 'HELD' | 'COMMITTED';
+  readonly light: Light;
+}
+
+export interface Placement {
+  readonly version: number;
+  readonly window: Window;
+  readonly mbps: number;
+  readonly segments: readonly Segment[];
+}
+
+/**
+ * HOLDING and COMMITTING: being agreed. LIGHTING: agreed, being lit beside the current one (make before
+ * break). RETIRING: replaced, being put out. EXPIRED (participants): its hold ran out, it claims nothing.
+ */
+export type PendingPhase = 'HOLDING' | 'COMMITTING' | 'LIGHTING' | 'RETIRING' | 'EXPIRED';
+
+export interface Pending {
+  readonly phase: PendingPhase;
+  readonly placement: Placement;
+  /** When the attempt is given up (home), or the hold expires (participant). */
+  readonly until?: InstantMs;
+  /** What the request becomes once this is in force. */
+  readonly request?: CircuitRequest;
+}
+
+export interface Reason {
+  readonly code: string;
+  readonly detail: string;
+}
+
+export interface Condition {
+  readonly type: 'DataPlaneUp';
+  readonly status: 'TRUE' | 'FALSE' | 'UNKNOWN';
+  readonly reason: string;
+  readonly since: InstantMs;
+}
+
+export interface Circuit {
+  readonly id: CircuitId;
+  readonly role: 'HOME' | 'PARTICIPANT';
+  readonly shortCode: string;
+  /** The principal that asked; for a participant, the pseudonym that the home gave. */
+  readonly owner: string;
+  readonly request: CircuitRequest;
+  readonly state: State;
+  readonly reason: Reason;
+  readonly revision: number;
+  readonly version: number;
+  readonly current?: Placement;
+  readonly pending?: Pending;
+  /** When a client's hold runs out (HELD), or the time for an agreement does (COMMITTING). */
+  readonly holdExpire?: InstantMs;
+  /** MANUAL: somebody has asked for light. */
+  readonly armed: boolean;
+  /** What RELEASING leads to. */
+  readonly outcome?: 'ENDED' | 'CANCELLED' | 'FAILED' | 'RESERVING';
+  readonly conditions: readonly Condition[];
+  readonly actualStart?: InstantMs;
+  readonly actualEnd?: InstantMs;
+  readonly laxityS: number;
+  readonly moves: number;
+  readonly createTime: InstantMs;
+  readonly updateTime: InstantMs;
+  readonly decisionIds: readonly string[];
+  readonly seriesId?: SeriesId;
+  readonly setId?: SetId;
+  readonly setKey?: string;
+  /** Why a circuit that was stored before it was decided was refused. */
+  readonly problem?: Problem;
+  /** Participant only: where the home is, what it calls the circuit, and whether it has confirmed. */
+  readonly home?: HomeRef;
+}
+
+export interface HomeRef {
+  readonly domain: string;
+  readonly circuit: string;
+  /** Versions up to here are closed, unless one of them is current. */
+  readonly floor: number;
+  /** The home has told us that the commit stands. Until then we ask. */
+  readonly told: boolean;
+  readonly askAt?: InstantMs;
+  readonly asks: number;
+  /** Counts what we tell the home, so that it can put a late one aside. */
+  readonly sequence: number;
+  /** How often the home has answered that it knows nothing of it, and the epoch of its commit. */
+  readonly unknowns: number;
+  readonly epoch: number;
+  /** The tombstone is kept until then. */
+  readonly keepUntil: InstantMs;
+}
+
+export const placements = (c: Circuit): Placement[] => [
+  ...(c.current === undefined ? [] : [c.current]),
+  ...(c.pending === undefined || c.pending.phase === 'EXPIRED' ? [] : [c.pending.placement]),
+];
+
+export const localSegment = (p: Placement): Segment | undefined => p.segments.find((s) => s.local);
+
+export const isLit = (s: Segment): boolean => s.light !== 'DARK';
+
+function claimsOf(p: Placement): Claim[] {
+  const { start, end } = p.window;
+  return p.segments
+    .filter((s) => s.local)
+    .flatMap((s) =>
+      s.uses.map((use) => ({
+        edge: use.edge,
+        mbps: p.mbps,
+        start,
+        end,
+        ...(use.label === undefined ? {} : { label: use.label }),
+      })),
+    );
+}
+
+/**
+ * What a circuit claims of this domain's room: its placements, and where two of them overlap on one edge the
+ * larger, not the sum (else a circuit would block its own move). Nothing once it is final.
+ */
+export function claims(c: Circuit): Claim[] {
+  if (isFinal(c.state)) return [];
+  const [first, second] = placements(c);
+  if (first === undefined) return [];
+  const mine = claimsOf(first);
+  if (second === undefined) return mine;
+  return [
+    ...mine,
+    ...claimsOf(second).flatMap((claim) =>
+      beyond(
+        claim,
+        mine.find((m) => m.edge === claim.edge),
+      ),
+    ),
+  ];
+}
+
+/** The part of `claim` that `twin`, the same circuit's claim of the same edge, does not cover already. */
+function beyond(claim: Claim, twin: Claim | undefined): Claim[] {
+  if (twin === undefined || !overlaps(claim, twin)) return [claim];
+  const pieces: Claim[] = [];
+  if (claim.start < twin.start) pieces.push({ ...claim, end: twin.start });
+  if (twin.end < claim.end) pieces.push({ ...claim, start: twin.end });
+  const start = claim.start > twin.start ? claim.start : twin.start;
+  const end = claim.end < twin.end ? claim.end : twin.end;
+  const { label, ...bare } = claim;
+  const newLabel = label !== undefined && label !== twin.label;
+  const more = Math.max(0, claim.mbps - twin.mbps);
+  if (more > 0 || newLabel) pieces.push({ ...bare, mbps: more, start, end, ...(newLabel ? { label } : {}) });
+  return pieces;
+}
