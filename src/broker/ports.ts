@@ -1,0 +1,417 @@
+/**
+ * What the broker needs of the world, in the broker's own words: a store, devices, peers. Adapters implement
+ * these and are handed in; nothing here knows SQL, SNMP or HTTP.
+ */
+import type { Verdict } from '../aaa/decide.ts';
+import type { InstantMs } from '../kernel/clock.ts';
+import type { CircuitId, DecisionId, SeriesId, SetId, WebhookId } from '../kernel/ids.ts';
+import type { Circuit, Hop, Segment, State } from '../model/circuit.ts';
+import type { Effect } from '../model/effects.ts';
+import type { CircuitEvent } from '../model/events.ts';
+import type { Label, LabelRanges } from '../model/label.ts';
+import type { PortId } from '../model/port.ts';
+import type { Window } from '../model/window.ts';
+import type { TopologyDocument } from '../topology/document.ts';
+
+// ---- records ---------------------------------------------------------------------------------------------
+
+/** What the event log's readers see: CloudEvents types without the reverse-DNS prefix. */
+export type PublicType =
+  | 'circuit.created'
+  | 'circuit.held'
+  | 'circuit.hold_extended'
+  | 'circuit.committing'
+  | 'circuit.scheduled'
+  | 'circuit.provisioning'
+  | 'circuit.active'
+  | 'circuit.degraded'
+  | 'circuit.restored'
+  | 'circuit.modified'
+  | 'circuit.moved'
+  | 'circuit.releasing'
+  | 'circuit.ended'
+  | 'circuit.rejected'
+  | 'circuit.hold_expired'
+  | 'circuit.cancelled'
+  | 'circuit.failed'
+  | 'circuit.updated'
+  | 'topology.changed';
+
+/** One line of the event log. `input` is what the lifecycle was given: folding it gives the stored circuit. */
+export interface EventRecord {
+  readonly seq: number;
+  readonly type: PublicType;
+  readonly time: InstantMs;
+  readonly circuitId?: CircuitId;
+  readonly project: string;
+  readonly owner: string;
+  readonly revision: number;
+  readonly epoch: number;
+  /** What happened, for people and programs outside: small, in the words of the API. */
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly input?: { readonly type: 'created'; readonly circuit: Circuit } | CircuitEvent;
+}
+
+export interface EffectRecord {
+  readonly seq: number;
+  readonly circuitId: CircuitId;
+  readonly effect: Effect;
+  readonly time: InstantMs;
+  readonly decisionId: string;
+}
+
+export interface DecisionRecord extends Verdict {
+  readonly id: DecisionId;
+  readonly time: InstantMs;
+  readonly principal: string;
+  readonly action: string;
+  readonly project: string;
+  readonly circuitId?: CircuitId;
+  readonly requestId: string;
+  /** RFC 2904: the broker acts for the user, the resource asks, or the user brings the proof. */
+  readonly sequence: 'AGENT' | 'PULL' | 'PUSH';
+  readonly facts: Readonly<Record<string, string | number | boolean>>;
+}
+
+export interface StoredAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export interface IdempotencyRecord {
+  readonly principal: string;
+  readonly key: string;
+  readonly bodyHash: string;
+  readonly expireTime: InstantMs;
+  readonly answer: StoredAnswer;
+}
+
+export interface SeriesRecord {
+  readonly id: SeriesId;
+  readonly project: string;
+  readonly owner: string;
+  readonly revision: number;
+  readonly createTime: InstantMs;
+  readonly cancelled: boolean;
+  readonly recurrence: {
+    readonly rrule: string;
+    readonly timezone: string;
+    readonly durationS: number;
+    readonly notBefore: InstantMs;
+  };
+  readonly occurrences: readonly {
+    readonly start: InstantMs;
+    readonly circuitId?: CircuitId;
+    readonly problem?: Readonly<Record<string, unknown>>;
+  }[];
+}
+
+export interface SetRecord {
+  readonly id: SetId;
+  readonly project: string;
+  readonly owner: string;
+  readonly revision: number;
+  readonly createTime: InstantMs;
+  readonly members: readonly { readonly key: string; readonly circuitId: CircuitId }[];
+}
+
+export interface WebhookRecord {
+  readonly id: WebhookId;
+  readonly project: string;
+  readonly owner: string;
+  /** Operators' hooks hear every project. */
+  readonly all: boolean;
+  readonly revision: number;
+  readonly createTime: InstantMs;
+  readonly url: string;
+  readonly types: readonly string[];
+  /** `whsec_` and base64, as Standard Webhooks has it. Shown once, never logged. */
+  readonly secret: string;
+  readonly state: 'ENABLED' | 'DISABLED';
+  /** The last event delivered or passed over. */
+  readonly cursor: number;
+  readonly failures: number;
+  readonly lastError?: string;
+}
+
+export interface TopologyRecord {
+  readonly version: number;
+  readonly time: InstantMs;
+  readonly document: TopologyDocument;
+}
+
+// ---- store -----------------------------------------------------------------------------------------------
+
+/** Everything that one database transaction writes: all of it or nothing. */
+export interface Group {
+  readonly epoch: number;
+  /** The clock's high-water mark: time never falls below it again. */
+  readonly now: InstantMs;
+  /** The last state of each circuit that changed. `due` is dueAt(), `keep` keeps a final one with effects loaded. */
+  readonly circuits: readonly {
+    readonly circuit: Circuit;
+    readonly isNew: boolean;
+    readonly due?: InstantMs;
+  }[];
+  readonly events: readonly EventRecord[];
+  readonly effects: readonly EffectRecord[];
+  readonly effectsDone: readonly number[];
+  readonly decisions: readonly DecisionRecord[];
+  readonly idempotency: readonly IdempotencyRecord[];
+  readonly series: readonly SeriesRecord[];
+  readonly sets: readonly SetRecord[];
+  readonly webhooks: readonly WebhookRecord[];
+  readonly webhooksGone: readonly WebhookId[];
+  readonly topology?: TopologyRecord;
+}
+
+/**
+ * Why a group was not written. FULL: no room on the disk. FENCED: another instance has the lease. CONFLICT: a
+ * constraint said no (a bug here, or rows edited by hand). UNAVAILABLE: no answer, and nobody knows whether it
+ * was written. CORRUPT, IN_USE, READ_ONLY, NEWER_SCHEMA: what opening found.
+ */
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  readonly kind:
+    | 'FULL'
+    | 'FENCED'
+    | 'CONFLICT'
+    | 'UNAVAILABLE'
+    | 'CORRUPT'
+    | 'IN_USE'
+    | 'READ_ONLY'
+    | 'NEWER_SCHEMA';
+  constructor(kind: StoreError['kind'], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Where the next page begins; absent on the last. Opaque outside the store. */
+  readonly next?: string;
+}
+
+/** Whose rows a reader may see: undefined means all. */
+export interface Visibility {
+  readonly owner: string;
+  readonly projects: readonly string[];
+}
+
+export interface CircuitQuery {
+  readonly visibleTo?: Visibility;
+  readonly states?: readonly State[];
+  readonly project?: string;
+  readonly port?: string;
+  readonly clientRef?: string;
+  readonly shortCode?: string;
+  readonly role?: Circuit['role'];
+  readonly setId?: string;
+  readonly seriesId?: string;
+  readonly startFrom?: InstantMs;
+  readonly startBefore?: InstantMs;
+  readonly endFrom?: InstantMs;
+  readonly endBefore?: InstantMs;
+  readonly sort: 'create_time' | '-create_time' | 'start_time' | '-start_time' | 'end_time' | '-end_time';
+  readonly limit: number;
+  readonly after?: string;
+}
+
+export interface EventQuery {
+  readonly visibleTo?: Visibility;
+  readonly circuitId?: CircuitId;
+  readonly types?: readonly string[];
+  readonly afterSeq: number;
+  readonly limit: number;
+}
+
+export interface DecisionQuery {
+  readonly visibleTo?: Visibility;
+  readonly circuitId?: CircuitId;
+  readonly principal?: string;
+  readonly action?: string;
+  readonly effect?: 'ALLOW' | 'DENY';
+  readonly from?: InstantMs;
+  readonly before?: InstantMs;
+  readonly limit: number;
+  readonly after?: string;
+}
+
+export type LeaseAnswer =
+  | { readonly held: true; readonly epoch: number }
+  | { readonly held: false; readonly leader: string; readonly expiresInMs: number };
+
+/** What the writer starts from. */
+export interface StoreCounters {
+  readonly eventSeq: number;
+  readonly effectSeq: number;
+  readonly clock: InstantMs;
+}
+
+/** What every reader sees is committed; the writer alone knows more. */
+export interface Store {
+  readonly kind: 'sqlite' | 'postgres';
+  /** Takes the lease if it is free or lapsed, with a higher epoch than any before; renews it if it is ours. */
+  acquireLease(holder: string, ttlMs: number): Promise<LeaseAnswer>;
+  renewLease(holder: string, epoch: number, ttlMs: number): Promise<boolean>;
+  releaseLease(holder: string, epoch: number): Promise<void>;
+
+  /** Compares the epoch with the lease row and writes it all in one transaction; throws StoreError. */
+  commit(group: Group): Promise<void>;
+
+  counters(): Promise<StoreCounters>;
+  /** Circuits that are not final or still have effects to carry out, in pages. */
+  liveCircuits(): AsyncIterable<readonly Circuit[]>;
+  pendingEffects(): AsyncIterable<readonly EffectRecord[]>;
+  idempotencyKeys(
+    after: InstantMs,
+  ): AsyncIterable<readonly Pick<IdempotencyRecord, 'principal' | 'key' | 'bodyHash' | 'expireTime'>[]>;
+  topology(): Promise<TopologyRecord | undefined>;
+  webhooks(): Promise<readonly WebhookRecord[]>;
+
+  circuit(id: CircuitId): Promise<Circuit | undefined>;
+  circuits(query: CircuitQuery): Promise<Page<Circuit>>;
+  events(query: EventQuery): Promise<readonly EventRecord[]>;
+  lastEventSeq(): Promise<number>;
+  decision(id: DecisionId): Promise<DecisionRecord | undefined>;
+  decisions(query: DecisionQuery): Promise<Page<DecisionRecord>>;
+  idempotent(principal: string, key: string): Promise<IdempotencyRecord | undefined>;
+  series(id: SeriesId): Promise<SeriesRecord | undefined>;
+  set(id: SetId): Promise<SetRecord | undefined>;
+
+  /** Writes a consistent copy while everything goes on. */
+  backup(file: string): Promise<void>;
+  /** Deletes what ended before `before`, with its events, decisions and expired keys; bounded work per call. */
+  prune(
+    epoch: number,
+    before: InstantMs,
+    now: InstantMs,
+  ): Promise<{ readonly circuits: number; readonly events: number; readonly more: boolean }>;
+  close(): Promise<void>;
+}
+
+// ---- devices ---------------------------------------------------------------------------------------------
+
+export interface LightContext {
+  readonly circuit: CircuitId;
+  readonly version: number;
+  readonly mbps: number;
+  readonly decisionId: string;
+  /** The lease epoch of whoever sends: an element or its driver refuses an older one. */
+  readonly fence: number;
+  readonly deadline: InstantMs;
+}
+
+export interface ElementReport {
+  readonly device: string;
+  readonly outcome: 'applied' | 'already' | 'rejected' | 'unknown';
+  readonly queue_ms: number;
+  readonly protocol_ms: number;
+  readonly settle_ms: number;
+  readonly verify_ms: number;
+  readonly commands?: readonly string[];
+}
+
+export interface DeviceReport {
+  /** Read back and as asked. */
+  readonly ok: boolean;
+  /** When not ok: is it worth asking again? */
+  readonly retry: boolean;
+  readonly detail: string;
+  readonly elements: readonly ElementReport[];
+}
+
+/** A cross-connect that an element really has. `owner` is absent on what is not ours. */
+export interface ObservedConnect extends Hop {
+  readonly owner?: { readonly circuit: CircuitId; readonly version: number };
+}
+
+/** Both verbs may be repeated: they state what should be, not what to do. */
+export interface Devices {
+  light(segment: Segment, context: LightContext): Promise<DeviceReport>;
+  dark(segment: Segment, context: LightContext): Promise<DeviceReport>;
+  observe(): Promise<readonly ObservedConnect[]>;
+}
+
+// ---- peers -----------------------------------------------------------------------------------------------
+
+interface PeerHeader {
+  /** The home's id of the circuit. */
+  readonly circuit: string;
+  /** The sender's lease epoch. */
+  readonly epoch: number;
+  /** The version now in force, if there is one: everything else up to `floor` is closed. */
+  readonly active?: number;
+  readonly floor: number;
+}
+
+export interface PeerSegment {
+  readonly a: { readonly port: PortId; readonly labels: LabelRanges | 'UNTAGGED' };
+  readonly z: { readonly port: PortId; readonly labels: LabelRanges | 'UNTAGGED' };
+  readonly window: Window;
+  readonly mbps: number;
+  readonly provision: 'AUTOMATIC' | 'MANUAL';
+  /** A pairwise pseudonym: the same user has another name at each peer. */
+  readonly requester: string;
+}
+
+export type PeerMessage = PeerHeader &
+  (
+    | {
+        readonly op: 'hold';
+        readonly version: number;
+        readonly segment: PeerSegment;
+        readonly until: InstantMs;
+        readonly replaces?: number;
+      }
+    | { readonly op: 'extend'; readonly version: number; readonly until: InstantMs }
+    | { readonly op: 'commit'; readonly version: number; readonly segment: PeerSegment }
+    | { readonly op: 'abort'; readonly version: number }
+    | { readonly op: 'free'; readonly version: number }
+    | { readonly op: 'provision'; readonly version: number }
+    | { readonly op: 'release'; readonly reason: string }
+    | { readonly op: 'cancel' }
+    | { readonly op: 'query' }
+    | {
+        readonly op: 'notify';
+        readonly what: 'UP' | 'DOWN' | 'ENDED';
+        readonly version: number;
+        readonly sequence: number;
+        readonly cause?: string;
+      }
+  );
+
+/** Always from the present state of the one who answers, never a cached old answer. */
+export type PeerAnswer =
+  | {
+      readonly state: 'HELD';
+      readonly version: number;
+      readonly until: InstantMs;
+      readonly peerRef: string;
+      readonly aLabel?: Label;
+      readonly zLabel?: Label;
+      readonly epoch: number;
+    }
+  | {
+      readonly state: 'COMMITTED';
+      readonly version: number;
+      readonly lit: boolean;
+      readonly peerRef: string;
+      readonly epoch: number;
+    }
+  | { readonly state: 'EXPIRED'; readonly version: number; readonly epoch: number }
+  /** `dark`: nothing of the circuit shines here any more. */
+  | { readonly state: 'CLOSED'; readonly dark: boolean; readonly epoch: number }
+  | { readonly state: 'UNKNOWN'; readonly epoch: number }
+  | { readonly state: 'REFUSED'; readonly cause: string; readonly epoch: number }
+  /** A home's answer to a query. */
+  | { readonly state: 'ACTIVE'; readonly version: number; readonly epoch: number }
+  | { readonly state: 'PENDING'; readonly epoch: number }
+  | { readonly state: 'ABORTED'; readonly epoch: number };
+
+export interface Peers {
+  /** Rejects when no answer came: nobody knows then whether the message arrived. */
+  send(domain: string, message: PeerMessage): Promise<PeerAnswer>;
+}

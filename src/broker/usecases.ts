@@ -1,0 +1,194 @@
+/**
+ * What the broker does for its callers: the whole surface that the API stands on. A refusal is thrown as a
+ * BrokerError; a repeated Idempotency-Key gives back the first answer instead of acting again.
+ */
+import type { InstantMs } from '../kernel/clock.ts';
+import type { BrokerError } from '../kernel/errors.ts';
+import type { CircuitId, DecisionId, SeriesId, SetId, WebhookId } from '../kernel/ids.ts';
+import type { Circuit, CircuitRequest } from '../model/circuit.ts';
+import type { Principal } from '../model/principal.ts';
+import type { TopologyDocument } from '../topology/document.ts';
+import type {
+  CircuitQuery,
+  DecisionQuery,
+  DecisionRecord,
+  EventQuery,
+  EventRecord,
+  ObservedConnect,
+  Page,
+  SeriesRecord,
+  SetRecord,
+  StoredAnswer,
+  TopologyRecord,
+  WebhookRecord,
+} from './ports.ts';
+
+/** A call that may change something. `render` makes the answer that is stored under the key, in the same transaction. */
+export interface Mutation<T> {
+  readonly principal: Principal;
+  readonly requestId: string;
+  readonly validateOnly: boolean;
+  readonly idempotency?: {
+    readonly key: string;
+    readonly bodyHash: string;
+    render(outcome: { readonly ok: T } | { readonly problem: BrokerError }): StoredAnswer;
+  };
+}
+
+export type Mutated<T> =
+  | { readonly kind: 'done'; readonly value: T }
+  | { readonly kind: 'replayed'; readonly answer: StoredAnswer };
+
+export type CircuitAction =
+  | { readonly type: 'commit' | 'abort' | 'provision' }
+  | { readonly type: 'release' | 'cancel'; readonly detail: string }
+  | { readonly type: 'extend-hold'; readonly holdS: number };
+
+/** A change in place; absent fields stay. `end: 'NEVER'` takes the end away. */
+export interface CircuitChange {
+  readonly mbps?: number;
+  readonly end?: InstantMs | 'NEVER';
+  readonly notBefore?: InstantMs;
+  readonly deadline?: InstantMs;
+  /** `extend`: this much later than the present end. */
+  readonly extendS?: number;
+}
+
+export interface RecurrenceAsk {
+  readonly rrule: string;
+  readonly timezone: string;
+  readonly durationS: number;
+  readonly notBefore: InstantMs;
+}
+
+export interface SetMemberAsk {
+  readonly key: string;
+  readonly request: CircuitRequest;
+}
+
+export interface PortView {
+  readonly id: string;
+  readonly domain: string;
+  readonly node?: string;
+  readonly kind: 'CLIENT' | 'BORDER';
+  readonly capacityMbps: number;
+  readonly vlans: string;
+  readonly mtu?: number;
+}
+
+export interface TopologyImpact {
+  readonly version: number;
+  /** Circuits that the change takes the road from. */
+  readonly broken: readonly { readonly circuitId: CircuitId; readonly detail: string }[];
+}
+
+/** One step of a calendar: so much is claimed from then on. */
+export interface CalendarStep {
+  readonly from: InstantMs;
+  readonly claimedMbps: number;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  readonly role: 'LEADER' | 'STANDBY' | 'STARTING' | 'STOPPING';
+  readonly epoch: number;
+  readonly store: 'OK' | 'FULL' | 'UNAVAILABLE';
+  readonly clock: InstantMs;
+  readonly liveCircuits: number;
+  readonly effectsWaiting: number;
+  readonly leader?: string;
+}
+
+/** Counters since the start, for /metrics and the bench. */
+export interface Stats {
+  readonly transactions: number;
+  readonly groups: readonly number[];
+  readonly admitted: number;
+  readonly refused: number;
+  readonly effectsDone: number;
+  readonly effectsFailed: number;
+  readonly circuitsByState: Readonly<Record<string, number>>;
+}
+
+export interface UseCases {
+  createCircuit(call: Mutation<Circuit>, request: CircuitRequest): Promise<Mutated<Circuit>>;
+  createSeries(
+    call: Mutation<SeriesRecord>,
+    request: CircuitRequest,
+    recurrence: RecurrenceAsk,
+  ): Promise<Mutated<SeriesRecord>>;
+  createSet(call: Mutation<SetResult>, members: readonly SetMemberAsk[]): Promise<Mutated<SetResult>>;
+  /** `revision` is the If-Match of the caller. */
+  act(
+    call: Mutation<Circuit>,
+    id: CircuitId,
+    action: CircuitAction,
+    revision?: number,
+  ): Promise<Mutated<Circuit>>;
+  change(
+    call: Mutation<Circuit>,
+    id: CircuitId,
+    change: CircuitChange,
+    revision?: number,
+  ): Promise<Mutated<Circuit>>;
+  actOnSet(
+    call: Mutation<SetResult>,
+    id: SetId,
+    action: 'commit' | 'abort' | 'cancel',
+  ): Promise<Mutated<SetResult>>;
+  cancelSeries(call: Mutation<SeriesRecord>, id: SeriesId): Promise<Mutated<SeriesRecord>>;
+
+  circuit(who: Principal, id: CircuitId): Promise<Circuit>;
+  circuits(who: Principal, query: Omit<CircuitQuery, 'visibleTo'>): Promise<Page<Circuit>>;
+  /** Resolves with the circuit as soon as it is no longer being decided, or when `until` has passed. */
+  settled(who: Principal, id: CircuitId, until: InstantMs): Promise<Circuit>;
+  set(who: Principal, id: SetId): Promise<SetResult>;
+  series(who: Principal, id: SeriesId): Promise<SeriesRecord>;
+
+  events(who: Principal, query: Omit<EventQuery, 'visibleTo'>): Promise<readonly EventRecord[]>;
+  lastEventSeq(): Promise<number>;
+  /** Calls after each durable group with the events in it. */
+  onEvents(listen: (events: readonly EventRecord[]) => void): () => void;
+  decision(who: Principal, id: DecisionId): Promise<DecisionRecord>;
+  decisions(who: Principal, query: Omit<DecisionQuery, 'visibleTo'>): Promise<Page<DecisionRecord>>;
+
+  createWebhook(
+    call: Mutation<WebhookRecord>,
+    ask: { readonly url: string; readonly types: readonly string[] },
+  ): Promise<Mutated<WebhookRecord>>;
+  webhooks(who: Principal): Promise<readonly WebhookRecord[]>;
+  webhook(who: Principal, id: WebhookId): Promise<WebhookRecord>;
+  deleteWebhook(call: Mutation<void>, id: WebhookId, revision?: number): Promise<Mutated<void>>;
+  /** The deliverer's own writes. */
+  enabledWebhooks(): readonly WebhookRecord[];
+  webhookProgress(
+    id: WebhookId,
+    progress: {
+      readonly cursor: number;
+      readonly failures: number;
+      readonly lastError?: string;
+      readonly disable?: boolean;
+    },
+  ): Promise<void>;
+  eventsFor(hook: WebhookRecord, limit: number): Promise<readonly EventRecord[]>;
+
+  topology(): TopologyRecord;
+  putTopology(
+    call: Mutation<TopologyImpact>,
+    document: TopologyDocument,
+    revision?: number,
+  ): Promise<Mutated<TopologyImpact>>;
+  ports(domain?: string): readonly PortView[];
+  linkCalendar(link: string, from: InstantMs, to: InstantMs): readonly CalendarStep[] | undefined;
+  observed(): Promise<readonly ObservedConnect[]>;
+
+  readiness(): Readiness;
+  stats(): Stats;
+  prune(before: InstantMs): Promise<{ readonly circuits: number; readonly events: number }>;
+  backup(file: string): Promise<void>;
+}
+
+export interface SetResult {
+  readonly set: SetRecord;
+  readonly circuits: readonly Circuit[];
+}

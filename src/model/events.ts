@@ -1,0 +1,82 @@
+/**
+ * Everything that can happen to a circuit. Each carries the time at which it was decided, so that replaying
+ * the stored events gives the stored circuit. A home and a participant live through different events: the
+ * home hears its client and its participants' answers, a participant hears its home.
+ */
+import type { InstantMs } from '../kernel/clock.ts';
+import type { Problem } from '../kernel/errors.ts';
+import type { CircuitRequest, Placement } from './circuit.ts';
+import type { Label } from './label.ts';
+
+interface At {
+  readonly at: InstantMs;
+}
+
+/** What devices and the clock say, to either role. */
+type Observation =
+  | { readonly type: 'due' }
+  /** The segment in that domain carries light and was read back. */
+  | { readonly type: 'up'; readonly domain: string; readonly version: number }
+  /** It should carry light and does not. */
+  | { readonly type: 'down'; readonly domain: string; readonly version: number; readonly detail: string }
+  /** Verified out. Without a version: whatever the domain had of this circuit. */
+  | { readonly type: 'dark'; readonly domain: string; readonly version?: number };
+
+export type HomeEvent = At &
+  (
+    | Observation
+    | { readonly type: 'place'; readonly placement: Placement; readonly until: InstantMs }
+    | { readonly type: 'reject'; readonly problem: Problem }
+    | {
+        readonly type: 'held';
+        readonly domain: string;
+        readonly version: number;
+        readonly peerRef: string;
+        readonly until: InstantMs;
+        readonly aLabel?: Label;
+        readonly zLabel?: Label;
+      }
+    | { readonly type: 'refused'; readonly domain: string; readonly version: number; readonly cause: string }
+    | { readonly type: 'committed'; readonly domain: string; readonly version: number }
+    | { readonly type: 'ended'; readonly domain: string; readonly cause: string }
+    | { readonly type: 'commit' }
+    | { readonly type: 'abort' }
+    | { readonly type: 'extend-hold'; readonly until: InstantMs }
+    | { readonly type: 'provision' }
+    | { readonly type: 'release'; readonly detail: string }
+    | { readonly type: 'cancel'; readonly detail: string }
+    /** Without a placement only the request changes (a later deadline of a circuit that stays where it is). */
+    | {
+        readonly type: 'modify';
+        readonly placement?: Placement;
+        readonly request: CircuitRequest;
+        readonly until: InstantMs;
+      }
+  );
+
+export type ParticipantEvent = At &
+  (
+    | Observation
+    | {
+        readonly type: 'hold';
+        readonly placement: Placement;
+        readonly until: InstantMs;
+        readonly replaces?: number;
+      }
+    | { readonly type: 'extend-hold'; readonly version: number; readonly until: InstantMs }
+    | { readonly type: 'commit'; readonly placement: Placement; readonly epoch: number }
+    | { readonly type: 'abort'; readonly version: number; readonly active?: number }
+    | { readonly type: 'free'; readonly version: number; readonly active: number }
+    | { readonly type: 'provision'; readonly version: number }
+    | { readonly type: 'release'; readonly detail: string }
+    | { readonly type: 'cancel'; readonly floor: number }
+    /** The home's answer to our query. */
+    | {
+        readonly type: 'told';
+        readonly state: 'ACTIVE' | 'PENDING' | 'ABORTED' | 'UNKNOWN';
+        readonly version?: number;
+        readonly epoch: number;
+      }
+  );
+
+export type CircuitEvent = HomeEvent | ParticipantEvent;

@@ -1,0 +1,640 @@
+/**
+ * The matrix of the HOME role: the domain where the client asked, which coordinates the others. Each cell
+ * says what an event does in a state; the rules below it say how. Peers appear only as segments that are not
+ * local: a circuit inside one domain walks the same cells with nobody to wait for.
+ */
+import { invariant } from '../kernel/assert.ts';
+import { type InstantMs, instant } from '../kernel/clock.ts';
+import {
+  type Circuit,
+  type FinalState,
+  isLit,
+  localSegment,
+  type Pending,
+  type Placement,
+} from './circuit.ts';
+import type { Effect } from './effects.ts';
+import type { HomeEvent } from './events.ts';
+import {
+  allLit,
+  anyLight,
+  because,
+  darken,
+  dataPlane,
+  go,
+  ignore,
+  inDomain,
+  lighting,
+  lit,
+  type Matrix,
+  mapSegments,
+  next,
+  no,
+  quench,
+  type Result,
+  refuse,
+  remotes,
+  sameHops,
+} from './rules.ts';
+
+type Ev<T extends HomeEvent['type']> = Extract<HomeEvent, { readonly type: T }>;
+
+/** From the decision to commit until every participant must have acknowledged. */
+export const COMMIT_WITHIN_MS = 30_000;
+/** A client's hold ends this long before the first participant's, for skew and a slow last message. */
+const HOLD_MARGIN_MS = 2 * 1_000 + 5_000;
+/** How long after its end a circuit waits for a participant to say that it is dark. */
+const FORGET_PEERS_AFTER_MS = 3_600_000;
+
+const place = go<Ev<'place'>>(['RESERVING', 'HELD', 'SCHEDULED'], (c, e) => {
+  invariant(e.placement.version > c.version, 'a version is never used twice');
+  const version = e.placement.version;
+  if (remotes(e.placement).length > 0) {
+    const pending: Pending = { phase: 'HOLDING', placement: e.placement, until: e.until };
+    return next(
+      c,
+      { version, pending, ...because('ASKING', 'asking the domains of the path') },
+      hold(e.placement),
+    );
+  }
+  const held = { ...c, version, current: e.placement };
+  return c.request.holdS > 0 ? onHold(held, plus(e.at, c.request.holdS * 1000), []) : scheduled(held);
+});
+
+const held = go<Ev<'held'>>(['RESERVING', 'HELD', 'COMMITTING'], (c, e) => {
+  const attempt = answered(c.pending, e);
+  if (attempt === undefined) return 'same';
+  if (attempt.placement.segments.some((s) => s.agreed === 'ASKED')) return next(c, { pending: attempt });
+  const current = attempt.placement;
+  const agreed = { ...c, current };
+  delete (agreed as { pending?: Pending }).pending;
+  if (c.request.holdS === 0) return committing(agreed, e.at);
+  const until = Math.min(e.at + c.request.holdS * 1000, (attempt.until ?? e.at) - HOLD_MARGIN_MS);
+  return onHold(agreed, instant(Math.max(until, e.at)), []);
+});
+
+const commit = go<Ev<'commit'>>(['COMMITTING', 'SCHEDULED', 'HOLD_EXPIRED'], (c, e) => {
+  if (c.holdExpire !== undefined && e.at >= c.holdExpire)
+    return no('HOLD_EXPIRED', 'the hold ran out before it was committed');
+  return c.current !== undefined && remotes(c.current).length > 0 ? committing(c, e.at) : scheduled(c);
+});
+
+const committed = go<Ev<'committed'>>(['COMMITTING', 'SCHEDULED'], (c, e) => {
+  if (c.current?.version !== e.version) return 'same';
+  const current = mapSegments(
+    c.current,
+    inDomain(e.domain, (s) => ({ ...s, agreed: 'COMMITTED' })),
+  );
+  return remotes(current).every((s) => s.agreed === 'COMMITTED')
+    ? scheduled({ ...c, current })
+    : next(c, { current });
+});
+
+/** A participant refused or lost its part: abort the attempt everywhere and look for another. */
+const retreat = go<Ev<'refused'> | Ev<'ended'>>(['RESERVING'], (c, e) => {
+  const attempt = c.current ?? c.pending?.placement;
+  if (attempt === undefined) return 'same';
+  if (e.type === 'refused' && e.version !== attempt.version) return 'same';
+  return backToReserving(c, attempt, 'PEER_REFUSED', `${e.domain}: ${e.cause}`);
+});
+
+const withdraw = go<Ev<'abort'> | Ev<'cancel'>>(['CANCELLED'], (c, e) =>
+  finished(
+    c,
+    'CANCELLED',
+    e.type === 'abort' ? 'ABORTED' : 'CANCELLED',
+    e.type === 'abort' ? 'aborted by the client' : e.detail,
+  ),
+);
+
+const provision = go<Ev<'provision'>>(['SCHEDULED', 'PROVISIONING'], (c, e) => {
+  if (c.request.provision === 'AUTOMATIC')
+    return no('WRONG_STATE', 'an AUTOMATIC circuit is lit at its start by itself');
+  if (c.armed) return 'same';
+  const current = inForce(c);
+  const asked = remotes(current).map(
+    (s): Effect => ({ type: 'peer.provision', domain: s.domain, version: current.version }),
+  );
+  const armed: Circuit = { ...c, armed: true };
+  if (e.at < current.window.start) return next(armed, because('ARMED', 'to be lit at its start'), asked);
+  const result = light(armed);
+  return next(result.circuit, {}, [...asked, ...result.effects]);
+});
+
+const release = go<Ev<'release'>>(['ENDED', 'RELEASING'], (c, e) => out(c, 'ENDED', 'RELEASED', e.detail));
+const cancel = go<Ev<'cancel'>>(['CANCELLED', 'RELEASING'], (c, e) =>
+  out(c, 'CANCELLED', 'CANCELLED', e.detail),
+);
+const lost = go<Ev<'ended'>>(['FAILED', 'RELEASING'], (c, e) =>
+  out(c, 'FAILED', 'PEER_ENDED', `${e.domain}: ${e.cause}`),
+);
+
+const modify = go<Ev<'modify'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
+  if (c.pending !== undefined)
+    return no('CHANGE_PENDING', `a change (version ${c.pending.placement.version}) is not settled yet`);
+  if (e.placement === undefined) return next(c, { request: e.request });
+  const { placement, request } = e;
+  invariant(placement.version > c.version, 'a version is never used twice');
+  const asked: Circuit = { ...c, version: placement.version };
+  if (remotes(placement).length === 0) return adopt(asked, placement, request);
+  const pending: Pending = { phase: 'HOLDING', placement, request, until: e.until };
+  return next(asked, { pending }, hold(placement, inForce(c).version));
+});
+
+const changeHeld = go<Ev<'held'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
+  const attempt = answered(c.pending, e);
+  if (attempt === undefined) return 'same';
+  if (attempt.placement.segments.some((s) => s.agreed === 'ASKED')) return next(c, { pending: attempt });
+  const until = plus(e.at, COMMIT_WITHIN_MS);
+  return next(c, { pending: { ...attempt, phase: 'COMMITTING', until } }, commitAll(attempt.placement));
+});
+
+const changeCommitted = go<Ev<'committed'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
+  if (c.pending?.phase !== 'COMMITTING' || c.pending.placement.version !== e.version) return 'same';
+  const placement = mapSegments(
+    c.pending.placement,
+    inDomain(e.domain, (s) => ({ ...s, agreed: 'COMMITTED' })),
+  );
+  if (!remotes(placement).every((s) => s.agreed === 'COMMITTED'))
+    return next(c, { pending: { ...c.pending, placement } });
+  const old = inForce(c);
+  const { pending, ...settled } = c;
+  const told = remotes(old).map(
+    (s): Effect => ({ type: 'peer.free', domain: s.domain, version: old.version, active: placement.version }),
+  );
+  const result = adopt(settled, placement, pending.request ?? c.request);
+  return result === 'same' || result.kind === 'refused'
+    ? result
+    : next(result.circuit, {}, [...told, ...result.effects]);
+});
+
+const changeRefused = go<Ev<'refused'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) =>
+  c.pending?.placement.version === e.version && underNegotiation(c.pending)
+    ? dropPending(c, `${e.domain}: ${e.cause}`)
+    : 'same',
+);
+
+const up = go<Ev<'up'>>(['PROVISIONING', 'ACTIVE', 'SCHEDULED'], (c, e) => {
+  if (c.pending?.phase === 'LIGHTING' && c.pending.placement.version === e.version) {
+    const placement = mapSegments(c.pending.placement, inDomain(e.domain, lit));
+    const old = inForce(c);
+    const change: Circuit = { ...c, current: placement, request: c.pending.request ?? c.request };
+    const retired: Circuit = { ...change, pending: { phase: 'RETIRING', placement: old } };
+    return next(active(retired, e.at), {}, [{ type: 'device.dark', version: old.version }]);
+  }
+  if (c.current?.version !== e.version) return 'same';
+  const current = mapSegments(c.current, inDomain(e.domain, lit));
+  return next(active({ ...c, current }, e.at), {});
+});
+
+const down = go<Ev<'down'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
+  if (c.current?.version !== e.version) return 'same';
+  const segment = c.current.segments.find((s) => s.domain === e.domain);
+  if (segment === undefined) return 'same';
+  const conditions = dataPlane(c, 'FALSE', e.detail, e.at);
+  if (segment.light !== 'LIT') return conditions === c.conditions ? 'same' : next(c, { conditions });
+  const current = mapSegments(
+    c.current,
+    inDomain(e.domain, (s) => ({ ...s, light: 'LIGHTING' })),
+  );
+  return next(
+    c,
+    { current, conditions },
+    segment.local ? [{ type: 'device.light', version: e.version }] : [],
+  );
+});
+
+const retired = go<Ev<'dark'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) =>
+  c.pending?.phase === 'RETIRING' && c.pending.placement.version === e.version
+    ? next(c, { pending: undefined })
+    : 'same',
+);
+
+const out_ = go<Ev<'dark'>>(['RELEASING', 'ENDED', 'CANCELLED', 'FAILED'], (c, e) => {
+  const now = darken(c, e.domain, e.version);
+  return anyLight(now) ? next(now, {}) : finish(now, e.at);
+});
+
+const dueReserving = go<Ev<'due'>>(['RESERVING'], (c, e) => {
+  const attempt = c.pending;
+  if (attempt?.until === undefined || e.at < attempt.until) return 'same';
+  return backToReserving(c, attempt.placement, 'PEER_SILENT', 'a domain of the path did not answer in time');
+});
+const dueHeld = go<Ev<'due'>>(['HOLD_EXPIRED'], (c, e) =>
+  c.holdExpire !== undefined && e.at >= c.holdExpire
+    ? finished(c, 'HOLD_EXPIRED', 'HOLD_EXPIRED', 'the hold ran out')
+    : 'same',
+);
+const dueCommitting = go<Ev<'due'>>(['RESERVING'], (c, e) =>
+  c.holdExpire !== undefined && e.at >= c.holdExpire
+    ? backToReserving(c, inForce(c), 'PEER_SILENT', 'a domain of the path did not commit in time')
+    : 'same',
+);
+const dueScheduled = go<Ev<'due'>>(['SCHEDULED', 'PROVISIONING', 'FAILED'], (c, e) => {
+  const { window } = inForce(c);
+  if (e.at >= window.end) {
+    return c.request.provision === 'MANUAL' && !c.armed
+      ? finished(c, 'FAILED', 'NEVER_PROVISIONED', 'nobody asked for light before its end')
+      : finished(c, 'FAILED', 'WINDOW_PASSED', 'the window passed without light');
+  }
+  if (overdue(c, e.at)) return dropPending(c, 'the change was not agreed in time');
+  return e.at >= window.start && (c.request.provision === 'AUTOMATIC' || c.armed) ? light(c) : 'same';
+});
+const dueLit = go<Ev<'due'>>(['PROVISIONING', 'ACTIVE', 'RELEASING', 'ENDED', 'FAILED'], (c, e) => {
+  if (e.at >= inForce(c).window.end) {
+    return c.actualStart === undefined
+      ? out(c, 'FAILED', 'WINDOW_PASSED', 'the window passed without light')
+      : out(c, 'ENDED', 'COMPLETED', 'ended as booked');
+  }
+  return overdue(c, e.at) ? dropPending(c, 'the change was not agreed in time') : 'same';
+});
+const dueReleasing = go<Ev<'due'>>(['ENDED', 'CANCELLED', 'FAILED'], (c, e) => {
+  const own = [c.current, c.pending?.placement].some((p) => {
+    const segment = p === undefined ? undefined : localSegment(p);
+    return segment !== undefined && isLit(segment);
+  });
+  return !own && e.at >= forgetAt(c) ? finish(c, e.at) : 'same';
+});
+
+export const homeMatrix = {
+  RESERVING: {
+    place,
+    reject: go(['REJECTED'], (c, e) =>
+      next(c, {
+        state: 'REJECTED',
+        problem: e.problem,
+        pending: undefined,
+        ...because(e.problem.code, e.problem.detail),
+      }),
+    ),
+    held,
+    refused: retreat,
+    committed: ignore,
+    ended: retreat,
+    commit: refuse,
+    abort: withdraw,
+    'extend-hold': refuse,
+    provision: refuse,
+    release: refuse,
+    cancel: withdraw,
+    modify: refuse,
+    due: dueReserving,
+    up: ignore,
+    down: ignore,
+    dark: ignore,
+  },
+  HELD: {
+    place: refuse,
+    reject: refuse,
+    held: ignore,
+    refused: retreat,
+    committed: ignore,
+    ended: retreat,
+    commit,
+    abort: withdraw,
+    'extend-hold': go(['HELD'], (c, e) => {
+      if (c.holdExpire !== undefined && e.at >= c.holdExpire)
+        return no('HOLD_EXPIRED', 'the hold has run out');
+      const version = inForce(c).version;
+      const asked = remotes(inForce(c)).map(
+        (s): Effect => ({ type: 'peer.extend', domain: s.domain, version, until: e.until }),
+      );
+      return c.holdExpire !== undefined && e.until <= c.holdExpire
+        ? 'same'
+        : next(c, { holdExpire: e.until }, asked);
+    }),
+    provision: refuse,
+    release: refuse,
+    cancel: withdraw,
+    modify: refuse,
+    due: dueHeld,
+    up: ignore,
+    down: ignore,
+    dark: ignore,
+  },
+  COMMITTING: {
+    place: refuse,
+    reject: refuse,
+    held: ignore,
+    refused: retreat,
+    committed,
+    ended: retreat,
+    commit: ignore,
+    abort: refuse,
+    'extend-hold': refuse,
+    provision: refuse,
+    release: refuse,
+    cancel: withdraw,
+    modify: refuse,
+    due: dueCommitting,
+    up: ignore,
+    down: ignore,
+    dark: ignore,
+  },
+  SCHEDULED: {
+    place: refuse,
+    reject: refuse,
+    held: changeHeld,
+    refused: changeRefused,
+    committed: changeCommitted,
+    ended: go(['RESERVING'], (c, e) =>
+      backToReserving(c, inForce(c), 'PEER_ENDED', `${e.domain}: ${e.cause}`),
+    ),
+    commit: ignore,
+    abort: refuse,
+    'extend-hold': refuse,
+    provision,
+    release,
+    cancel,
+    modify,
+    due: dueScheduled,
+    up,
+    down,
+    dark: retired,
+  },
+  PROVISIONING: {
+    place: refuse,
+    reject: refuse,
+    held: changeHeld,
+    refused: changeRefused,
+    committed: changeCommitted,
+    ended: lost,
+    commit: ignore,
+    abort: refuse,
+    'extend-hold': refuse,
+    provision,
+    release,
+    cancel,
+    modify,
+    due: dueLit,
+    up,
+    down,
+    dark: retired,
+  },
+  ACTIVE: {
+    place: refuse,
+    reject: refuse,
+    held: changeHeld,
+    refused: changeRefused,
+    committed: changeCommitted,
+    ended: lost,
+    commit: ignore,
+    abort: refuse,
+    'extend-hold': refuse,
+    provision,
+    release,
+    cancel,
+    modify,
+    due: dueLit,
+    up,
+    down,
+    dark: retired,
+  },
+  RELEASING: {
+    place: refuse,
+    reject: refuse,
+    held: ignore,
+    refused: ignore,
+    committed: ignore,
+    ended: go(['RELEASING', 'ENDED', 'CANCELLED', 'FAILED'], (c, e) =>
+      out_.run(c, { type: 'dark', domain: e.domain, at: e.at }),
+    ),
+    commit: refuse,
+    abort: refuse,
+    'extend-hold': refuse,
+    provision: refuse,
+    release: ignore,
+    // A released circuit that is cancelled on top goes on going out; only its name for it changes.
+    cancel: go(['RELEASING'], (c, e) =>
+      c.outcome === 'CANCELLED'
+        ? 'same'
+        : next(c, { outcome: 'CANCELLED', ...because('CANCELLED', e.detail) }),
+    ),
+    modify: refuse,
+    due: dueReleasing,
+    up: ignore,
+    down: ignore,
+    dark: out_,
+  },
+  ENDED: final(),
+  REJECTED: final(),
+  HOLD_EXPIRED: final(),
+  CANCELLED: final(),
+  FAILED: final(),
+} as const satisfies Matrix<HomeEvent>;
+
+function final() {
+  return {
+    place: refuse,
+    reject: refuse,
+    held: ignore,
+    refused: ignore,
+    committed: ignore,
+    ended: ignore,
+    commit: refuse,
+    abort: refuse,
+    'extend-hold': refuse,
+    provision: refuse,
+    release: refuse,
+    cancel: refuse,
+    modify: refuse,
+    due: ignore,
+    up: ignore,
+    down: ignore,
+    dark: ignore,
+  } as const;
+}
+
+/** When the clock matters next to a home circuit; undefined when only news can change it. */
+export function homeDueAt(c: Circuit): InstantMs | undefined {
+  const change = c.pending !== undefined && underNegotiation(c.pending) ? c.pending.until : undefined;
+  switch (c.state) {
+    case 'RESERVING':
+      // Nobody has been asked: the broker looks for the next alternative at once.
+      return c.pending === undefined ? c.updateTime : change;
+    case 'HELD':
+    case 'COMMITTING':
+      return c.holdExpire;
+    case 'SCHEDULED': {
+      const { start, end } = inForce(c).window;
+      return earlier(c.request.provision === 'AUTOMATIC' || c.armed ? start : end, change);
+    }
+    case 'PROVISIONING':
+    case 'ACTIVE':
+      return earlier(inForce(c).window.end, change);
+    case 'RELEASING':
+      return forgetAt(c);
+    default:
+      return undefined;
+  }
+}
+
+const earlier = (a: InstantMs, b: InstantMs | undefined): InstantMs => (b !== undefined && b < a ? b : a);
+const plus = (at: InstantMs, ms: number): InstantMs => instant(at + ms);
+
+function inForce(c: Circuit): Placement {
+  invariant(c.current !== undefined, `${c.id} is ${c.state} and has a placement`);
+  return c.current;
+}
+
+const forgetAt = (c: Circuit): InstantMs => plus(inForce(c).window.end, FORGET_PEERS_AFTER_MS);
+
+const underNegotiation = (p: Pending): boolean => p.phase === 'HOLDING' || p.phase === 'COMMITTING';
+
+const overdue = (c: Circuit, at: InstantMs): boolean =>
+  c.pending?.until !== undefined && underNegotiation(c.pending) && at >= c.pending.until;
+
+const hold = (p: Placement, replaces?: number): Effect[] =>
+  remotes(p).map((s) => ({
+    type: 'peer.hold',
+    domain: s.domain,
+    version: p.version,
+    ...(replaces === undefined ? {} : { replaces }),
+  }));
+
+const commitAll = (p: Placement): Effect[] =>
+  remotes(p).map((s) => ({ type: 'peer.commit', domain: s.domain, version: p.version }));
+
+const abortAll = (p: Placement): Effect[] =>
+  remotes(p).map((s) => ({ type: 'peer.abort', domain: s.domain, version: p.version }));
+
+/** One domain's answer to a hold, written into the attempt; undefined when it answers something else. */
+function answered(pending: Pending | undefined, e: Ev<'held'>): Pending | undefined {
+  if (pending?.phase !== 'HOLDING' || pending.placement.version !== e.version) return undefined;
+  const placement = mapSegments(
+    pending.placement,
+    inDomain(e.domain, (s) => ({
+      ...s,
+      agreed: 'HELD',
+      peerRef: e.peerRef,
+      a: e.aLabel === undefined ? s.a : { ...s.a, label: e.aLabel },
+      z: e.zLabel === undefined ? s.z : { ...s.z, label: e.zLabel },
+    })),
+  );
+  const until = pending.until === undefined || e.until < pending.until ? e.until : pending.until;
+  return { ...pending, placement, until };
+}
+
+function onHold(c: Circuit, until: InstantMs, effects: Effect[]): Result {
+  return next(c, { state: 'HELD', holdExpire: until, ...because('HELD', 'waiting for the commit') }, effects);
+}
+
+function committing(c: Circuit, at: InstantMs): Result {
+  const patch = {
+    state: 'COMMITTING' as const,
+    holdExpire: plus(at, COMMIT_WITHIN_MS),
+    ...because('COMMITTING', 'the domains of the path are being told'),
+  };
+  return next(c, patch, commitAll(inForce(c)));
+}
+
+function scheduled(c: Circuit): Result {
+  const current = mapSegments(inForce(c), (s) => (s.local ? { ...s, agreed: 'COMMITTED' } : s));
+  const waits =
+    c.request.provision === 'MANUAL' ? 'waiting for its start and for provision' : 'waiting for its start';
+  return next(c, { state: 'SCHEDULED', current, holdExpire: undefined, ...because('COMMITTED', waits) });
+}
+
+function backToReserving(c: Circuit, attempt: Placement, code: string, detail: string): Result {
+  const effects = abortAll(attempt);
+  if (c.pending !== undefined && c.pending.placement.version !== attempt.version)
+    effects.push(...abortAll(c.pending.placement));
+  return next(
+    c,
+    {
+      state: 'RESERVING',
+      current: undefined,
+      pending: undefined,
+      holdExpire: undefined,
+      ...because(code, detail),
+    },
+    effects,
+  );
+}
+
+function dropPending(c: Circuit, detail: string): Result {
+  invariant(c.pending !== undefined, 'a change is pending');
+  return next(c, { pending: undefined, ...because('CHANGE_DROPPED', detail) }, abortAll(c.pending.placement));
+}
+
+/** Turns everything of the circuit on: the local segment by its devices, the others by their own clocks. */
+function light(c: Circuit): { kind: 'next'; circuit: Circuit; effects: readonly Effect[] } {
+  const current = mapSegments(inForce(c), lighting);
+  const effects: Effect[] =
+    localSegment(current) === undefined ? [] : [{ type: 'device.light', version: current.version }];
+  return next(
+    c,
+    { state: 'PROVISIONING', current, ...because('PROVISIONING', 'the devices of the path are being set') },
+    effects,
+  );
+}
+
+/** Makes an agreed change the one in force; where the light must move, it is lit beside the old one first. */
+function adopt(c: Circuit, placement: Placement, request: Circuit['request']): Result {
+  const old = inForce(c);
+  const agreed = mapSegments(placement, (s) => (s.local ? { ...s, agreed: 'COMMITTED' } : s));
+  if (!anyLight(c)) return next(c, { current: agreed, request, ...because('COMMITTED', 'changed as asked') });
+  if (sameHops(old, agreed)) {
+    const current = mapSegments(agreed, (s) => ({
+      ...s,
+      light: s.local ? 'LIGHTING' : (old.segments.find((o) => o.domain === s.domain)?.light ?? 'DARK'),
+    }));
+    return next(c, { current, request }, [{ type: 'device.light', version: agreed.version }]);
+  }
+  const pending: Pending = { phase: 'LIGHTING', placement: mapSegments(agreed, lighting), request };
+  return next(c, { pending }, [{ type: 'device.light', version: agreed.version }]);
+}
+
+/** ACTIVE as soon as every segment is lit; the condition follows. */
+function active(c: Circuit, at: InstantMs): Circuit {
+  if (!allLit(inForce(c))) return c;
+  const conditions = dataPlane(c, 'TRUE', 'ALL_SEGMENTS_LIT', at);
+  if (c.state !== 'PROVISIONING') return { ...c, conditions };
+  return {
+    ...c,
+    state: 'ACTIVE',
+    conditions,
+    actualStart: c.actualStart ?? at,
+    ...because('ACTIVE', 'carrying light'),
+  };
+}
+
+/** Ends a circuit, over RELEASING when some of it is lit. */
+function out(c: Circuit, outcome: 'ENDED' | 'CANCELLED' | 'FAILED', code: string, detail: string): Result {
+  if (!anyLight(c)) return finished(c, outcome, code, detail);
+  const { circuit, effects } = quench(c);
+  return next(circuit, { state: 'RELEASING', outcome, ...because(code, detail) }, [
+    ...effects,
+    ...goodbye(c, outcome, detail),
+  ]);
+}
+
+function finished(c: Circuit, state: FinalState, code: string, detail: string): Result {
+  return next(
+    c,
+    { state, pending: undefined, holdExpire: undefined, ...because(code, detail) },
+    goodbye(c, state, detail),
+  );
+}
+
+function finish(c: Circuit, at: InstantMs): Result {
+  const state = c.outcome;
+  invariant(state !== undefined && state !== 'RESERVING', 'a circuit that is released has an outcome');
+  const conditions = dataPlane(c, 'FALSE', 'RELEASED', at);
+  const patch = { state, outcome: undefined, pending: undefined, conditions };
+  return next(c, c.actualStart === undefined ? patch : { ...patch, actualEnd: at });
+}
+
+/** Tells every domain that ever heard of the circuit that it is over. */
+function goodbye(c: Circuit, outcome: FinalState, detail: string): Effect[] {
+  const domains = new Set(
+    [c.current, c.pending?.placement].flatMap((p) =>
+      p === undefined ? [] : remotes(p).map((s) => s.domain),
+    ),
+  );
+  return [...domains].map((domain) =>
+    outcome === 'ENDED'
+      ? { type: 'peer.release', domain, reason: detail }
+      : { type: 'peer.cancel', domain, floor: c.version },
+  );
+}

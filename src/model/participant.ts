@@ -1,0 +1,640 @@
+/**
+ * The matrix of the PARTICIPANT role: a segment that another domain's broker asked for. It stands by what it
+ * has committed until its home tells it otherwise, and asks when it is not told. Its versions are closed for
+ * good by abort, free, cancel or a higher floor; RESERVING means that nothing is held at present, and the row
+ * itself is the tombstone that answers CLOSED to a late hold or commit.
+ *
+ * Both versions of a move count and shine until the home has told which one stands: every shortcut breaks
+ * somebody's promise when a message is lost.
+ */
+import { invariant } from '../kernel/assert.ts';
+import { type InstantMs, instant } from '../kernel/clock.ts';
+import {
+  type Circuit,
+  type FinalState,
+  type HomeRef,
+  isLit,
+  localSegment,
+  type Pending,
+  type Placement,
+  placements,
+} from './circuit.ts';
+import type { Effect } from './effects.ts';
+import type { ParticipantEvent } from './events.ts';
+import {
+  allLit,
+  anyLight,
+  because,
+  darken,
+  dataPlane,
+  go,
+  ignore,
+  inDomain,
+  lighting,
+  lit,
+  type Matrix,
+  mapSegments,
+  next,
+  no,
+  quench,
+  type Result,
+  refuse,
+  sameHops,
+} from './rules.ts';
+
+type Ev<T extends ParticipantEvent['type']> = Extract<ParticipantEvent, { readonly type: T }>;
+
+/** The first question to a home that has not confirmed a commit; then twice as long each time. */
+const ASK_FIRST_MS = 5_000;
+const ASK_LAST_MS = 300_000;
+/** A tombstone outlives its window by a day. */
+const TOMBSTONE_MS = 86_400_000;
+/** "Unknown" from the home releases a commit only when it says so twice. */
+const UNKNOWNS_TO_RELEASE = 2;
+
+const closed = (detail: string): Result => no('WRONG_STATE', `CLOSED: ${detail}`);
+
+const firstHold = go<Ev<'hold'>>(['HELD'], (c, e) => {
+  const version = e.placement.version;
+  if (c.pending?.placement.version === version)
+    return no('HOLD_EXPIRED', 'EXPIRED: the hold of this version ran out');
+  if (isClosed(c, version)) return closed(`version ${version} is closed`);
+  return next(c, {
+    state: 'HELD',
+    version: Math.max(c.version, version),
+    pending: { phase: 'HOLDING', placement: e.placement, until: e.until },
+    home: { ...homeOf(c), keepUntil: keep(c, e.placement) },
+    ...because('HELD', 'held for the home'),
+  });
+});
+
+/** A hold while another is held: the same one again, or a newer attempt that replaces it. */
+const nextHold = go<Ev<'hold'>>(['HELD'], (c, e) =>
+  c.pending?.placement.version === e.placement.version ? 'same' : firstHold.run(c, e),
+);
+
+const changeHold = go<Ev<'hold'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
+  const version = e.placement.version;
+  if (
+    version === c.current?.version ||
+    (version === c.pending?.placement.version && c.pending.phase !== 'EXPIRED')
+  )
+    return 'same';
+  if (version === c.pending?.placement.version)
+    return no('HOLD_EXPIRED', 'EXPIRED: the hold of this version ran out');
+  if (isClosed(c, version)) return closed(`version ${version} is closed`);
+  if (e.replaces !== c.current?.version)
+    return no('CHANGE_PENDING', `version ${c.current?.version} is in force, not ${e.replaces}`);
+  if (c.pending !== undefined && c.pending.phase !== 'HOLDING' && c.pending.phase !== 'EXPIRED') {
+    return no('CHANGE_PENDING', `version ${c.pending.placement.version} is not settled yet`);
+  }
+  return next(c, {
+    version,
+    pending: { phase: 'HOLDING', placement: e.placement, until: e.until },
+    home: { ...homeOf(c), keepUntil: keep(c, e.placement) },
+  });
+});
+
+const extendHold = go<Ev<'extend-hold'>>(['HELD', 'SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
+  if (c.pending?.phase !== 'HOLDING' || c.pending.placement.version !== e.version) {
+    return c.current?.version === e.version ? 'same' : no('HOLD_EXPIRED', `version ${e.version} is not held`);
+  }
+  return c.pending.until !== undefined && e.until <= c.pending.until
+    ? 'same'
+    : next(c, { pending: { ...c.pending, until: e.until } });
+});
+
+/** A commit carries the whole segment, so that what expired, or was never heard of, is taken if it is free. */
+const firstCommit = go<Ev<'commit'>>(['SCHEDULED'], (c, e) => {
+  const { placement } = e;
+  if (isClosed(c, placement.version) && c.pending?.placement.version !== placement.version)
+    return closed(`version ${placement.version} is closed`);
+  return next(c, {
+    state: 'SCHEDULED',
+    version: Math.max(c.version, placement.version),
+    current: placement,
+    pending: undefined,
+    home: {
+      ...homeOf(c),
+      told: false,
+      asks: 0,
+      unknowns: 0,
+      epoch: e.epoch,
+      askAt: plus(e.at, ASK_FIRST_MS),
+      keepUntil: keep(c, placement),
+    },
+    ...because('COMMITTED', 'waiting for its start'),
+  });
+});
+
+const changeCommit = go<Ev<'commit'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
+  const { placement } = e;
+  if (placement.version === c.current?.version) return 'same';
+  const pending = c.pending;
+  if (
+    pending?.placement.version === placement.version &&
+    (pending.phase === 'COMMITTING' || pending.phase === 'RETIRING')
+  )
+    return 'same';
+  if (isClosed(c, placement.version) && pending?.placement.version !== placement.version)
+    return closed(`version ${placement.version} is closed`);
+  if (pending !== undefined && pending.phase === 'RETIRING')
+    return no('CHANGE_PENDING', 'the version before is still going out');
+  const home = {
+    ...homeOf(c),
+    told: false,
+    asks: 0,
+    unknowns: 0,
+    epoch: e.epoch,
+    askAt: plus(e.at, ASK_FIRST_MS),
+    keepUntil: keep(c, placement),
+  };
+  const both: Circuit = {
+    ...c,
+    version: Math.max(c.version, placement.version),
+    home,
+    pending: { phase: 'COMMITTING', placement },
+  };
+  return next(...lightWhatIsDue(both, e.at));
+});
+
+const abort = go<Ev<'abort'>>(
+  ['RESERVING', 'HELD', 'SCHEDULED', 'PROVISIONING', 'ACTIVE', 'RELEASING'],
+  (c, e) => close(c, e.version, e.active, e.at),
+);
+const free = go<Ev<'free'>>(
+  ['RESERVING', 'HELD', 'SCHEDULED', 'PROVISIONING', 'ACTIVE', 'RELEASING'],
+  (c, e) => close(c, e.version, e.active, e.at),
+);
+const cancel = go<Ev<'cancel'>>(['CANCELLED', 'RELEASING'], (c, e) => {
+  const home = { ...homeOf(c), floor: Math.max(homeOf(c).floor, e.floor) };
+  return out(
+    { ...c, home, version: Math.max(c.version, e.floor) },
+    'CANCELLED',
+    'CANCELLED',
+    'cancelled by its home',
+  );
+});
+const release = go<Ev<'release'>>(['ENDED', 'RELEASING'], (c, e) => out(c, 'ENDED', 'RELEASED', e.detail));
+
+const provision = go<Ev<'provision'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
+  if (c.armed) return 'same';
+  const [circuit, patch, effects] = lightWhatIsDue({ ...c, armed: true }, e.at);
+  return next(circuit, patch, effects);
+});
+
+const told = go<Ev<'told'>>(
+  ['RESERVING', 'HELD', 'SCHEDULED', 'PROVISIONING', 'ACTIVE', 'RELEASING', 'CANCELLED'],
+  (c, e) => {
+    const home = homeOf(c);
+    switch (e.state) {
+      case 'PENDING':
+        return 'same';
+      case 'ABORTED':
+        return out(c, 'CANCELLED', 'ABORTED', 'aborted by its home');
+      case 'UNKNOWN': {
+        if (e.epoch < home.epoch) return 'same';
+        const unknowns = home.unknowns + 1;
+        if (unknowns < UNKNOWNS_TO_RELEASE) return next(c, { home: { ...home, unknowns } });
+        return out(c, 'CANCELLED', 'UNKNOWN_TO_HOME', 'its home knows nothing of it');
+      }
+      case 'ACTIVE': {
+        const { askAt: _, ...rest } = home;
+        const settled: Circuit = { ...c, home: { ...rest, told: true } };
+        const known = placements(c).some((p) => p.version === e.version);
+        if (e.version === undefined || !known) return 'same';
+        return home.told && c.pending === undefined ? 'same' : close(settled, e.version, e.version, e.at);
+      }
+    }
+  },
+);
+
+const dueReserving = go<Ev<'due'>>(['CANCELLED'], (c, e) =>
+  e.at >= homeOf(c).keepUntil
+    ? finished(c, 'CANCELLED', 'FORGOTTEN', 'the tombstone is no longer needed')
+    : 'same',
+);
+const dueHeld = go<Ev<'due'>>(['RESERVING'], (c, e) =>
+  c.pending?.until !== undefined && e.at >= c.pending.until
+    ? next(c, {
+        state: 'RESERVING',
+        pending: { ...c.pending, phase: 'EXPIRED' },
+        ...because('HOLD_EXPIRED', 'the hold ran out'),
+      })
+    : 'same',
+);
+const dueCommitted = go<Ev<'due'>>(
+  ['SCHEDULED', 'PROVISIONING', 'ACTIVE', 'RELEASING', 'ENDED', 'FAILED'],
+  (c, e) => {
+    const last = Math.max(...inForce(c).map((p) => p.window.end));
+    if (e.at >= last) {
+      return c.actualStart === undefined
+        ? out(c, 'FAILED', 'WINDOW_PASSED', 'the window passed without light', [
+            notify(c, 'ENDED', 'the window passed without light'),
+          ])
+        : out(c, 'ENDED', 'COMPLETED', 'ended as booked');
+    }
+    const effects: Effect[] = [];
+    let now = c;
+    if (c.pending?.phase === 'HOLDING' && c.pending.until !== undefined && e.at >= c.pending.until) {
+      now = { ...now, pending: { ...c.pending, phase: 'EXPIRED' } };
+    }
+    const home = homeOf(now);
+    if (!home.told && home.askAt !== undefined && e.at >= home.askAt) {
+      const wait = Math.min(ASK_FIRST_MS * 2 ** Math.min(home.asks + 1, 10), ASK_LAST_MS);
+      now = { ...now, home: { ...home, asks: home.asks + 1, askAt: plus(e.at, wait) } };
+      effects.push({ type: 'peer.query', domain: home.domain });
+    }
+    const [circuit, patch, lights] = lightWhatIsDue(now, e.at);
+    if (now === c && lights.length === 0) return 'same';
+    return next(circuit, patch, [...effects, ...lights]);
+  },
+);
+
+const up = go<Ev<'up'>>(['PROVISIONING', 'ACTIVE'], (c, e) => {
+  if (!placements(c).some((p) => p.version === e.version)) return 'same';
+  const shine = (p: Placement): Placement =>
+    p.version === e.version ? mapSegments(p, inDomain(e.domain, lit)) : p;
+  const now = mapPlacements(c, shine);
+  if (!inForce(now).some(allLit)) return next(now, {});
+  const conditions = dataPlane(now, 'TRUE', 'ALL_SEGMENTS_LIT', e.at);
+  const known = c.state === 'ACTIVE' && conditions === c.conditions && c.current?.version === e.version;
+  const counted = known ? now : counting(now);
+  const effects = known ? [] : [notify(counted, 'UP')];
+  if (c.state === 'ACTIVE') return next(counted, { conditions }, effects);
+  return next(
+    counted,
+    {
+      state: 'ACTIVE',
+      conditions,
+      actualStart: c.actualStart ?? e.at,
+      ...because('ACTIVE', 'carrying light'),
+    },
+    effects,
+  );
+});
+
+const down = go<Ev<'down'>>(['PROVISIONING', 'ACTIVE'], (c, e) => {
+  const of = placements(c).find((p) => p.version === e.version);
+  const segment = of === undefined ? undefined : localSegment(of);
+  if (segment === undefined) return 'same';
+  const conditions = dataPlane(c, 'FALSE', e.detail, e.at);
+  if (conditions === c.conditions && segment.light !== 'LIT') return 'same';
+  const dim = (p: Placement): Placement =>
+    p.version === e.version
+      ? mapSegments(
+          p,
+          inDomain(e.domain, (s) => ({ ...s, light: 'LIGHTING' })),
+        )
+      : p;
+  const counted = counting(mapPlacements(c, dim));
+  const again: Effect[] = segment.light === 'LIT' ? [{ type: 'device.light', version: e.version }] : [];
+  return next(counted, { conditions }, [...again, notify(counted, 'DOWN', e.detail)]);
+});
+
+const retired = go<Ev<'dark'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) =>
+  c.pending?.phase === 'RETIRING' && c.pending.placement.version === e.version
+    ? next(c, { pending: undefined })
+    : 'same',
+);
+const wentOut = go<Ev<'dark'>>(['RELEASING', 'RESERVING', 'ENDED', 'CANCELLED', 'FAILED'], (c, e) => {
+  const now = darken(c, e.domain, e.version);
+  return anyLight(now) ? next(now, {}) : finish(now, e.at);
+});
+
+export const participantMatrix = {
+  RESERVING: {
+    hold: firstHold,
+    'extend-hold': refuse,
+    commit: firstCommit,
+    abort,
+    free,
+    provision: refuse,
+    release: refuse,
+    cancel,
+    told: ignore,
+    due: dueReserving,
+    up: ignore,
+    down: ignore,
+    dark: ignore,
+  },
+  HELD: {
+    hold: nextHold,
+    'extend-hold': extendHold,
+    commit: firstCommit,
+    abort,
+    free,
+    provision: refuse,
+    release: refuse,
+    cancel,
+    told,
+    due: dueHeld,
+    up: ignore,
+    down: ignore,
+    dark: ignore,
+  },
+  COMMITTING: {
+    // A participant commits at once: it is never in this state, but may be cancelled out of it all the same.
+    hold: refuse,
+    'extend-hold': refuse,
+    commit: refuse,
+    abort: refuse,
+    free: refuse,
+    provision: refuse,
+    release: refuse,
+    cancel,
+    told: ignore,
+    due: ignore,
+    up: ignore,
+    down: ignore,
+    dark: ignore,
+  },
+  SCHEDULED: {
+    hold: changeHold,
+    'extend-hold': extendHold,
+    commit: changeCommit,
+    abort,
+    free,
+    provision,
+    release,
+    cancel,
+    told,
+    due: dueCommitted,
+    up: ignore,
+    down: ignore,
+    dark: retired,
+  },
+  PROVISIONING: {
+    hold: changeHold,
+    'extend-hold': extendHold,
+    commit: changeCommit,
+    abort,
+    free,
+    provision,
+    release,
+    cancel,
+    told,
+    due: dueCommitted,
+    up,
+    down,
+    dark: retired,
+  },
+  ACTIVE: {
+    hold: changeHold,
+    'extend-hold': extendHold,
+    commit: changeCommit,
+    abort,
+    free,
+    provision,
+    release,
+    cancel,
+    told,
+    due: dueCommitted,
+    up,
+    down,
+    dark: retired,
+  },
+  RELEASING: {
+    hold: refuse,
+    'extend-hold': refuse,
+    commit: refuse,
+    abort: go(['RELEASING'], (c, e) => raiseFloor(c, e.version)),
+    free: go(['RELEASING'], (c, e) => raiseFloor(c, e.version)),
+    provision: refuse,
+    release: go(['RELEASING'], (c) =>
+      c.outcome === 'RESERVING'
+        ? next(c, { outcome: 'ENDED', ...because('RELEASED', 'released by its home') })
+        : 'same',
+    ),
+    cancel: go(['RELEASING'], (c, e) => {
+      const home = { ...homeOf(c), floor: Math.max(homeOf(c).floor, e.floor) };
+      return c.outcome === 'CANCELLED' && home.floor === c.home?.floor
+        ? 'same'
+        : next(c, { home, outcome: 'CANCELLED', ...because('CANCELLED', 'cancelled by its home') });
+    }),
+    told: ignore,
+    due: ignore,
+    up: ignore,
+    down: ignore,
+    dark: wentOut,
+  },
+  ENDED: final(),
+  REJECTED: final(),
+  HOLD_EXPIRED: final(),
+  CANCELLED: final(),
+  FAILED: final(),
+} as const satisfies Matrix<ParticipantEvent>;
+
+function final() {
+  return {
+    hold: refuse,
+    'extend-hold': refuse,
+    commit: refuse,
+    // Repeats of what only reduces are answered from the state that they led to.
+    abort: ignore,
+    free: ignore,
+    provision: refuse,
+    release: ignore,
+    cancel: ignore,
+    told: ignore,
+    due: ignore,
+    up: ignore,
+    down: ignore,
+    dark: ignore,
+  } as const;
+}
+
+/** When the clock matters next to a participant's circuit. */
+export function participantDueAt(c: Circuit): InstantMs | undefined {
+  switch (c.state) {
+    case 'RESERVING':
+      return homeOf(c).keepUntil;
+    case 'HELD':
+      return c.pending?.until;
+    case 'SCHEDULED':
+    case 'PROVISIONING':
+    case 'ACTIVE': {
+      const home = homeOf(c);
+      const times: number[] = [Math.max(...inForce(c).map((p) => p.window.end))];
+      if (!home.told && home.askAt !== undefined) times.push(home.askAt);
+      if (c.pending?.phase === 'HOLDING' && c.pending.until !== undefined) times.push(c.pending.until);
+      if (mayShine(c)) for (const p of inForce(c)) if (isDark(p)) times.push(p.window.start);
+      return instant(Math.min(...times));
+    }
+    default:
+      return undefined;
+  }
+}
+
+const plus = (at: InstantMs, ms: number): InstantMs => instant(at + ms);
+
+function homeOf(c: Circuit): HomeRef {
+  invariant(c.home !== undefined, `${c.id} is a participant's and knows its home`);
+  return c.home;
+}
+
+/** What is committed: the current placement and, until the home has told, the one that is to replace it. */
+const inForce = (c: Circuit): Placement[] => [
+  ...(c.current === undefined ? [] : [c.current]),
+  ...(c.pending?.phase === 'COMMITTING' ? [c.pending.placement] : []),
+];
+
+const isClosed = (c: Circuit, version: number): boolean => version <= Math.max(c.version, homeOf(c).floor);
+
+const keep = (c: Circuit, p: Placement): InstantMs =>
+  instant(Math.max(homeOf(c).keepUntil, p.window.end + TOMBSTONE_MS));
+
+const mayShine = (c: Circuit): boolean => c.request.provision === 'AUTOMATIC' || c.armed;
+
+const isDark = (p: Placement): boolean => p.segments.every((s) => !isLit(s));
+
+function mapPlacements(c: Circuit, change: (p: Placement) => Placement): Circuit {
+  return {
+    ...c,
+    ...(c.current === undefined ? {} : { current: change(c.current) }),
+    ...(c.pending === undefined ? {} : { pending: { ...c.pending, placement: change(c.pending.placement) } }),
+  };
+}
+
+/** Lights every committed version whose time has come. Both versions of a move may shine at once. */
+function lightWhatIsDue(
+  c: Circuit,
+  at: InstantMs,
+): [Circuit, { state?: 'PROVISIONING'; reason?: Circuit['reason'] }, Effect[]] {
+  if (!mayShine(c)) return [c, {}, []];
+  const due = inForce(c).filter((p) => isDark(p) && p.window.start <= at && at < p.window.end);
+  if (due.length === 0) return [c, {}, []];
+  const circuit = mapPlacements(c, (p) =>
+    due.some((d) => d.version === p.version) ? mapSegments(p, lighting) : p,
+  );
+  const effects = due.map((p): Effect => ({ type: 'device.light', version: p.version }));
+  return c.state === 'SCHEDULED'
+    ? [
+        circuit,
+        { state: 'PROVISIONING', ...because('PROVISIONING', 'the devices of the segment are being set') },
+        effects,
+      ]
+    : [circuit, {}, effects];
+}
+
+/** Closes every version up to `version` except `active`. What was replaced goes out after what replaces it. */
+function close(c: Circuit, version: number, active: number | undefined, at: InstantMs): Result {
+  const raised = raise(c, version);
+  const gone = (p: Placement | undefined): boolean =>
+    p !== undefined && p.version <= version && p.version !== active;
+  const { current, pending } = raised;
+  const pendingGone = gone(pending?.placement) && pending?.phase !== 'RETIRING';
+  if (!gone(current) && !pendingGone) return raised === c ? 'same' : next(raised, {});
+  if (gone(current) && pending?.phase === 'COMMITTING' && !pendingGone)
+    return promote(raised, pending.placement, at);
+  if (!gone(current) && current !== undefined) return retire(raised, pending);
+  if (!anyLight(raised)) {
+    return next(raised, {
+      state: 'RESERVING',
+      current: undefined,
+      pending: undefined,
+      ...because('ABORTED', 'let go by its home'),
+    });
+  }
+  const { circuit, effects } = quench(raised);
+  return next(
+    circuit,
+    { state: 'RELEASING', outcome: 'RESERVING', ...because('ABORTED', 'let go by its home') },
+    effects,
+  );
+}
+
+/** The replacement becomes the one in force; the old one goes out, if it was lit anywhere else. */
+function promote(c: Circuit, placement: Placement, at: InstantMs): Result {
+  const old = c.current;
+  invariant(old !== undefined, 'there is something to replace');
+  if (isDark(old)) return next(c, { current: placement, pending: undefined });
+  if (sameHops(old, placement)) {
+    const same = mapSegments(placement, (s) => ({ ...s, light: 'LIGHTING' }));
+    const due = placement.window.start <= at;
+    if (due)
+      return next(c, { current: same, pending: undefined }, [
+        { type: 'device.light', version: placement.version },
+      ]);
+  }
+  const pending: Pending = {
+    phase: 'RETIRING',
+    placement: mapSegments(old, (s) => ({ ...s, light: 'DARKENING' })),
+  };
+  return next(c, { current: placement, pending }, [{ type: 'device.dark', version: old.version }]);
+}
+
+/** Drops the replacement. If it was lit, it goes out first. */
+function retire(c: Circuit, pending: Pending | undefined): Result {
+  if (pending === undefined || isDark(pending.placement)) return next(c, { pending: undefined });
+  if (c.current !== undefined && sameHops(c.current, pending.placement)) {
+    return next(c, { pending: undefined }, [{ type: 'device.light', version: c.current.version }]);
+  }
+  const placement = mapSegments(pending.placement, (s) => ({ ...s, light: 'DARKENING' }));
+  return next(c, { pending: { phase: 'RETIRING', placement } }, [
+    { type: 'device.dark', version: placement.version },
+  ]);
+}
+
+const raise = (c: Circuit, version: number): Circuit =>
+  version <= homeOf(c).floor
+    ? c
+    : { ...c, version: Math.max(c.version, version), home: { ...homeOf(c), floor: version } };
+
+function raiseFloor(c: Circuit, version: number): Result {
+  const raised = raise(c, version);
+  return raised === c ? 'same' : next(raised, {});
+}
+
+const counting = (c: Circuit): Circuit => ({
+  ...c,
+  home: { ...homeOf(c), sequence: homeOf(c).sequence + 1 },
+});
+
+const notify = (c: Circuit, what: 'UP' | 'DOWN' | 'ENDED', cause?: string): Effect => ({
+  type: 'peer.notify',
+  domain: homeOf(c).domain,
+  what,
+  version: c.current?.version ?? c.version,
+  sequence: homeOf(c).sequence,
+  ...(cause === undefined ? {} : { cause }),
+});
+
+function out(
+  c: Circuit,
+  outcome: 'ENDED' | 'CANCELLED' | 'FAILED',
+  code: string,
+  detail: string,
+  effects: Effect[] = [],
+): Result {
+  if (!anyLight(c)) {
+    const done = finished(c, outcome, code, detail);
+    return done === 'same' || done.kind === 'refused' ? done : { ...done, effects };
+  }
+  const put = quench(c);
+  return next(put.circuit, { state: 'RELEASING', outcome, ...because(code, detail) }, [
+    ...effects,
+    ...put.effects,
+  ]);
+}
+
+const finished = (c: Circuit, state: FinalState, code: string, detail: string): Result =>
+  next(c, { state, pending: undefined, outcome: undefined, ...because(code, detail) });
+
+function finish(c: Circuit, at: InstantMs): Result {
+  const outcome = c.outcome;
+  invariant(outcome !== undefined, 'a circuit that is released has an outcome');
+  const conditions = dataPlane(c, 'FALSE', 'RELEASED', at);
+  const ended = c.actualStart === undefined ? {} : { actualEnd: at };
+  if (outcome === 'RESERVING') {
+    return next(c, {
+      state: 'RESERVING',
+      outcome: undefined,
+      current: undefined,
+      pending: undefined,
+      conditions,
+      ...ended,
+    });
+  }
+  return next(c, { state: outcome, outcome: undefined, pending: undefined, conditions, ...ended });
+}

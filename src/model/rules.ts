@@ -1,0 +1,149 @@
+/**
+ * The words that the two matrices are written in. A cell is a rule with the states it may lead to, `refuse`
+ * (the asker gets a 409), or `ignore` (late or repeated news: nothing happens). The states named in a cell
+ * are what the diagram and the list of allowed actions are made from, and step() holds the rule to them.
+ */
+import type { InstantMs } from '../kernel/clock.ts';
+import type { ProblemCode } from '../kernel/errors.ts';
+import {
+  type Circuit,
+  type Condition,
+  isLit,
+  localSegment,
+  type Placement,
+  placements,
+  type Segment,
+  type State,
+} from './circuit.ts';
+import type { Effect } from './effects.ts';
+
+export interface Next {
+  readonly kind: 'next';
+  readonly circuit: Circuit;
+  readonly effects: readonly Effect[];
+}
+export interface Refusal {
+  readonly kind: 'refused';
+  readonly code: ProblemCode;
+  readonly detail: string;
+}
+export type Result = Next | Refusal | 'same';
+
+export interface Rule<E> {
+  readonly to: readonly State[];
+  run(circuit: Circuit, event: E): Result;
+}
+export type Cell<E> = Rule<E> | 'refuse' | 'ignore';
+
+/** Total: a state or event without a cell does not compile. */
+export type Matrix<E extends { readonly type: string }> = {
+  readonly [S in State]: { readonly [T in E['type']]: Cell<Extract<E, { readonly type: T }>> };
+};
+
+export const refuse = 'refuse';
+export const ignore = 'ignore';
+
+export const go = <E>(to: readonly State[], run: (circuit: Circuit, event: E) => Result): Rule<E> => ({
+  to,
+  run,
+});
+
+/** Fields that a change may take away as well as set: undefined removes. */
+type Patch = { readonly [K in keyof Circuit]?: Circuit[K] | undefined };
+
+export function next(circuit: Circuit, patch: Patch, effects: readonly Effect[] = []): Next {
+  const merged: Record<string, unknown> = { ...circuit, ...patch };
+  for (const key of Object.keys(patch)) if (merged[key] === undefined) delete merged[key];
+  // The keys come from Circuit and Patch alone, and what was removed is optional there.
+  return { kind: 'next', circuit: merged as unknown as Circuit, effects };
+}
+
+export const no = (code: ProblemCode, detail: string): Refusal => ({ kind: 'refused', code, detail });
+
+export const because = (code: string, detail: string): { reason: { code: string; detail: string } } => ({
+  reason: { code, detail },
+});
+
+export const remotes = (p: Placement): Segment[] => p.segments.filter((s) => !s.local);
+
+export const mapSegments = (p: Placement, change: (s: Segment) => Segment): Placement => ({
+  ...p,
+  segments: p.segments.map(change),
+});
+
+export const inDomain =
+  (domain: string, change: (s: Segment) => Segment) =>
+  (s: Segment): Segment =>
+    s.domain === domain ? change(s) : s;
+
+export const lighting = (s: Segment): Segment => (s.light === 'DARK' ? { ...s, light: 'LIGHTING' } : s);
+export const lit = (s: Segment): Segment => ({ ...s, light: 'LIT' });
+export const dark = (s: Segment): Segment => ({ ...s, light: 'DARK' });
+const darkening = (s: Segment): Segment => (isLit(s) ? { ...s, light: 'DARKENING' } : s);
+
+export const allLit = (p: Placement): boolean => p.segments.every((s) => s.light === 'LIT');
+
+export const anyLight = (c: Circuit): boolean => placements(c).some((p) => p.segments.some(isLit));
+
+/** Do both need the same cross-connects here? Then one can become the other without a second light. */
+export function sameHops(a: Placement, b: Placement): boolean {
+  const mine = localSegment(a)?.hops ?? [];
+  const theirs = localSegment(b)?.hops ?? [];
+  return (
+    mine.length === theirs.length &&
+    mine.every((hop, i) => {
+      const other = theirs[i];
+      return (
+        other !== undefined &&
+        hop.device === other.device &&
+        hop.in.port === other.in.port &&
+        hop.in.label === other.in.label &&
+        hop.out.port === other.out.port &&
+        hop.out.label === other.out.label
+      );
+    })
+  );
+}
+
+/** Marks every light of the circuit as going out and asks the devices for it. */
+export function quench(c: Circuit): { readonly circuit: Circuit; readonly effects: Effect[] } {
+  const effects: Effect[] = [];
+  const put = (p: Placement): Placement => {
+    const segment = localSegment(p);
+    if (segment !== undefined && isLit(segment)) effects.push({ type: 'device.dark', version: p.version });
+    return mapSegments(p, darkening);
+  };
+  const circuit: Circuit = {
+    ...c,
+    ...(c.current === undefined ? {} : { current: put(c.current) }),
+    ...(c.pending === undefined ? {} : { pending: { ...c.pending, placement: put(c.pending.placement) } }),
+  };
+  return { circuit, effects };
+}
+
+/** Records that a domain's share of one version (or of all) is dark. */
+export function darken(c: Circuit, domain: string, version: number | undefined): Circuit {
+  const put = (p: Placement): Placement =>
+    version === undefined || p.version === version ? mapSegments(p, inDomain(domain, dark)) : p;
+  return {
+    ...c,
+    ...(c.current === undefined ? {} : { current: put(c.current) }),
+    ...(c.pending === undefined ? {} : { pending: { ...c.pending, placement: put(c.pending.placement) } }),
+  };
+}
+
+/** The data plane condition after a change; keeps its time when nothing changed. */
+export function dataPlane(
+  c: Circuit,
+  status: Condition['status'],
+  reason: string,
+  at: InstantMs,
+): readonly Condition[] {
+  const old = c.conditions.find((condition) => condition.type === 'DataPlaneUp');
+  if (old !== undefined && old.status === status && old.reason === reason) return c.conditions;
+  const since = old !== undefined && old.status === status ? old.since : at;
+  return [
+    ...c.conditions.filter((condition) => condition.type !== 'DataPlaneUp'),
+    { type: 'DataPlaneUp', status, reason, since },
+  ];
+}
