@@ -1,0 +1,228 @@
+/**
+ * The configuration of one domain: every setting with its default, and how a Config is made of defaults, a
+ * YAML file, `TURNPIKE__SECTION__KEY` variables and flags, each stronger than the one before. This is the
+ * only reader of process.env. How single values are read is in settings.ts.
+ */
+import { readFileSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
+import {
+  choice,
+  type Field,
+  type Fields,
+  flag,
+  integer,
+  items,
+  type Layer,
+  path,
+  put,
+  ratio,
+  SettingsError,
+  secret,
+  section,
+  settle,
+  text,
+  type Values,
+  writtenKey,
+  yamlLayer,
+} from './settings.ts';
+
+const DOMAIN = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?){0,7}$/;
+
+const readText = (file: string): string => readFileSync(file, 'utf8');
+
+const table = {
+  domain: text(
+    { required: true, help: 'Name of the administrative domain, the same in its topology' },
+    DOMAIN,
+    'a name such as ams.example',
+  ),
+  http: section({
+    host: text({
+      fallback: '127.0.0.1',
+      help: 'Address to listen on; TLS is the business of a proxy before it',
+    }),
+    port: integer({ fallback: 8080, help: 'Port to listen on; 0 takes any free one' }, 0, 65_535),
+    rate_limit_per_minute: integer(
+      { fallback: 600_000, help: 'Requests that one principal may make in a minute' },
+      1,
+      100_000_000,
+    ),
+  }),
+  store: section({
+    client: choice(['sqlite', 'postgres'], { fallback: 'sqlite', help: 'The database' }),
+    file: path({ fallback: 'turnpike.db', help: 'SQLite: the database file' }),
+    url: text(
+      { help: 'PostgreSQL: postgres://user@host:port/database, without a password' },
+      /^postgres(ql)?:\/\//,
+      'a postgres:// URL',
+    ),
+    password: secret({ help: 'PostgreSQL: a file that holds the password' }, readText),
+  }),
+  lease: section({
+    ttl_s: integer({ fallback: 10, help: 'A leader that is silent for so long is succeeded' }, 2, 600),
+  }),
+  seeds: section({
+    topology: path({ help: 'YAML or JSON; read when the store has no topology yet' }),
+  }),
+  identity: section({
+    audience: text({ help: 'The `aud` that tokens must carry; the name of the domain when absent' }),
+    issuers: items('Whose tokens are accepted', {
+      issuer: text({ required: true, help: 'The exact `iss`' }),
+      algorithm: choice(['ES256', 'RS256'], {
+        fallback: 'ES256',
+        help: 'The only algorithm accepted from it',
+      }),
+      jwks_file: path({ required: true, help: 'Its public keys (RFC 7517)' }),
+    }),
+    development_dir: path({
+      help: 'A folder in which a development issuer keeps its keys. Never in production: it mints operators',
+    }),
+  }),
+  devices: section({
+    driver: choice(['memory'], {
+      fallback: 'memory',
+      help: 'memory: cross-connects are kept in this process and light nothing',
+    }),
+    delay_ms: integer(
+      { fallback: 0, help: 'memory: the longest time that one cross-connect takes' },
+      0,
+      60_000,
+    ),
+    failure_ratio: ratio({
+      fallback: 0,
+      help: 'memory: the share of orders that fail and are worth a retry',
+    }),
+    seed: integer({ fallback: 1, help: 'memory: delays and failures are drawn from it' }, 0, 2 ** 31 - 1),
+  }),
+  webhooks: section({
+    allow_private: flag({
+      fallback: false,
+      help: 'Let webhooks reach private and loopback addresses: for labs',
+    }),
+  }),
+  retention: section({
+    keep_days: integer(
+      { fallback: 90, help: 'Ended circuits and their records are kept so long; 0 keeps all' },
+      0,
+      36_500,
+    ),
+  }),
+  log: section({
+    level: choice(['debug', 'info', 'warn', 'error', 'silent'], {
+      fallback: 'info',
+      help: 'The least that is logged',
+    }),
+  }),
+} satisfies Fields;
+
+export type Config = Values<typeof table>;
+export type StoreConfig = Config['store'];
+
+/** What the process was handed: copied once, here, so that everything else can be given another. */
+export type Env = Readonly<Record<string, string | undefined>>;
+export const environment = (): Env => ({ ...process.env });
+
+export interface ConfigSources {
+  /** The YAML file; its folder is the base of relative paths in it. */
+  readonly file?: string;
+  /** In the place of a file: the same text, written by a program. */
+  readonly inline?: { readonly text: string; readonly name: string; readonly folder: string };
+  readonly env: Env;
+  /** `section.key` and its value, from flags. */
+  readonly flags: readonly (readonly [key: string, value: string])[];
+  readonly folder: string;
+}
+
+const ENV_PREFIX = 'TURNPIKE__';
+
+export function loadConfig(sources: ConfigSources): Config {
+  const faults: string[] = [];
+  const layers: Layer[] = [];
+  if (sources.file !== undefined) {
+    const file = resolve(sources.folder, sources.file);
+    let content: string;
+    try {
+      content = readText(file);
+    } catch (error) {
+      throw new SettingsError([`${file}: ${error instanceof Error ? error.message : String(error)}`]);
+    }
+    layers.push(yamlLayer(table, content, basename(file), dirname(file), faults));
+  }
+  const { inline } = sources;
+  if (inline !== undefined) layers.push(yamlLayer(table, inline.text, inline.name, inline.folder, faults));
+
+  const env: Layer = new Map();
+  for (const [name, value] of Object.entries(sources.env)) {
+    if (!name.startsWith(ENV_PREFIX) || value === undefined) continue;
+    const keys = name.slice(ENV_PREFIX.length).toLowerCase().split('__');
+    put(table, env, keys, value, { where: name, folder: sources.folder }, faults);
+  }
+  const flags: Layer = new Map();
+  for (const [key, value] of sources.flags)
+    put(table, flags, key.split('.'), value, { where: `--set ${key}`, folder: sources.folder }, faults);
+
+  const config = settle(table, [...layers, env, flags], sources.folder, faults);
+  if (faults.length === 0) faults.push(...contradictions(config));
+  if (faults.length > 0) throw new SettingsError(faults);
+  return config;
+}
+
+/** What is right by itself and wrong together. */
+function contradictions(config: Config): string[] {
+  const found: string[] = [];
+  const { store, identity } = config;
+  if (store.client === 'postgres') {
+    if (store.url === undefined) found.push('configuration: `store.client: postgres` needs `store.url`');
+    else if (!URL.canParse(store.url)) found.push('configuration: `store.url` must be a URL');
+    else if (new URL(store.url).password !== '')
+      found.push(
+        'configuration: `store.url` holds a password: put it in a file and name that in `store.password_file`',
+      );
+  }
+  const names = new Set<string>();
+  for (const { issuer } of identity.issuers) {
+    if (names.has(issuer)) found.push(`configuration: the issuer \`${issuer}\` is listed twice`);
+    names.add(issuer);
+  }
+  if (identity.issuers.length === 0 && identity.development_dir === undefined)
+    found.push(
+      'configuration: nobody could log in: name an issuer in `identity.issuers`, or `identity.development_dir` to try things out',
+    );
+  return found;
+}
+
+export interface SettingLine {
+  readonly key: string;
+  readonly fallback: string;
+  readonly help: string;
+}
+
+/** One line per setting, for `config check --reference` and docs/OPERATIONS.md. */
+export function configReference(): SettingLine[] {
+  const lines: SettingLine[] = [];
+  const walk = (fields: Fields, prefix: string): void => {
+    for (const [key, field] of Object.entries(fields) as [string, Field][]) {
+      const shown = `${prefix}${writtenKey(key, field)}`;
+      if (field.kind === 'section') walk(field.fields, `${shown}.`);
+      else if (field.kind === 'items') {
+        lines.push({ key: shown, fallback: 'none', help: field.help });
+        walk(field.fields, `${shown}[].`);
+      } else {
+        const { fallback } = field;
+        lines.push({
+          key: shown,
+          fallback: field.required ? 'required' : fallback === undefined ? 'none' : String(fallback),
+          help: field.help,
+        });
+      }
+    }
+  };
+  walk(table, '');
+  return lines;
+}
+
+/** The configuration as it stands, without the secrets in it. */
+export function shownConfig(config: Config): Record<string, unknown> {
+  const { password, ...store } = config.store;
+  return { ...config, store: { ...store, password: password === undefined ? undefined : '(set)' } };
+}
