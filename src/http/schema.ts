@@ -1,0 +1,58 @@
+/**
+ * The schema check at the edge. Bodies are taken as they are: no coercion, no default filled in, unknown
+ * fields refused. Paths and query strings are text by nature, so there numbers and booleans are read out of
+ * it. Answers are not reshaped by their schema: what a handler gives is what is sent.
+ */
+import { Ajv2020, type Options } from 'ajv/dist/2020.js';
+import type { FastifySchemaCompiler, FastifySerializerCompiler } from 'fastify';
+import { type Static, type TSchema, Type } from 'typebox';
+
+const OPTIONS: Options = {
+  strict: true,
+  strictTypes: false, // oneOf and allOf in TypeBox's output carry their types in the branches
+  strictRequired: false,
+  allErrors: false, // the first error ends the check: its cost stays bounded by the body's size
+  removeAdditional: false,
+  useDefaults: false,
+  discriminator: true,
+  addUsedSchema: false,
+  keywords: ['example'], // an OpenAPI annotation
+};
+
+const DATE_TIME =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+
+/** An Ajv that knows the formats we use and every named schema. */
+export function newAjv(named: Readonly<Record<string, unknown>>, coerce: boolean): Ajv2020 {
+  const ajv = new Ajv2020({ ...OPTIONS, coerceTypes: coerce ? 'array' : false });
+  ajv.addFormat('date-time', DATE_TIME);
+  ajv.addFormat('uri', true);
+  // The registry holds schema objects only; Fastify types them as unknown.
+  for (const schema of Object.values(named)) ajv.addSchema(schema as object);
+  return ajv;
+}
+
+/** Fastify asks once per encapsulated context, with every schema named so far. */
+export function buildValidator(named: Readonly<Record<string, unknown>>): FastifySchemaCompiler<object> {
+  const plain = newAjv(named, false);
+  const coercing = newAjv(named, true);
+  return ({ schema, httpPart }) => (httpPart === 'body' ? plain : coercing).compile(schema);
+}
+
+export const buildSerializer = (): FastifySerializerCompiler<unknown> => () => JSON.stringify;
+
+/** A named schema used inside another one: `#/components/schemas/<name>` in the document. */
+export function ref<T extends TSchema & { readonly $id?: string }>(schema: T) {
+  return Type.Unsafe<Static<T>>({ $ref: `${schema.$id}#` });
+}
+
+/** A oneOf that is told apart by one field, so that an error names the fault inside the branch that was meant. */
+export function taggedUnion<T extends TSchema[]>(tag: string, branches: [...T], options: object = {}) {
+  return Type.Unsafe<Static<T[number]>>({
+    type: 'object',
+    ...options,
+    required: [tag],
+    discriminator: { propertyName: tag },
+    oneOf: branches,
+  });
+}
