@@ -23,7 +23,6 @@ import {
   text,
   type Values,
   writtenKey,
-  yamlLayer,
 } from './settings.ts';
 
 const DOMAIN = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?){0,7}$/;
@@ -135,9 +134,12 @@ export interface ConfigSources {
 
 const ENV_PREFIX = 'TURNPIKE__';
 
-export function loadConfig(sources: ConfigSources): Config {
+export async function loadConfig(sources: ConfigSources): Promise<Config> {
   const faults: string[] = [];
   const layers: Layer[] = [];
+  const { inline } = sources;
+  // Loaded late: most commands read no configuration and should not wait for a YAML parser.
+  const { yamlLayer } = await import('./settingsYaml.ts');
   if (sources.file !== undefined) {
     const file = resolve(sources.folder, sources.file);
     let content: string;
@@ -148,7 +150,6 @@ export function loadConfig(sources: ConfigSources): Config {
     }
     layers.push(yamlLayer(table, content, basename(file), dirname(file), faults));
   }
-  const { inline } = sources;
   if (inline !== undefined) layers.push(yamlLayer(table, inline.text, inline.name, inline.folder, faults));
 
   const env: Layer = new Map();

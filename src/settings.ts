@@ -1,10 +1,9 @@
 /**
- * The small language in which config.ts declares its settings: what a key may hold, its default, and how it
- * is read from YAML, from the environment and from flags. Every fault names the place it came from, a file
- * with its line or a variable, and all faults are told at once. What the settings are is config.ts's matter.
+ * The small language in which config.ts declares its settings: what a key may hold, its default, and how
+ * values from several places are laid over each other. Every fault names the place it came from, and all
+ * faults are told at once. YAML is read in settingsYaml.ts; what the settings are is config.ts's matter.
  */
 import { resolve } from 'node:path';
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 
 /** Where a value was written, for messages; relative paths are taken from `folder`. */
 export interface Place {
@@ -177,11 +176,11 @@ const known = (fields: Fields): string =>
     .map(([key, field]) => writtenKey(key, field))
     .join(', ');
 
-function findField(fields: Fields, written: string): [key: string, field: Field] | undefined {
+export function findField(fields: Fields, written: string): [key: string, field: Field] | undefined {
   return Object.entries(fields).find(([key, field]) => writtenKey(key, field) === written);
 }
 
-function unknownKey(fields: Fields, written: string, path: string, where: string): string {
+export function unknownKey(fields: Fields, written: string, path: string, where: string): string {
   const secret = fields[written];
   const inside = path === '' ? '' : ` in ${path}`;
   if (secret?.kind === 'leaf' && secret.secret)
@@ -189,66 +188,8 @@ function unknownKey(fields: Fields, written: string, path: string, where: string
   return `${where}: unknown key \`${written}\`${inside}; known are ${known(fields)}`;
 }
 
-const join = (path: string, key: string | number): string => (path === '' ? `${key}` : `${path}.${key}`);
-
-/** Reads YAML into a layer; faults are pushed with their line. */
-export function yamlLayer(
-  fields: Fields,
-  text: string,
-  file: string,
-  folder: string,
-  faults: string[],
-): Layer {
-  const lines = new LineCounter();
-  const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const at = (offset: number): string => `${file}:${lines.linePos(offset).line}`;
-  const layer: Layer = new Map();
-  // Nothing that follows from a file that could not be read is worth telling.
-  if (doc.errors.length > 0)
-    throw new SettingsError(doc.errors.map((error) => `${at(error.pos[0])}: ${error.message}`));
-
-  const whereOf = (node: Node | null): string => at(node?.range?.[0] ?? 0);
-  const follow = (node: unknown): Node | null => {
-    const seen = isAlias(node) ? node.resolve(doc) : (node as Node | null);
-    return seen ?? null;
-  };
-  const readMap = (given: unknown, into: Fields, path: string): void => {
-    const node = follow(given);
-    if (node === null || (isScalar(node) && node.value === null)) return;
-    if (!isMap(node)) {
-      faults.push(`${whereOf(node)}: ${path === '' ? 'the file' : `\`${path}\``} must hold keys and values`);
-      return;
-    }
-    for (const pair of node.items) {
-      const keyNode = pair.key as Node;
-      const written = isScalar(keyNode) ? String(keyNode.value) : '?';
-      const found = findField(into, written);
-      if (found === undefined) {
-        faults.push(unknownKey(into, written, path, whereOf(keyNode)));
-        continue;
-      }
-      readField(follow(pair.value), found[1], join(path, found[0]), whereOf(keyNode));
-    }
-  };
-  const readField = (node: Node | null, field: Field, path: string, where: string): void => {
-    if (field.kind === 'section') readMap(node, field.fields, path);
-    else if (field.kind === 'items') {
-      if (!isSeq(node)) {
-        faults.push(`${where}: \`${path}\` must be a list`);
-        return;
-      }
-      layer.set(path, { raw: node.items.length, place: { where, folder } });
-      node.items.forEach((item, index) => {
-        readMap(item, field.fields, join(path, index));
-      });
-    } else {
-      // Maps and lists under a leaf reach its reader as plain data, and are refused there if it has no use for them.
-      layer.set(path, { raw: node === null ? null : node.toJS(doc), place: { where, folder } });
-    }
-  };
-  readMap(doc.contents, fields, '');
-  return layer;
-}
+export const joinPath = (path: string, key: string | number): string =>
+  path === '' ? `${key}` : `${path}.${key}`;
 
 /** Finds the leaf that a dotted path of written keys names; a fault when there is none. */
 function leafAt(fields: Fields, keys: readonly string[]): { path: string; field: Field } | string {
@@ -257,7 +198,7 @@ function leafAt(fields: Fields, keys: readonly string[]): { path: string; field:
   for (const [index, written] of keys.entries()) {
     const found = findField(inside, written);
     if (found === undefined) return unknownKey(inside, written, path, '').slice(2);
-    path = join(path, found[0]);
+    path = joinPath(path, found[0]);
     if (found[1].kind !== 'section') {
       return index === keys.length - 1 ? { path, field: found[1] } : `\`${path}\` has no keys of its own`;
     }
@@ -266,7 +207,7 @@ function leafAt(fields: Fields, keys: readonly string[]): { path: string; field:
   return `\`${path}\` is a section: name a key in it, one of ${known(inside)}`;
 }
 
-/** Puts one value from the environment or a flag into a layer; a list is written as JSON or flow YAML. */
+/** Puts one value from the environment or a flag into a layer; a list is written as JSON. */
 export function put(
   fields: Fields,
   layer: Layer,
@@ -277,10 +218,37 @@ export function put(
 ): void {
   const found = leafAt(fields, keys);
   if (typeof found === 'string') faults.push(`${place.where}: ${found}`);
-  else if (found.field.kind === 'items') {
-    const inner = yamlLayer({ list: found.field }, `list: ${text}`, place.where, place.folder, faults);
-    for (const [path, given] of inner) layer.set(found.path + path.slice('list'.length), { ...given, place });
-  } else layer.set(found.path, { raw: text, place });
+  else if (found.field.kind === 'items') putList(found.field, layer, found.path, text, place, faults);
+  else layer.set(found.path, { raw: text, place });
+}
+
+function putList(
+  field: Items,
+  layer: Layer,
+  path: string,
+  text: string,
+  place: Place,
+  faults: string[],
+): void {
+  let list: unknown;
+  try {
+    list = JSON.parse(text);
+  } catch {
+    list = undefined;
+  }
+  if (!Array.isArray(list) || !list.every((item) => typeof item === 'object' && item !== null)) {
+    faults.push(`${place.where}: \`${path}\` must be a JSON list of objects`);
+    return;
+  }
+  layer.set(path, { raw: list.length, place });
+  for (const [index, item] of list.entries()) {
+    for (const [written, raw] of Object.entries(item as object)) {
+      const inside = findField(field.fields, written);
+      if (inside === undefined)
+        faults.push(unknownKey(field.fields, written, joinPath(path, index), place.where));
+      else layer.set(joinPath(joinPath(path, index), inside[0]), { raw, place });
+    }
+  }
 }
 
 /**
@@ -295,7 +263,7 @@ export function settle<const F extends Fields>(
 ): Values<F> {
   const readFields = (into: Fields, path: string, from: readonly Layer[]): Record<string, unknown> =>
     Object.fromEntries(
-      Object.entries(into).map(([key, field]) => [key, readField(field, key, join(path, key), from)]),
+      Object.entries(into).map(([key, field]) => [key, readField(field, key, joinPath(path, key), from)]),
     );
   const readField = (field: Field, key: string, path: string, from: readonly Layer[]): unknown => {
     if (field.kind === 'section') return readFields(field.fields, path, from);
@@ -304,7 +272,7 @@ export function settle<const F extends Fields>(
       const layer = from.findLast((candidate) => candidate.has(path));
       const count = (layer?.get(path)?.raw ?? 0) as number;
       return Array.from({ length: count }, (_, i) =>
-        readFields(field.fields, join(path, i), layer === undefined ? [] : [layer]),
+        readFields(field.fields, joinPath(path, i), layer === undefined ? [] : [layer]),
       );
     }
     const given = from.findLast((candidate) => candidate.has(path))?.get(path);

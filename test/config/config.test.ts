@@ -17,14 +17,14 @@ type Flags = [string, string][];
 
 const MINIMAL = 'domain: ams.example\nidentity: {development_dir: keys}\n';
 
-function load(text: string, env: Env = {}, flags: Flags = []): Config {
+function load(text: string, env: Env = {}, flags: Flags = []): Promise<Config> {
   writeFileSync(join(folder, 'domain.yaml'), text);
   return loadConfig({ file: join(folder, 'domain.yaml'), env, flags, folder: '/started/here' });
 }
 
-function faultsOf(text: string, env: Env = {}, flags: Flags = []): readonly string[] {
+async function faultsOf(text: string, env: Env = {}, flags: Flags = []): Promise<readonly string[]> {
   try {
-    load(text, env, flags);
+    await load(text, env, flags);
   } catch (error) {
     if (error instanceof SettingsError) return error.faults;
     throw error;
@@ -52,43 +52,43 @@ describe('which value wins', () => {
     ['an empty YAML value leaves the default', `${MINIMAL}http: {port: }\n`, {}, [], 8080],
     ['an empty section leaves the defaults', `${MINIMAL}http:\n`, {}, [], 8080],
     ['variables of the command line are none of ours', yaml, { TURNPIKE_URL: 'x', PATH: '/bin' }, [], 2000],
-  ])('%s', (_name, text, env, flags, port) => {
-    expect(load(text, env, flags).http.port).toBe(port);
+  ])('%s', async (_name, text, env, flags, port) => {
+    expect((await load(text, env, flags)).http.port).toBe(port);
   });
 
-  test('a list is replaced as a whole', () => {
+  test('a list is replaced as a whole', async () => {
     const text = `${MINIMAL}  # two issuers\n`.replace(
       '{development_dir: keys}',
       '\n  issuers:\n    - {issuer: one, jwks_file: a.json}\n    - {issuer: two, jwks_file: b.json, algorithm: RS256}',
     );
-    expect(load(text).identity.issuers).toEqual([
+    expect((await load(text)).identity.issuers).toEqual([
       { issuer: 'one', algorithm: 'ES256', jwks_file: join(folder, 'a.json') },
       { issuer: 'two', algorithm: 'RS256', jwks_file: join(folder, 'b.json') },
     ]);
     const env = { TURNPIKE__IDENTITY__ISSUERS: '[{"issuer":"three","jwks_file":"/c.json"}]' };
-    expect(load(text, env).identity.issuers).toEqual([
+    expect((await load(text, env)).identity.issuers).toEqual([
       { issuer: 'three', algorithm: 'ES256', jwks_file: '/c.json' },
     ]);
   });
 });
 
 describe('relative paths', () => {
-  test('in a file are taken from its folder, elsewhere from where the program was started', () => {
+  test('in a file are taken from its folder, elsewhere from where the program was started', async () => {
     const text = `${MINIMAL}seeds: {topology: net.yaml}\n`;
-    expect(load(text).seeds.topology).toBe(join(folder, 'net.yaml'));
-    expect(load(text).store.file).toBe('/started/here/turnpike.db');
-    expect(load(text, { TURNPIKE__SEEDS__TOPOLOGY: 'net.yaml' }).seeds.topology).toBe(
+    expect((await load(text)).seeds.topology).toBe(join(folder, 'net.yaml'));
+    expect((await load(text)).store.file).toBe('/started/here/turnpike.db');
+    expect((await load(text, { TURNPIKE__SEEDS__TOPOLOGY: 'net.yaml' })).seeds.topology).toBe(
       '/started/here/net.yaml',
     );
-    expect(load(text, {}, [['seeds.topology', '/net.yaml']]).seeds.topology).toBe('/net.yaml');
+    expect((await load(text, {}, [['seeds.topology', '/net.yaml']])).seeds.topology).toBe('/net.yaml');
   });
 });
 
 describe('secrets', () => {
   const base = `${MINIMAL}store: {client: postgres, url: "postgres://turnpike@db/turnpike"`;
-  test('are read from the file named, without its last line end', () => {
+  test('are read from the file named, without its last line end', async () => {
     writeFileSync(join(folder, 'pw'), 'open sesame\n');
-    const config = load(`${base}, password_file: pw}\n`);
+    const config = await load(`${base}, password_file: pw}\n`);
     expect(config.store.password).toBe('open sesame');
     expect(JSON.stringify(shownConfig(config))).not.toContain('sesame');
   });
@@ -100,8 +100,8 @@ describe('secrets', () => {
     ],
     ['a password in the URL', `${base}, password_file: pw}\n`.replace('@db', ':x@db'), /put it in a file/],
     ['a file that is not there', `${base}, password_file: nowhere}\n`, /readable file/],
-  ])('%s is refused', (_name, text, message) => {
-    expect(faultsOf(text)).toEqual([expect.stringMatching(message)]);
+  ])('%s is refused', async (_name, text, message) => {
+    expect(await faultsOf(text)).toEqual([expect.stringMatching(message)]);
   });
 });
 
@@ -208,24 +208,24 @@ describe('faults name their place', () => {
     ],
     ['an unknown flag', MINIMAL, {}, [['http.prot', '1']], '--set http.prot: unknown key `prot` in http'],
     ['a prototype', `${MINIMAL}__proto__: {port: 1}\n`, {}, [], 'unknown key `__proto__`'],
-  ])('%s', (_name, text, env, flags, expected) => {
-    const faults = faultsOf(text, env, flags);
+  ])('%s', async (_name, text, env, flags, expected) => {
+    const faults = await faultsOf(text, env, flags);
     expect(faults[0]).toContain(expected);
     expect(faults).toHaveLength(1);
   });
 
-  test('all at once', () => {
-    expect(faultsOf('http: {prot: 1, port: x}\n', { TURNPIKE__A: '1' })).toHaveLength(4);
+  test('all at once', async () => {
+    expect(await faultsOf('http: {prot: 1, port: x}\n', { TURNPIKE__A: '1' })).toHaveLength(4);
   });
 
-  test('a file that is not there', () => {
-    expect(() => loadConfig({ file: 'nowhere.yaml', env: {}, flags: [], folder })).toThrow(
+  test('a file that is not there', async () => {
+    await expect(loadConfig({ file: 'nowhere.yaml', env: {}, flags: [], folder })).rejects.toThrow(
       /nowhere\.yaml: ENOENT/,
     );
   });
 });
 
-test('every setting is in the reference, with a word of help', () => {
+test('every setting is in the reference, with a word of help', async () => {
   const keys = configReference().map((line) => line.key);
   expect(keys).toContain('store.password_file');
   expect(keys).toContain('identity.issuers[].jwks_file');
