@@ -46,23 +46,23 @@ export function isPublicAddress(text: string): boolean {
 export function parseTarget(text: string, allowPrivate: boolean, pointer = '/url'): URL {
   const refuse = (detail: string): BrokerError =>
     new BrokerError('INVALID_REQUEST', detail, { errors: [{ pointer, detail }] });
-  if (text.length > MAX_URL_LENGTH) throw refuse(`The URL is longer than ${MAX_URL_LENGTH} characters.`);
+  if (text.length > MAX_URL_LENGTH) throw refuse(`the URL is longer than ${MAX_URL_LENGTH} characters`);
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined) throw refuse('This is not a URL.');
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refuse('Only https and http are called.');
-  if (url.username !== '' || url.password !== '') throw refuse('A URL with credentials is not called.');
+  if (url === undefined) throw refuse('this is not a URL');
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refuse('only https and http are called');
+  if (url.username !== '' || url.password !== '') throw refuse('a URL with credentials is not called');
   // The standard reads 0x7f000001, 2130706433, 127.1 and full-width digits as 127.0.0.1. A host that does
   // not come out as it was written is meant to deceive somebody.
   const host = AUTHORITY.exec(text)?.[1];
   if (host === undefined || host.toLowerCase() !== url.hostname) {
-    throw refuse(`Write the host in its plain form, ${url.hostname}.`);
+    throw refuse(`write the host in its plain form, ${url.hostname}`);
   }
-  if (url.port === '0') throw refuse('Port 0 cannot be called.');
+  if (url.port === '0') throw refuse('port 0 cannot be called');
   if (
     !allowPrivate &&
     (isLiteral(url) ? !isPublicAddress(bare(url.hostname)) : LOCAL_NAME.test(url.hostname))
   ) {
-    throw refuse('The address is not a public one.');
+    throw refuse('the address is not a public one');
   }
   return url;
 }

@@ -36,10 +36,7 @@ export function parseStrict(text: string): unknown {
   } catch (error) {
     // The message quotes the body, so only the place is taken from it.
     const at = /at position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
-    throw refusal(
-      '',
-      at === undefined ? 'The body is not JSON.' : `The body is not JSON at character ${at}.`,
-    );
+    throw refusal('', at === undefined ? 'the body is not JSON' : `the body is not JSON at character ${at}`);
   }
   inspect(text);
   return value;
@@ -68,7 +65,7 @@ function inspect(text: string): void {
         keyNext = false;
         addKey(open, top, top.keys, unescaped(text, i, end, escapes), halves || escapes);
       } else if ((halves || escapes) && LONE_SURROGATE.test(unescaped(text, i, end, escapes))) {
-        throw refusal(pointerTo(open), 'The text holds half of a surrogate pair.');
+        throw refusal(pointerTo(open), 'the text holds half of a surrogate pair');
       }
       i = end;
     } else if (char === COMMA) {
@@ -77,7 +74,7 @@ function inspect(text: string): void {
       } else keyNext = true;
     } else if (char === OPEN_OBJECT || char === OPEN_LIST) {
       if (open.length === MAX_DEPTH) {
-        throw refusal(pointerTo(open), `The body is nested more than ${MAX_DEPTH} deep.`);
+        throw refusal(pointerTo(open), `the body is nested more than ${MAX_DEPTH} deep`);
       }
       keyNext = char === OPEN_OBJECT;
       top = { keys: keyNext ? [] : undefined, many: undefined, index: 0 };
@@ -91,7 +88,7 @@ function inspect(text: string): void {
       if (end - i > SAFE_DIGITS || /[eE]/.test(text.slice(i, end))) {
         const number = Number(text.slice(i, end));
         if (!(Math.abs(number) <= Number.MAX_SAFE_INTEGER)) {
-          throw refusal(pointerTo(open), 'The number is beyond 2^53 - 1 and would be rounded.');
+          throw refusal(pointerTo(open), 'the number is beyond 2^53 - 1 and would be rounded');
         }
       }
       i = end - 1;
@@ -102,14 +99,14 @@ function inspect(text: string): void {
 /** Notes the next key of the topmost object; from here on it is part of every pointer. */
 function addKey(open: readonly Frame[], frame: Frame, keys: string[], key: string, doubtful: boolean): void {
   if (doubtful && LONE_SURROGATE.test(key)) {
-    throw refusal(pointerTo(open.slice(0, -1)), 'A key of the object holds half of a surrogate pair.');
+    throw refusal(pointerTo(open.slice(0, -1)), 'a key of the object holds half of a surrogate pair');
   }
   if (frame.many === undefined && keys.length === FEW_KEYS) frame.many = new Set(keys);
   const again = frame.many === undefined ? keys.includes(key) : frame.many.has(key);
   keys.push(key);
   frame.many?.add(key);
-  if (again) throw refusal(pointerTo(open), 'The key occurs twice.');
-  if (key === '__proto__' || key === 'constructor') throw refusal(pointerTo(open), 'The key is not allowed.');
+  if (again) throw refusal(pointerTo(open), 'the key occurs twice');
+  if (key === '__proto__' || key === 'constructor') throw refusal(pointerTo(open), 'the key is not allowed');
 }
 
 /** The quote that ends the string beginning at `from`: the first after an even number of backslashes. */

@@ -101,8 +101,8 @@ describe('attack 72: the URL of a webhook', () => {
 
   it.each([
     ['not a URL', 'example.net/hook', 'not a URL'],
-    ['a file', 'file:///etc/passwd', 'Only https and http'],
-    ['another scheme', 'gopher://example.net/', 'Only https and http'],
+    ['a file', 'file:///etc/passwd', 'only https and http'],
+    ['another scheme', 'gopher://example.net/', 'only https and http'],
     ['credentials', 'https://me:secret@example.net/', 'credentials'],
     ['credentials without a password', 'https://me@example.net/', 'credentials'],
     ['empty credentials', 'https://@example.net/', 'plain form'],
@@ -126,7 +126,7 @@ describe('attack 72: the URL of a webhook', () => {
     ['localhost with a dot', 'http://localhost./', 'not a public'],
     ['a name below localhost', 'http://x.LOCALHOST/', 'not a public'],
     ['an internal name', 'http://metadata.google.internal/', 'not a public'],
-    ['port 0', 'http://example.net:0/', 'Port 0'],
+    ['port 0', 'http://example.net:0/', 'port 0'],
     ['endless', `https://example.net/${'a'.repeat(2048)}`, 'longer than'],
   ])('%s is refused', (_name, url, why) => expect(refused(url)).toContain(why));
 
@@ -142,7 +142,7 @@ describe('attack 72: the URL of a webhook', () => {
   it('a lab may use its own addresses, but no other scheme and no odd form', () => {
     expect(parseTarget('http://127.0.0.1:8080/', true).port).toBe('8080');
     expect(parseTarget('http://localhost/', true).hostname).toBe('localhost');
-    expect(() => parseTarget('file:///etc/passwd', true)).toThrow('Only https and http');
+    expect(() => parseTarget('file:///etc/passwd', true)).toThrow('only https and http');
     expect(() => parseTarget('http://0x7f000001/', true)).toThrow('plain form');
   });
 });
