@@ -1,0 +1,152 @@
+/**
+ * Writes a group: the fence, then each table in a few multi-row statements. Everything is serialised before
+ * the transaction begins, so that the writer's connection is held no longer than the database needs.
+ */
+import { type Group, StoreError } from '../broker/ports.ts';
+import type { Database } from './database.ts';
+import { fence } from './lease.ts';
+import {
+  circuitColumns,
+  circuitRow,
+  decisionColumns,
+  decisionRow,
+  effectColumns,
+  effectRow,
+  eventColumns,
+  eventRow,
+  idempotencyColumns,
+  idempotencyRow,
+  Texts,
+} from './rows.ts';
+import { Insert, type Session, type Value } from './session.ts';
+
+const FINAL = `('ENDED', 'REJECTED', 'HOLD_EXPIRED', 'CANCELLED', 'FAILED')`;
+
+const replace = (columns: readonly string[]): string =>
+  columns.map((column) => `${column} = excluded.${column}`).join(', ');
+
+const newCircuits = new Insert('circuits', circuitColumns);
+// The last line of defence: revisions only grow, and no final state is ever left.
+const oldCircuits = new Insert(
+  'circuits',
+  circuitColumns,
+  `ON CONFLICT (id) DO UPDATE SET ${replace(circuitColumns.slice(1))}
+   WHERE excluded.revision > circuits.revision
+     AND (circuits.state NOT IN ${FINAL} OR circuits.state = excluded.state)`,
+);
+const events = new Insert('events', eventColumns);
+const effects = new Insert('effects', effectColumns);
+const decisions = new Insert('decisions', decisionColumns);
+// A key may be used again once it has expired; until then its answer stands. One bound value does not fit a
+// multi-row text, so expired ones are deleted first.
+const idempotency = new Insert('idempotency', idempotencyColumns);
+const withDocument = ['id', 'create_time', 'revision', 'doc'];
+const documents = (table: string, columns: readonly string[]): Insert =>
+  new Insert(table, columns, `ON CONFLICT (id) DO UPDATE SET ${replace(columns.slice(1))}`);
+const series = documents('series', withDocument);
+const sets = documents('sets', withDocument);
+const webhooks = documents('webhooks', ['id', 'state', 'revision', 'doc']);
+const topologies = new Insert('topologies', ['version', 'time', 'doc']);
+
+interface Rows {
+  readonly insert: Insert;
+  readonly rows: readonly (readonly Value[])[];
+  readonly what: string;
+}
+
+/** In this order: what frees a client_ref comes before what takes it. */
+function encode(g: Group): Rows[] {
+  const texts = new Texts();
+  const document = (r: { id: string; createTime: number; revision: number }): Value[] => [
+    r.id,
+    r.createTime,
+    r.revision,
+    JSON.stringify(r),
+  ];
+  const of = (what: string, insert: Insert, rows: readonly (readonly Value[])[]): Rows => ({
+    what,
+    insert,
+    rows,
+  });
+  return [
+    of(
+      'a circuit whose revision does not grow, or that is final',
+      oldCircuits,
+      g.circuits.filter((c) => !c.isNew).map((c) => circuitRow(c, texts)),
+    ),
+    of(
+      'a circuit',
+      newCircuits,
+      g.circuits.filter((c) => c.isNew).map((c) => circuitRow(c, texts)),
+    ),
+    of(
+      'an event',
+      events,
+      g.events.map((e) => eventRow(e, texts)),
+    ),
+    of('an effect', effects, g.effects.map(effectRow)),
+    of('a decision', decisions, g.decisions.map(decisionRow)),
+    of('an idempotency key', idempotency, g.idempotency.map(idempotencyRow)),
+    of('a series', series, g.series.map(document)),
+    of('a set', sets, g.sets.map(document)),
+    of(
+      'a webhook',
+      webhooks,
+      g.webhooks.map((w) => [w.id, w.state, w.revision, JSON.stringify(w)]),
+    ),
+    of(
+      'a topology',
+      topologies,
+      g.topology === undefined
+        ? []
+        : [[g.topology.version, g.topology.time, JSON.stringify(g.topology.document)]],
+    ),
+  ];
+}
+
+export async function commit(db: Database, g: Group): Promise<void> {
+  const tables = encode(g);
+  const raise = {
+    epoch: g.epoch,
+    clock: g.now,
+    eventSeq: g.events.at(-1)?.seq ?? 0,
+    effectSeq: g.effects.at(-1)?.seq ?? 0,
+  };
+  await db.write(async (session) => {
+    if (!(await fence(session, raise))) throw fenced(db, g.epoch);
+    if (g.idempotency.length > 0) {
+      await session.run('DELETE FROM idempotency WHERE expire_time <= ?', [g.now]);
+    }
+    for (const { insert, rows, what } of tables) {
+      if (rows.length === 0) continue;
+      const changed = await insert.run(session, rows);
+      if (changed !== rows.length) {
+        const detail = `${rows.length - changed} of ${rows.length} rows: ${what}`;
+        throw new StoreError('CONFLICT', `${db.where} put aside what it already has. (${detail})`);
+      }
+    }
+    await remove(session, 'effects', 'seq', g.effectsDone);
+    await remove(session, 'webhooks', 'id', g.webhooksGone);
+  }, g.reduces);
+}
+
+const REMOVE_AT_ONCE = 64;
+
+async function remove(
+  session: Session,
+  table: string,
+  column: string,
+  keys: readonly Value[],
+): Promise<void> {
+  for (let from = 0; from < keys.length; from += REMOVE_AT_ONCE) {
+    const chunk = keys.slice(from, from + REMOVE_AT_ONCE);
+    const marks = chunk.map(() => '?').join(',');
+    await session.run(`DELETE FROM ${table} WHERE ${column} IN (${marks})`, chunk);
+  }
+}
+
+export const fenced = (db: Database, epoch: number): StoreError =>
+  new StoreError(
+    'FENCED',
+    `${db.where}: the lease is no longer that of epoch ${epoch}. This instance must stop writing and stand by.`,
+  );

@@ -1,0 +1,20 @@
+/**
+ * Every migration in the order of its time stamp. A list and not a scan of the directory, so that it is the
+ * same from the sources, from dist and from a bundle. A newcomer adds a file and one line here.
+ */
+import type { Knex } from 'knex';
+import * as foundation from './20261120043000_foundation.ts';
+
+export interface Migration {
+  readonly name: string;
+  up(knex: Knex): Promise<void>;
+  down(knex: Knex): Promise<void>;
+}
+
+export const migrations: readonly Migration[] = [{ name: '20261120043000_foundation', ...foundation }];
+
+export const migrationSource: Knex.MigrationSource<Migration> = {
+  getMigrations: async () => [...migrations],
+  getMigrationName: (migration) => migration.name,
+  getMigration: async (migration) => migration,
+};

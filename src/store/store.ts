@@ -1,0 +1,230 @@
+/**
+ * The Store of broker/ports.ts over an open database. Each method says what it does in one line; the work is
+ * in commit.ts, lease.ts, prune.ts and queries.ts, and every error leaves here as a StoreError.
+ */
+import type {
+  CircuitQuery,
+  DecisionQuery,
+  DecisionRecord,
+  EffectRecord,
+  EventQuery,
+  EventRecord,
+  Group,
+  IdempotencyRecord,
+  LeaseAnswer,
+  Page,
+  SeriesRecord,
+  SetRecord,
+  Store,
+  StoreCounters,
+  TopologyRecord,
+  WebhookRecord,
+} from '../broker/ports.ts';
+import { type InstantMs, instant } from '../kernel/clock.ts';
+import type { CircuitId, DecisionId, SeriesId, SetId } from '../kernel/ids.ts';
+import { type Circuit, finalStates } from '../model/circuit.ts';
+import { commit } from './commit.ts';
+import type { Database } from './database.ts';
+import { because, storeError } from './errors.ts';
+import { Interner } from './intern.ts';
+import { acquire, release, renew } from './lease.ts';
+import { type Pruned, prune } from './prune.ts';
+import { circuitsPage, decisionsPage, eventsAfter, inPages, one } from './queries.ts';
+import { docOf, effectOf, idempotencyOf } from './rows.ts';
+import type { Row } from './session.ts';
+
+/** A page of circuits is a few megabytes of JSON; of the others, less. */
+const CIRCUITS_A_PAGE = 2_000;
+const EFFECTS_A_PAGE = 5_000;
+
+export class KnexStore implements Store {
+  readonly kind: Store['kind'];
+  readonly #db: Database;
+  #leased = false;
+
+  constructor(db: Database) {
+    this.#db = db;
+    this.kind = db.kind;
+  }
+
+  acquireLease(holder: string, ttlMs: number): Promise<LeaseAnswer> {
+    return this.#guard(async () => {
+      const answer = await acquire(this.#db, holder, ttlMs, this.#db.exclusive && !this.#leased);
+      if (answer.held) this.#leased = true;
+      return answer;
+    });
+  }
+
+  renewLease(holder: string, epoch: number, ttlMs: number): Promise<boolean> {
+    return this.#guard(() => renew(this.#db, holder, epoch, ttlMs));
+  }
+
+  releaseLease(holder: string, epoch: number): Promise<void> {
+    return this.#guard(() => release(this.#db, holder, epoch));
+  }
+
+  commit(group: Group): Promise<void> {
+    return this.#guard(() => commit(this.#db, group));
+  }
+
+  counters(): Promise<StoreCounters> {
+    return this.#guard(async () => {
+      const row = await this.#leaseRow();
+      return {
+        eventSeq: row['event_seq'] as number,
+        effectSeq: row['effect_seq'] as number,
+        clock: instant(row['clock'] as number),
+      };
+    });
+  }
+
+  async *liveCircuits(): AsyncGenerator<Circuit[]> {
+    const shared = new Interner();
+    const parse = (rows: readonly Row[]): Circuit[] => rows.map((row) => shared.circuit(docOf<Circuit>(row)));
+    yield* this.#pages('circuits', 'id', CIRCUITS_A_PAGE, parse, (q) => q.whereNotIn('state', finalStates));
+    yield* this.#pages('circuits', 'id', CIRCUITS_A_PAGE, parse, (q) =>
+      q.whereIn('state', finalStates).whereIn('id', this.#db.readers('effects').select('circuit_id')),
+    );
+  }
+
+  pendingEffects(): AsyncGenerator<EffectRecord[]> {
+    return this.#pages('effects', 'seq', EFFECTS_A_PAGE, (rows) => rows.map(effectOf));
+  }
+
+  async *idempotencyKeys(
+    after: InstantMs,
+  ): AsyncGenerator<Pick<IdempotencyRecord, 'principal' | 'key' | 'bodyHash' | 'expireTime'>[]> {
+    let last: Row | undefined;
+    for (;;) {
+      const query = this.#db
+        .readers<Row>('idempotency')
+        .select('principal', 'key', 'body_hash', 'expire_time')
+        .where('expire_time', '>', after)
+        .orderBy(['principal', 'key'])
+        .limit(EFFECTS_A_PAGE);
+      if (last !== undefined) {
+        query.whereRaw('(principal, key) > (?, ?)', [last['principal'] as string, last['key'] as string]);
+      }
+      const rows: Row[] = await this.#guard(async () => query);
+      if (rows.length > 0) {
+        yield rows.map((row) => ({
+          principal: row['principal'] as string,
+          key: row['key'] as string,
+          bodyHash: row['body_hash'] as string,
+          expireTime: instant(row['expire_time'] as number),
+        }));
+      }
+      if (rows.length < EFFECTS_A_PAGE) return;
+      last = rows.at(-1);
+    }
+  }
+
+  topology(): Promise<TopologyRecord | undefined> {
+    return this.#guard(async () => {
+      const row = (await this.#db
+        .readers<Row>('topologies')
+        .select('*')
+        .orderBy('version', 'desc')
+        .first()) as Row | undefined;
+      if (row === undefined) return undefined;
+      return {
+        version: row['version'] as number,
+        time: instant(row['time'] as number),
+        document: docOf<TopologyRecord['document']>(row),
+      };
+    });
+  }
+
+  webhooks(): Promise<WebhookRecord[]> {
+    return this.#guard(async () => {
+      const rows: Row[] = await this.#db.readers<Row>('webhooks').select('doc').orderBy('id');
+      return rows.map((row) => docOf<WebhookRecord>(row));
+    });
+  }
+
+  circuit(id: CircuitId): Promise<Circuit | undefined> {
+    return this.#document<Circuit>('circuits', id);
+  }
+
+  circuits(query: CircuitQuery): Promise<Page<Circuit>> {
+    return this.#guard(() => circuitsPage(this.#db.readers, query));
+  }
+
+  events(query: EventQuery): Promise<EventRecord[]> {
+    return this.#guard(() => eventsAfter(this.#db.readers, query));
+  }
+
+  lastEventSeq(): Promise<number> {
+    return this.#guard(async () => (await this.#leaseRow())['event_seq'] as number);
+  }
+
+  decision(id: DecisionId): Promise<DecisionRecord | undefined> {
+    return this.#document<DecisionRecord>('decisions', id);
+  }
+
+  decisions(query: DecisionQuery): Promise<Page<DecisionRecord>> {
+    return this.#guard(() => decisionsPage(this.#db.readers, query));
+  }
+
+  idempotent(principal: string, key: string): Promise<IdempotencyRecord | undefined> {
+    return this.#guard(async () => {
+      const row = await one(this.#db.readers, 'idempotency', { principal, key });
+      return row === undefined ? undefined : idempotencyOf(row);
+    });
+  }
+
+  series(id: SeriesId): Promise<SeriesRecord | undefined> {
+    return this.#document<SeriesRecord>('series', id);
+  }
+
+  set(id: SetId): Promise<SetRecord | undefined> {
+    return this.#document<SetRecord>('sets', id);
+  }
+
+  backup(file: string): Promise<void> {
+    return this.#guard(() => this.#db.backup(file));
+  }
+
+  prune(epoch: number, before: InstantMs, now: InstantMs): Promise<Pruned> {
+    return this.#guard(() => prune(this.#db, epoch, before, now));
+  }
+
+  close(): Promise<void> {
+    return this.#guard(() => this.#db.close());
+  }
+
+  async #leaseRow(): Promise<Row> {
+    const row = await one(this.#db.readers, 'lease', { id: 1 });
+    if (row === undefined) throw because('CORRUPT', this.#db.where, 'the lease row is missing');
+    return row;
+  }
+
+  #document<T>(table: string, id: string): Promise<T | undefined> {
+    return this.#guard(async () => {
+      const row = await one(this.#db.readers, table, { id });
+      return row === undefined ? undefined : docOf<T>(row);
+    });
+  }
+
+  async *#pages<T>(
+    table: string,
+    key: string,
+    size: number,
+    parse: (rows: readonly Row[]) => T[],
+    narrow: Parameters<typeof inPages>[4] = () => {},
+  ): AsyncGenerator<T[]> {
+    try {
+      for await (const rows of inPages(this.#db.readers, table, key, size, narrow)) yield parse(rows);
+    } catch (error) {
+      throw storeError(error, this.#db.where);
+    }
+  }
+
+  async #guard<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw storeError(error, this.#db.where);
+    }
+  }
+}
