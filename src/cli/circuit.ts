@@ -1,0 +1,461 @@
+/**
+ * `turnpike circuit ...`: ask, look, wait, act. A circuit may be named by its id, by the four characters of
+ * its short code, or by the client's own reference.
+ */
+import type { Command } from 'commander';
+import { rfc3339 } from '../kernel/clock.ts';
+import { type AskOptions, buildAsk } from './ask.ts';
+import { seg } from './client.ts';
+import { type Context, DEFAULT_LIMIT } from './context.ts';
+import { CliError, exits, usage } from './io.ts';
+import { dig, isJson, items, type Json, text } from './output.ts';
+import { Refused } from './refusal.ts';
+import {
+  circuitCard,
+  circuitList,
+  eventGist,
+  eventList,
+  eventType,
+  occurrenceList,
+  segmentList,
+} from './show.ts';
+import { echoTime } from './times.ts';
+import { formatBandwidth, parseBandwidth, parseCount, parsePositiveDuration } from './units.ts';
+import { goalOf, isFinal, parseGoal, read, stateOf, tail, waitFor } from './wait.ts';
+
+/** Reads the global options, makes the context, and runs. */
+export type Run = (command: Command, act: (context: Context) => Promise<void>) => Promise<void>;
+
+interface WaitOptions {
+  readonly wait?: boolean;
+  readonly until?: string;
+  readonly timeout: string;
+}
+interface MutationOptions extends WaitOptions {
+  readonly dryRun?: boolean;
+  readonly key?: string;
+}
+
+const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
+
+const waiting = (command: Command, goal: string): Command =>
+  command
+    .option('--wait', `wait until the circuit is ${goal}`)
+    .option('--until <state>', 'wait for this state instead (implies --wait)')
+    .option('--timeout <duration>', 'stop waiting after this long, with exit code 124', '30m');
+
+const mutating = (command: Command): Command =>
+  command
+    .option('--dry-run', 'ask the broker what it would answer; nothing changes')
+    .option('--key <key>', 'the Idempotency-Key, to repeat this very request safely (a fresh one otherwise)');
+
+export function addCircuit(program: Command, run: Run): void {
+  const circuit = program.command('circuit').description('book, look at, change and end circuits');
+
+  const create = circuit
+    .command('create [a] [z]')
+    .description('book a circuit between two ports')
+    .option('--a <port>', 'one end, as prefix:local')
+    .option('--z <port>', 'the other end')
+    .option('--a-vlan <vlan>', '1801, 1800-1899, any or untagged')
+    .option('--z-vlan <vlan>', 'the same for the other end')
+    .option('--bw <rate>', 'bandwidth: 10G, 2.5G, 500M')
+    .option('--start <time>', 'from when: "22:00 Europe/Amsterdam", "tomorrow 18:00", +2h; now if absent')
+    .option('--at <time>', 'the same as --start')
+    .option('--end <time>', 'until when, or never')
+    .option('--for <duration>', 'for how long: 2h30m, 90m, 1d')
+    .option('--by <time>', 'done by then: the broker picks the slot')
+    .option('--not-before <time>', 'with --by: not earlier than this')
+    .option('--move <volume>', 'with --by: this much data (20TB); the broker picks rate and slot')
+    .option('--min-bw <rate>', 'with --move: not slower than this')
+    .option('--max-bw <rate>', 'with --move: not faster than this')
+    .option('--rrule <rule>', 'repeat as RFC 5545 says: "FREQ=DAILY;COUNT=5", with --start and --for')
+    .option('--project <name>', 'on whose account')
+    .option('--description <text>', 'what it is for')
+    .option('--ref <ref>', 'your own name for it, unique in the project (a job, a rule)')
+    .option('--hold <duration>', 'only hold it for so long; commit or abort it then')
+    .option('--manual', 'light it only on "circuit provision"')
+    .option('--pinned', 'once placed, do not move it')
+    .option('--notice <duration>', 'do not move it later than this before its start')
+    .option('--priority <n>', '0 to 1000')
+    .option('--protected', 'with a second, disjoint path')
+    .option('--exclude-link <id>', 'not over this link (repeatable)', collect)
+    .option('--exclude-node <id>', 'not over this node (repeatable)', collect)
+    .option('--include-node <id>', 'over this node (repeatable)', collect)
+    .option('--diverse-from <circuit>', 'apart from this circuit (repeatable)', collect)
+    .option('--srlg-disjoint', 'apart in shared risks, too')
+    .option('--max-latency <ms>', 'at most this latency')
+    .option('--max-hops <n>', 'at most this many hops')
+    .option('--min-mtu <bytes>', 'at least this MTU')
+    .option('--holder-jwk <file>', 'public key that the capability token is bound to')
+    .option('-f, --file <file>', 'take the request from a JSON file (- for stdin); options override it');
+  waiting(mutating(create), 'lit (held with --hold, scheduled with --manual)').action(
+    (a: string | undefined, z: string | undefined, options: AskOptions & MutationOptions, command: Command) =>
+      run(command, (context) => createCircuit(context, withPorts(options, a, z), options)),
+  );
+
+  circuit
+    .command('list')
+    .description('circuits, the latest first')
+    .option('--state <state>', 'only in this state (repeatable)', collect)
+    .option('--project <name>', 'only of this project')
+    .option('--port <port>', 'only with this end')
+    .option('--ref <ref>', 'only with this client reference')
+    .option('--from <time>', 'only starting at or after this time')
+    .option('--before <time>', 'only starting before this time')
+    .option(
+      '--sort <field>',
+      'create_time, start_time or end_time; with - in front the latest first',
+      '-create_time',
+    )
+    .option('--limit <n>', 'at most so many', DEFAULT_LIMIT)
+    .action((options: ListOptions, command: Command) => run(command, (context) => list(context, options)));
+
+  circuit
+    .command('show <circuit>')
+    .description('one circuit')
+    .action((ref: string, _options: object, command: Command) =>
+      run(command, async (context) => show(context, await find(context, ref))),
+    );
+
+  circuit
+    .command('wait <circuit>')
+    .description('wait until a circuit is lit, or in the state named')
+    .option('--until <state>', 'the state to wait for')
+    .option('--timeout <duration>', 'stop waiting after this long, with exit code 124', '30m')
+    .action((ref: string, options: WaitOptions, command: Command) =>
+      run(command, async (context) =>
+        waitAndShow(context, await find(context, ref), options.until, parsePositiveDuration(options.timeout)),
+      ),
+    );
+
+  circuit
+    .command('watch <circuit>')
+    .description('show what happens to a circuit until it ends')
+    .action((ref: string, _options: object, command: Command) =>
+      run(command, async (context) => watch(context, await find(context, ref))),
+    );
+
+  circuit
+    .command('events <circuit>')
+    .description('what has happened to a circuit')
+    .option('--limit <n>', 'at most so many', DEFAULT_LIMIT)
+    .action((ref: string, options: { limit: string }, command: Command) =>
+      run(command, async (context) => {
+        const id = text((await find(context, ref))['id']);
+        const rows = await context.pages(`/v1/circuits/${seg(id)}/events`, {}, limitOf(options.limit));
+        await context.out.list(rows, eventList);
+      }),
+    );
+
+  circuit
+    .command('path <circuit>')
+    .description('the way a circuit takes, domain by domain')
+    .action((ref: string, _options: object, command: Command) =>
+      run(command, async (context) => {
+        const found = await find(context, ref);
+        const { body } = await context.client.get(`/v1/circuits/${seg(text(found['id']))}/segments`);
+        const rows = items(dig(body, 'items') ?? dig(body, 'segments'));
+        const path = found['path'];
+        const latency = dig(path, 'latency_ms');
+        if (latency !== undefined) context.out.say(`latency ${text(latency)} ms`);
+        await context.out.list(rows, segmentList, { ...(isJson(path) ? { path } : {}), segments: rows });
+      }),
+    );
+
+  for (const [name, goal, description] of [
+    ['commit', 'lit', 'turn a hold into a booking'],
+    ['abort', 'ended', 'give a hold back'],
+    ['provision', 'lit', 'light a circuit that was booked with --manual'],
+    ['release', 'ended', 'put a circuit out and give the rest of its slot back'],
+    ['cancel', 'ended', 'end a circuit, lit or not'],
+  ] as const) {
+    waiting(mutating(circuit.command(`${name} <circuit>`).description(description)), goal).action(
+      (ref: string, options: MutationOptions, command: Command) =>
+        run(command, (context) => act(context, ref, name, undefined, options)),
+    );
+  }
+
+  waiting(
+    mutating(
+      circuit
+        .command('extend-hold <circuit>')
+        .description('hold a circuit for longer')
+        .requiredOption('--for <duration>', 'from now on'),
+    ),
+    'held',
+  ).action((ref: string, options: MutationOptions & { for: string }, command: Command) =>
+    run(command, (context) =>
+      act(context, ref, 'extend-hold', { hold_s: parsePositiveDuration(options.for) }, options),
+    ),
+  );
+
+  waiting(
+    mutating(
+      circuit
+        .command('extend <circuit>')
+        .description('let a circuit end later')
+        .option('--for <duration>', 'this much later than now agreed')
+        .option('--to <time>', 'at this time'),
+    ),
+    'lit',
+  ).action((ref: string, options: MutationOptions & { for?: string; to?: string }, command: Command) =>
+    run(command, (context) => extend(context, ref, options)),
+  );
+
+  waiting(
+    mutating(
+      circuit
+        .command('modify <circuit>')
+        .description('change a circuit in place, make before break')
+        .option('--bw <rate>', 'another bandwidth')
+        .option('--end <time>', 'another end, or never')
+        .option('--by <time>', 'another deadline')
+        .option('--not-before <time>', 'another earliest start'),
+    ),
+    'lit',
+  ).action((ref: string, options: MutationOptions & Changes, command: Command) =>
+    run(command, (context) => modify(context, ref, options)),
+  );
+}
+
+interface Changes {
+  readonly bw?: string;
+  readonly end?: string;
+  readonly by?: string;
+  readonly notBefore?: string;
+}
+
+interface ListOptions {
+  readonly state?: readonly string[];
+  readonly project?: string;
+  readonly port?: string;
+  readonly ref?: string;
+  readonly from?: string;
+  readonly before?: string;
+  readonly sort: string;
+  readonly limit: string;
+}
+
+export const limitOf = (said: string): number => parseCount(said, 'limit', 1, 1_000_000);
+
+function withPorts(options: AskOptions, a: string | undefined, z: string | undefined): AskOptions {
+  if (a !== undefined && options.a !== undefined) throw usage('the port a is given twice');
+  if (z !== undefined && options.z !== undefined) throw usage('the port z is given twice');
+  return { ...options, ...(a === undefined ? {} : { a }), ...(z === undefined ? {} : { z }) };
+}
+
+/** A circuit by id, short code or client reference. */
+async function find(context: Context, ref: string): Promise<Json> {
+  if (ref.startsWith('cir_')) return read(context.client, ref);
+  const code = /^[234679CDFGHJKMNPRTWXYZ]{4}$/i.test(ref);
+  const query = code ? { short_code: ref.toUpperCase() } : { client_ref: ref };
+  const { body } = await context.client.get('/v1/circuits', { ...query, page_size: 10 });
+  const all = items(dig(body, 'items'));
+  const live = all.filter((each) => !isFinal(each));
+  const found = live.length > 0 ? live : all;
+  const [first, second] = found;
+  if (first === undefined) throw new CliError(exits.ERROR, `there is no circuit "${ref}" that you may see`);
+  if (second !== undefined) {
+    throw usage(
+      `"${ref}" names several circuits`,
+      ...found.map((each) => `${text(each['id'])} ${stateOf(each)}`),
+    );
+  }
+  return first;
+}
+
+const show = (context: Context, circuit: Json): Promise<void> =>
+  context.out.one(circuit, circuitCard, circuitList.csv);
+
+async function list(context: Context, options: ListOptions): Promise<void> {
+  const at = async (said: string | undefined): Promise<string | undefined> =>
+    said === undefined ? undefined : rfc3339(await context.time(said));
+  const rows = await context.pages(
+    '/v1/circuits',
+    {
+      state: options.state?.map((state) => parseGoal(state)).join(','),
+      project: options.project,
+      port: options.port,
+      client_ref: options.ref,
+      'start_time.gte': await at(options.from),
+      'start_time.lt': await at(options.before),
+      sort: options.sort,
+    },
+    limitOf(options.limit),
+  );
+  await context.out.list(rows, circuitList);
+}
+
+/** Prints where the circuit has come to, whatever that is, and then fails if it is not where it should be. */
+async function waitAndShow(
+  context: Context,
+  circuit: Json,
+  until: string | undefined,
+  timeoutS: number,
+): Promise<void> {
+  const goal = until === undefined ? goalOf(circuit) : parseGoal(until);
+  const waited = await waitFor(context, circuit, goal, timeoutS);
+  await show(context, waited.circuit);
+  if (waited.error !== undefined) throw waited.error;
+}
+
+/** The end of every mutation: say so if it was for show, wait if asked to, print. */
+async function finish(
+  context: Context,
+  circuit: Json,
+  options: MutationOptions,
+  until?: string,
+): Promise<void> {
+  if (options.dryRun === true) {
+    context.out.say('dry run: nothing was changed; the broker would answer:');
+    return show(context, circuit);
+  }
+  if (options.wait === true || options.until !== undefined) {
+    context.out.say(`${text(circuit['id'])} is ${stateOf(circuit)}`);
+    const fresh = circuit['id'] === undefined ? circuit : await read(context.client, text(circuit['id']));
+    return waitAndShow(context, fresh, options.until ?? until, parsePositiveDuration(options.timeout));
+  }
+  await show(context, circuit);
+}
+
+const dry = (options: MutationOptions): { validate_only?: string } =>
+  options.dryRun === true ? { validate_only: 'true' } : {};
+
+/** How long the broker may take to agree with its peers before it answers. */
+const SETTLE_S = 30;
+
+async function createCircuit(context: Context, asked: AskOptions, options: MutationOptions): Promise<void> {
+  parsePositiveDuration(options.timeout);
+  if (options.until !== undefined) parseGoal(options.until);
+  const { body, echo } = await buildAsk(context, asked);
+  for (const line of echo) context.out.say(line);
+  const { body: answer } = await context.client.call('POST', '/v1/circuits', {
+    query: dry(options),
+    body,
+    key: options.key,
+    headers: { prefer: `wait=${SETTLE_S}` },
+  });
+  if (!isJson(answer))
+    throw new CliError(exits.ERROR, 'the broker answered with something that is no circuit');
+  if (Array.isArray(answer['occurrences'])) {
+    const rows = items(answer['occurrences']);
+    context.out.say(`series ${text(answer['id'])}`);
+    return context.out.list(rows, occurrenceList, answer);
+  }
+  if (stateOf(answer) === 'REJECTED') {
+    const problem = answer['problem'];
+    await show(context, answer);
+    throw new Refused(Number(dig(problem, 'status') ?? 409), problem);
+  }
+  await finish(context, answer, options);
+}
+
+type Action = 'commit' | 'abort' | 'provision' | 'release' | 'cancel' | 'extend-hold';
+
+/** What a circuit looks like when an earlier attempt of the same action went through unheard. */
+const DONE: Readonly<Partial<Record<Action, readonly string[]>>> = {
+  cancel: ['RELEASING', 'CANCELLED'],
+};
+
+async function act(
+  context: Context,
+  ref: string,
+  action: Action,
+  body: Json | undefined,
+  options: MutationOptions,
+): Promise<void> {
+  const id = ref.startsWith('cir_') ? ref : text((await find(context, ref))['id']);
+  const path = `/v1/circuits/${seg(id)}`;
+  const until = action === 'release' || action === 'cancel' || action === 'abort' ? 'ENDED' : undefined;
+  let answer: unknown;
+  try {
+    ({ body: answer } =
+      action === 'cancel'
+        ? await context.client.call('DELETE', path, { query: dry(options) })
+        : await context.client.call('POST', `${path}/${action}`, {
+            query: dry(options),
+            body: body ?? {},
+            key: options.key,
+          }));
+  } catch (error) {
+    if (!(error instanceof Refused && error.afterLost && error.code === 'WRONG_STATE')) throw error;
+    const now = await read(context.client, id);
+    if (DONE[action]?.includes(stateOf(now)) !== true) throw error;
+    answer = now;
+  }
+  // A DELETE may answer without a body.
+  await finish(context, isJson(answer) ? answer : await read(context.client, id), options, until);
+}
+
+async function extend(
+  context: Context,
+  ref: string,
+  options: MutationOptions & { readonly for?: string; readonly to?: string },
+): Promise<void> {
+  if ((options.for === undefined) === (options.to === undefined)) throw usage('say either --for or --to');
+  if (options.to !== undefined) return modify(context, ref, { ...options, end: options.to });
+  const duration_s = parsePositiveDuration(options.for as string);
+  const id = text((await find(context, ref))['id']);
+  const { body } = await context.client.call('POST', `/v1/circuits/${seg(id)}/extend`, {
+    query: dry(options),
+    body: { duration_s },
+    key: options.key,
+  });
+  await finish(context, isJson(body) ? body : await read(context.client, id), options);
+}
+
+async function modify(context: Context, ref: string, options: MutationOptions & Changes): Promise<void> {
+  const id = text((await find(context, ref))['id']);
+  const path = `/v1/circuits/${seg(id)}`;
+  const schedule: Record<string, string> = {};
+  for (const [name, label, said] of [
+    ['end_time', 'end      ', options.end],
+    ['deadline_time', 'deadline ', options.by],
+    ['not_before_time', 'from     ', options.notBefore],
+  ] as const) {
+    if (said === undefined) continue;
+    if (name === 'end_time' && said.toLowerCase() === 'never') {
+      schedule['end'] = 'NEVER';
+      continue;
+    }
+    const at = await context.time(said);
+    context.out.say(`${label} ${echoTime(at, context.now)}`);
+    schedule[name] = rfc3339(at);
+  }
+  const mbps = options.bw === undefined ? undefined : parseBandwidth(options.bw);
+  if (mbps !== undefined) context.out.say(`rate      ${formatBandwidth(mbps)}`);
+  const body = {
+    ...(mbps === undefined ? {} : { bandwidth_mbps: mbps }),
+    ...(Object.keys(schedule).length === 0 ? {} : { schedule }),
+  };
+  if (Object.keys(body).length === 0) throw usage('nothing to change: say --bw, --end, --by or --not-before');
+  const before = await context.client.get(path);
+  const etag = before.headers.get('etag');
+  const { body: answer } = await context.client.call('PATCH', path, {
+    query: dry(options),
+    body,
+    headers: {
+      'content-type': 'application/merge-patch+json',
+      ...(etag === null ? {} : { 'if-match': etag }),
+    },
+  });
+  await finish(context, isJson(answer) ? answer : await read(context.client, id), options);
+}
+
+/** The past of the circuit, then what comes, without a gap: the stream resumes after the last event listed. */
+async function watch(context: Context, first: Json): Promise<void> {
+  const { out, client } = context;
+  const id = text(first['id']);
+  const print = (event: Json): void =>
+    out.line(out.eventLine(event, [text(event['time']), eventType(event), eventGist(event)]));
+  const past = await context.pages(`/v1/circuits/${seg(id)}/events`, {}, 10_000);
+  for (const event of past) print(event);
+  if (isFinal(first)) return;
+  const last = text(past.at(-1)?.['id']);
+  for await (const event of tail(context, last === '' ? undefined : last)) {
+    if (event['subject'] !== id) continue;
+    print(event);
+    if (isFinal(await read(client, id))) return;
+  }
+}

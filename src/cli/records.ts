@@ -1,0 +1,269 @@
+/**
+ * The commands beside `circuit`: what the network is (topo, ports, device), what has happened (event,
+ * decision), who is told (webhook), who is asking (whoami), and series of circuits.
+ */
+import type { Command } from 'commander';
+import { rfc3339 } from '../kernel/clock.ts';
+import { limitOf, type Run } from './circuit.ts';
+import { seg } from './client.ts';
+import { type Context, DEFAULT_LIMIT } from './context.ts';
+import { CliError, exits } from './io.ts';
+import { type Column, dig, isJson, items, type Json, text } from './output.ts';
+import {
+  decisionList,
+  eventGist,
+  eventType,
+  linkList,
+  occurrenceList,
+  plainLayout,
+  portList,
+  webhookList,
+} from './show.ts';
+import { parseCount } from './units.ts';
+import { tail } from './wait.ts';
+
+const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
+
+function object(body: unknown): Json {
+  if (!isJson(body)) throw new CliError(exits.ERROR, 'the broker answered with something that is no object');
+  return body;
+}
+
+export function addNetwork(program: Command, run: Run): void {
+  const topo = program.command('topo').description('the topology of the domain');
+  topo
+    .command('show')
+    .description('the links, or the whole topology in another notation')
+    .option('--format <name>', 'json, graphology, geojson, nml or dot: printed as it comes')
+    .action((options: { format?: string }, command: Command) =>
+      run(command, async (context) => {
+        if (options.format !== undefined) {
+          const { raw } = await context.client.call('GET', '/v1/topology', {
+            query: { format: options.format },
+            accept: '*/*',
+          });
+          return context.out.rawText(raw);
+        }
+        const body = object((await context.client.get('/v1/topology', { format: 'json' })).body);
+        const document = isJson(body['topology']) ? body['topology'] : body;
+        context.out.say(
+          `${text(document['domain'])}: ${items(document['nodes']).length} nodes, ${items(document['links']).length} links, ${items(document['ports']).length} ports`,
+        );
+        await context.out.list(items(document['links']), linkList, body);
+      }),
+    );
+
+  program
+    .command('ports')
+    .description('the ports that circuits can end at')
+    .option('--domain <name>', 'only of this domain')
+    .option('--limit <n>', 'at most so many', '1000')
+    .action((options: { domain?: string; limit: string }, command: Command) =>
+      run(command, async (context) => {
+        const rows = await context.pages('/v1/ports', { domain: options.domain }, limitOf(options.limit));
+        await context.out.list(rows, portList);
+      }),
+    );
+
+  const device = program.command('device').description('the elements that carry the light');
+  device
+    .command('list')
+    .description('the elements of the domain')
+    .action((_options: object, command: Command) =>
+      run(command, async (context) => {
+        const rows = await context.pages('/v1/devices', {}, 10_000);
+        await context.out.list(rows, plainLayout(rows, 'no devices'));
+      }),
+    );
+}
+
+export function addRecords(program: Command, run: Run): void {
+  const decision = program.command('decision').description('what was allowed and denied, and why');
+  decision
+    .command('list')
+    .description('decisions, the latest first')
+    .option('--principal <id>', 'only about this principal')
+    .option('--action <name>', 'only about this action, as in circuit.create')
+    .option('--effect <effect>', 'only allow, or only deny')
+    .option('--circuit <id>', 'only about this circuit')
+    .option('--from <time>', 'only at or after this time')
+    .option('--before <time>', 'only before this time')
+    .option('--limit <n>', 'at most so many', DEFAULT_LIMIT)
+    .action((options: DecisionOptions, command: Command) =>
+      run(command, async (context) => {
+        const at = async (said: string | undefined): Promise<string | undefined> =>
+          said === undefined ? undefined : rfc3339(await context.time(said));
+        const query = {
+          principal: options.principal,
+          action: options.action,
+          effect: options.effect?.toUpperCase(),
+          circuit_id: options.circuit,
+          'time.gte': await at(options.from),
+          'time.lt': await at(options.before),
+        };
+        await context.out.list(
+          await context.pages('/v1/decisions', query, limitOf(options.limit)),
+          decisionList,
+        );
+      }),
+    );
+  decision
+    .command('why <decision>')
+    .description('the rules that decided, and what they saw')
+    .action((id: string, _options: object, command: Command) =>
+      run(command, async (context) => {
+        const body = object((await context.client.get(`/v1/decisions/${seg(id)}`)).body);
+        await context.out.one(body, whyCard(body), decisionList.columns);
+      }),
+    );
+
+  const event = program.command('event').description('what happens in the domain');
+  event
+    .command('tail')
+    .description('events as they happen; JSON comes one event a line')
+    .option('--type <type>', 'only of this type, as in circuit.moved (repeatable)', collect)
+    .option('--circuit <id>', 'only of this circuit')
+    .option('--after <event>', 'resume after this event')
+    .option('--count <n>', 'end after so many')
+    .action((options: TailOptions, command: Command) => run(command, (context) => follow(context, options)));
+
+  addWebhooks(program, run);
+  addSeries(program, run);
+
+  program
+    .command('whoami')
+    .description('who the broker takes you for')
+    .action((_options: object, command: Command) =>
+      run(command, async (context) => {
+        const body = object((await context.client.get('/v1/whoami')).body);
+        await context.out.one(
+          body,
+          Object.keys(body).map((name): Column => [name, (row) => row[name]]),
+        );
+      }),
+    );
+}
+
+interface DecisionOptions {
+  readonly principal?: string;
+  readonly action?: string;
+  readonly effect?: string;
+  readonly circuit?: string;
+  readonly from?: string;
+  readonly before?: string;
+  readonly limit: string;
+}
+
+/** Every field of the decision, the facts it rests on one by one. */
+function whyCard(decision: Json): Column[] {
+  return Object.entries(decision).flatMap(([name, value]): Column[] =>
+    isJson(value)
+      ? Object.keys(value).map((inner): Column => [`${name}.${inner}`, (row) => dig(row, name, inner)])
+      : [[name, (row) => row[name]]],
+  );
+}
+
+interface TailOptions {
+  readonly type?: readonly string[];
+  readonly circuit?: string;
+  readonly after?: string;
+  readonly count?: string;
+}
+
+async function follow(context: Context, options: TailOptions): Promise<void> {
+  const wanted = options.type?.map((type) => type.replace(/^turnpike\./, ''));
+  let left =
+    options.count === undefined ? Number.POSITIVE_INFINITY : parseCount(options.count, 'count', 1, 1e9);
+  for await (const event of tail(context, options.after)) {
+    if (wanted !== undefined && !wanted.includes(eventType(event))) continue;
+    if (options.circuit !== undefined && event['subject'] !== options.circuit) continue;
+    const cells = [text(event['time']), eventType(event), text(event['subject']), eventGist(event)];
+    context.out.line(context.out.eventLine(event, cells));
+    if (--left === 0) return;
+  }
+}
+
+function addWebhooks(program: Command, run: Run): void {
+  const webhook = program.command('webhook').description('who is told of events');
+  webhook
+    .command('create <url>')
+    .description('have events sent to an address; the secret is shown once')
+    .option('--type <type>', 'only of this type (repeatable; all if absent)', collect)
+    .option('--dry-run', 'ask the broker what it would answer; nothing changes')
+    .option('--key <key>', 'the Idempotency-Key')
+    .action((url: string, options: { type?: string[]; dryRun?: boolean; key?: string }, command: Command) =>
+      run(command, async (context) => {
+        const { body } = await context.client.call('POST', '/v1/webhooks', {
+          query: options.dryRun === true ? { validate_only: 'true' } : {},
+          body: { url, ...(options.type === undefined ? {} : { types: options.type }) },
+          key: options.key,
+        });
+        const made = object(body);
+        if (options.dryRun === true)
+          context.out.say('dry run: nothing was changed; the broker would answer:');
+        else if (made['secret'] !== undefined) context.out.say('the secret is not shown again');
+        const columns: readonly Column[] = [...webhookList.columns, ['SECRET', (row) => row['secret']]];
+        await context.out.one(
+          made,
+          columns.map(([name, cell]): Column => [name.toLowerCase(), cell]),
+        );
+      }),
+    );
+  webhook
+    .command('list')
+    .description('your webhooks')
+    .action((_options: object, command: Command) =>
+      run(command, async (context) =>
+        context.out.list(await context.pages('/v1/webhooks', {}, 10_000), webhookList),
+      ),
+    );
+  webhook
+    .command('show <webhook>')
+    .description('one webhook')
+    .action((id: string, _options: object, command: Command) =>
+      run(command, async (context) => {
+        const body = object((await context.client.get(`/v1/webhooks/${seg(id)}`)).body);
+        await context.out.one(
+          body,
+          webhookList.columns.map(([name, cell]): Column => [name.toLowerCase(), cell]),
+        );
+      }),
+    );
+  webhook
+    .command('delete <webhook>')
+    .description('send no more')
+    .action((id: string, _options: object, command: Command) =>
+      run(command, async (context) => {
+        await context.client.call('DELETE', `/v1/webhooks/${seg(id)}`);
+        context.out.say(`${id} is gone`);
+      }),
+    );
+}
+
+function addSeries(program: Command, run: Run): void {
+  const series = program.command('series').description('circuits that repeat');
+  series
+    .command('show <series>')
+    .description('its occurrences')
+    .action((id: string, _options: object, command: Command) =>
+      run(command, async (context) => {
+        const body = object((await context.client.get(`/v1/series/${seg(id)}`)).body);
+        await context.out.list(items(body['occurrences']), occurrenceList, body);
+      }),
+    );
+  series
+    .command('cancel <series>')
+    .description('cancel the rest of it')
+    .option('--dry-run', 'ask the broker what it would answer; nothing changes')
+    .action((id: string, options: { dryRun?: boolean }, command: Command) =>
+      run(command, async (context) => {
+        const { body } = await context.client.call('DELETE', `/v1/series/${seg(id)}`, {
+          query: options.dryRun === true ? { validate_only: 'true' } : {},
+        });
+        if (options.dryRun === true)
+          context.out.say('dry run: nothing was changed; the broker would answer:');
+        if (isJson(body)) await context.out.list(items(body['occurrences']), occurrenceList, body);
+        else context.out.say(`${id} is cancelled`);
+      }),
+    );
+}

@@ -1,0 +1,250 @@
+/**
+ * How each kind of answer looks to people, and which columns it has for a spreadsheet. The fields are those
+ * of the API; one that is absent is left out or shown as a dash.
+ */
+import { type Column, dig, field, isJson, items, type Json, type Layout, number, text } from './output.ts';
+import { formatBandwidth, formatDuration } from './units.ts';
+
+const bandwidth = (value: unknown): string => {
+  const mbps = number(value);
+  return mbps === undefined ? '' : formatBandwidth(mbps);
+};
+
+const duration = (value: unknown): string => {
+  const seconds = number(value);
+  return seconds === undefined ? '' : formatDuration(seconds);
+};
+
+/** What was placed, or else what was asked for. */
+const rate = (c: Json): unknown =>
+  dig(c, 'placement', 'bandwidth_mbps') ??
+  dig(c, 'pending', 'bandwidth_mbps') ??
+  dig(c, 'request', 'bandwidth_mbps');
+const startOf = (c: Json): unknown =>
+  dig(c, 'placement', 'start_time') ??
+  dig(c, 'pending', 'start_time') ??
+  dig(c, 'request', 'schedule', 'start_time');
+const endOf = (c: Json): unknown =>
+  dig(c, 'placement', 'end_time') ??
+  dig(c, 'pending', 'end_time') ??
+  dig(c, 'request', 'schedule', 'end_time') ??
+  dig(c, 'request', 'schedule', 'deadline_time');
+
+function endpoint(c: Json, side: 'a' | 'z'): string {
+  const port = text(dig(c, 'request', side, 'port'));
+  const vlan = dig(c, 'placement', `${side}_vlan`) ?? dig(c, 'request', side, 'vlan');
+  return vlan === undefined || vlan === 'ANY' ? port : `${port} vlan ${text(vlan)}`;
+}
+
+export const circuitList: Layout = {
+  columns: [
+    ['CODE', (c) => c['short_code']],
+    ['ID', (c) => c['id']],
+    ['STATE', (c) => c['state']],
+    ['A', (c) => dig(c, 'request', 'a', 'port')],
+    ['Z', (c) => dig(c, 'request', 'z', 'port')],
+    ['BW', (c) => bandwidth(rate(c))],
+    ['START', startOf],
+    ['END', endOf],
+    ['REF', (c) => dig(c, 'request', 'client_ref')],
+  ],
+  csv: [
+    field('id'),
+    field('short_code'),
+    field('state'),
+    ['project', (c) => dig(c, 'request', 'project')],
+    ['client_ref', (c) => dig(c, 'request', 'client_ref')],
+    ['a_port', (c) => dig(c, 'request', 'a', 'port')],
+    ['a_vlan', (c) => dig(c, 'placement', 'a_vlan') ?? dig(c, 'request', 'a', 'vlan')],
+    ['z_port', (c) => dig(c, 'request', 'z', 'port')],
+    ['z_vlan', (c) => dig(c, 'placement', 'z_vlan') ?? dig(c, 'request', 'z', 'vlan')],
+    ['bandwidth_mbps', rate],
+    ['start_time', startOf],
+    ['end_time', endOf],
+    ['laxity_s', (c) => dig(c, 'placement', 'laxity_s')],
+    field('revision'),
+    field('create_time'),
+    field('update_time'),
+  ],
+  none: 'no circuits',
+};
+
+const reason = (c: Json): string => {
+  const code = text(dig(c, 'state_reason', 'code'));
+  const detail = text(dig(c, 'state_reason', 'detail'));
+  return [code, detail].filter((part) => part !== '').join(': ');
+};
+
+const dataPlane = (c: Json): string => {
+  const condition = items(c['conditions']).find((each) => each['type'] === 'DataPlaneUp');
+  if (condition === undefined) return '';
+  const word = { TRUE: 'up', FALSE: 'down' }[text(condition['status'])] ?? 'unknown';
+  const why = text(condition['reason']);
+  return why === '' ? word : `${word} (${why})`;
+};
+
+function pending(c: Json): string {
+  const p = c['pending'];
+  if (!isJson(p)) return '';
+  const until = text(p['end_time']);
+  return `${bandwidth(p['bandwidth_mbps'])} from ${text(p['start_time'])}${until === '' ? '' : ` until ${until}`}`;
+}
+
+export const circuitCard: readonly Column[] = [
+  ['circuit', (c) => c['id']],
+  ['code', (c) => c['short_code']],
+  ['state', (c) => c['state']],
+  ['because', reason],
+  ['project', (c) => dig(c, 'request', 'project')],
+  ['description', (c) => dig(c, 'request', 'description')],
+  ['ref', (c) => dig(c, 'request', 'client_ref')],
+  ['a', (c) => endpoint(c, 'a')],
+  ['z', (c) => endpoint(c, 'z')],
+  ['bandwidth', (c) => bandwidth(rate(c))],
+  ['start', startOf],
+  [
+    'end',
+    (c) => (dig(c, 'request', 'schedule', 'end') === 'NEVER' && endOf(c) === undefined ? 'never' : endOf(c)),
+  ],
+  ['laxity', (c) => duration(dig(c, 'placement', 'laxity_s'))],
+  ['slack', (c) => duration(dig(c, 'placement', 'slack_s'))],
+  ['moved', (c) => (dig(c, 'placement', 'moves') === 0 ? '' : dig(c, 'placement', 'moves'))],
+  ['lit from', (c) => dig(c, 'placement', 'actual_start_time')],
+  ['lit until', (c) => dig(c, 'placement', 'actual_end_time')],
+  ['hold until', (c) => c['hold_expire_time']],
+  ['changing to', pending],
+  ['domains', (c) => dig(c, 'path', 'domains')],
+  ['links', (c) => dig(c, 'path', 'links')],
+  ['light', dataPlane],
+  ['can', (c) => c['allowed_actions']],
+  ['decisions', (c) => c['decision_ids']],
+];
+
+export const segmentList: Layout = {
+  columns: [
+    ['DOMAIN', (s) => s['domain']],
+    ['STATE', (s) => s['state']],
+    ['LIGHT', (s) => s['data_plane']],
+    ['A', (s) => dig(s, 'a', 'port') ?? s['a']],
+    ['Z', (s) => dig(s, 'z', 'port') ?? s['z']],
+    ['LINKS', (s) => s['links']],
+    ['PEER REF', (s) => s['peer_ref']],
+  ],
+  none: 'no path yet',
+};
+
+/** `circuit.moved` of `turnpike.circuit.moved`. */
+export const eventType = (event: Json): string => text(event['type']).replace(/^turnpike\./, '');
+
+/** What an event says beyond its type, in a few words. */
+export function eventGist(event: Json): string {
+  const data = event['data'];
+  if (!isJson(data)) return '';
+  return Object.entries(data)
+    .filter(([name, value]) => name !== 'project' && name !== 'circuit_id' && value !== undefined)
+    .map(([name, value]) => `${name}=${text(value)}`)
+    .join(' ');
+}
+
+export const eventList: Layout = {
+  columns: [
+    ['TIME', (e) => e['time']],
+    ['EVENT', (e) => e['id']],
+    ['TYPE', eventType],
+    ['SUBJECT', (e) => e['subject']],
+    ['WHAT', eventGist],
+  ],
+  csv: [field('id'), field('time'), field('type'), field('subject'), field('source'), field('data')],
+  none: 'no events',
+};
+
+export const decisionList: Layout = {
+  columns: [
+    ['TIME', (d) => d['time'] ?? d['decision_time'] ?? d['create_time']],
+    ['DECISION', (d) => d['id']],
+    ['EFFECT', (d) => d['effect']],
+    ['ACTION', (d) => d['action']],
+    ['PRINCIPAL', (d) => d['principal']],
+    ['CIRCUIT', (d) => d['circuit_id']],
+  ],
+  none: 'no decisions',
+};
+
+export const portList: Layout = {
+  columns: [
+    ['PORT', (p) => p['id']],
+    ['DOMAIN', (p) => p['domain']],
+    ['KIND', (p) => p['kind']],
+    ['CAPACITY', (p) => bandwidth(p['capacity_mbps'])],
+    ['VLANS', (p) => p['vlans']],
+    ['MTU', (p) => p['mtu']],
+    ['NODE', (p) => p['node']],
+  ],
+  csv: [
+    field('id'),
+    field('domain'),
+    field('kind'),
+    field('capacity_mbps'),
+    field('vlans'),
+    field('mtu'),
+    field('node'),
+  ],
+  none: 'no ports',
+};
+
+export const linkList: Layout = {
+  columns: [
+    ['LINK', (l) => l['id']],
+    ['A', (l) => dig(l, 'a', 'node')],
+    ['Z', (l) => dig(l, 'z', 'node')],
+    ['CAPACITY', (l) => bandwidth(l['capacity_mbps'])],
+    ['LATENCY MS', (l) => l['latency_ms']],
+    ['ADMIN', (l) => l['admin_state'] ?? 'UP'],
+  ],
+  csv: [
+    field('id'),
+    ['a_node', (l) => dig(l, 'a', 'node')],
+    ['a_port', (l) => dig(l, 'a', 'port')],
+    ['z_node', (l) => dig(l, 'z', 'node')],
+    ['z_port', (l) => dig(l, 'z', 'port')],
+    field('capacity_mbps'),
+    field('latency_ms'),
+    field('mtu'),
+    ['admin_state', (l) => l['admin_state'] ?? 'UP'],
+  ],
+  none: 'no links',
+};
+
+export const webhookList: Layout = {
+  columns: [
+    ['WEBHOOK', (w) => w['id']],
+    ['STATE', (w) => w['state']],
+    ['URL', (w) => w['url']],
+    ['TYPES', (w) => w['types']],
+    ['FAILURES', (w) => w['failures']],
+    ['LAST ERROR', (w) => w['last_error']],
+  ],
+  none: 'no webhooks',
+};
+
+export const occurrenceList: Layout = {
+  columns: [
+    ['START', (o) => o['start_time']],
+    ['CIRCUIT', (o) => o['circuit_id']],
+    ['REFUSED', (o) => dig(o, 'problem', 'detail') ?? dig(o, 'problem', 'title')],
+  ],
+  csv: [field('start_time'), field('circuit_id'), ['problem_code', (o) => dig(o, 'problem', 'code')]],
+  none: 'no occurrences',
+};
+
+/** For answers whose fields are somebody else's to choose: one column for each that is not an object. */
+export function plainLayout(rows: readonly Json[], none: string): Layout {
+  const names = new Set<string>();
+  for (const row of rows) {
+    for (const [name, value] of Object.entries(row)) if (!isJson(value)) names.add(name);
+  }
+  const columns = [...names].map(
+    (name): Column => [name.toUpperCase().replaceAll('_', ' '), (row) => row[name]],
+  );
+  return { columns, csv: [...names].map((name) => field(name)), none };
+}
