@@ -9,9 +9,11 @@ import {
   type Circuit,
   type FinalState,
   isLit,
+  type Light,
   localSegment,
   type Pending,
   type Placement,
+  placements,
 } from './circuit.ts';
 import type { Effect } from './effects.ts';
 import type { HomeEvent } from './events.ts';
@@ -20,6 +22,7 @@ import {
   anyLight,
   because,
   darken,
+  darkening,
   dataPlane,
   go,
   ignore,
@@ -177,10 +180,10 @@ const changeRefused = go<Ev<'refused'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'],
 const up = go<Ev<'up'>>(['PROVISIONING', 'ACTIVE', 'SCHEDULED'], (c, e) => {
   if (c.pending?.phase === 'LIGHTING' && c.pending.placement.version === e.version) {
     const placement = mapSegments(c.pending.placement, inDomain(e.domain, lit));
-    const old = inForce(c);
-    const change: Circuit = { ...c, current: placement, request: c.pending.request ?? c.request };
-    const retired: Circuit = { ...change, pending: { phase: 'RETIRING', placement: old } };
-    return next(active(retired, e.at), {}, [{ type: 'device.dark', version: old.version }]);
+    // Make before break: the old light goes only when our own share of the new one is there.
+    if (localSegment(placement)?.light !== 'LIT') return next(c, { pending: { ...c.pending, placement } });
+    const { circuit, effects } = replace(c, placement);
+    return next(active(circuit, e.at), {}, effects);
   }
   if (c.current?.version !== e.version) return 'same';
   const current = mapSegments(c.current, inDomain(e.domain, lit));
@@ -241,20 +244,22 @@ const dueScheduled = go<Ev<'due'>>(['SCHEDULED', 'PROVISIONING', 'FAILED'], (c, 
   return e.at >= window.start && (c.request.provision === 'AUTOMATIC' || c.armed) ? light(c) : 'same';
 });
 const dueLit = go<Ev<'due'>>(['PROVISIONING', 'ACTIVE', 'RELEASING', 'ENDED', 'FAILED'], (c, e) => {
-  if (e.at >= inForce(c).window.end) {
+  const coming = c.pending?.phase === 'LIGHTING' ? c.pending.placement : undefined;
+  if (e.at >= (coming ?? inForce(c)).window.end) {
     return c.actualStart === undefined
       ? out(c, 'FAILED', 'WINDOW_PASSED', 'the window passed without light')
       : out(c, 'ENDED', 'COMPLETED', 'ended as booked');
   }
+  if (coming !== undefined && e.at >= inForce(c).window.end) {
+    // The old road's time is over before the new one shines: nothing is left to wait for.
+    const { circuit, effects } = replace(c, coming);
+    return next(circuit, {}, effects);
+  }
   return overdue(c, e.at) ? dropPending(c, 'the change was not agreed in time') : 'same';
 });
-const dueReleasing = go<Ev<'due'>>(['ENDED', 'CANCELLED', 'FAILED'], (c, e) => {
-  const own = [c.current, c.pending?.placement].some((p) => {
-    const segment = p === undefined ? undefined : localSegment(p);
-    return segment !== undefined && isLit(segment);
-  });
-  return !own && e.at >= forgetAt(c) ? finish(c, e.at) : 'same';
-});
+const dueReleasing = go<Ev<'due'>>(['ENDED', 'CANCELLED', 'FAILED'], (c, e) =>
+  !ownLight(c) && e.at >= forgetAt(c) ? finish(c, e.at) : 'same',
+);
 
 export const homeMatrix = {
   RESERVING: {
@@ -461,9 +466,13 @@ export function homeDueAt(c: Circuit): InstantMs | undefined {
     }
     case 'PROVISIONING':
     case 'ACTIVE':
-      return earlier(inForce(c).window.end, change);
+      return earlier(
+        inForce(c).window.end,
+        c.pending?.phase === 'LIGHTING' ? c.pending.placement.window.end : change,
+      );
     case 'RELEASING':
-      return forgetAt(c);
+      // Our own devices are never given up: until they have said that they are dark, only that can end it.
+      return ownLight(c) ? undefined : forgetAt(c);
     default:
       return undefined;
   }
@@ -478,6 +487,12 @@ function inForce(c: Circuit): Placement {
 }
 
 const forgetAt = (c: Circuit): InstantMs => plus(inForce(c).window.end, FORGET_PEERS_AFTER_MS);
+
+const ownLight = (c: Circuit): boolean =>
+  placements(c).some((p) => {
+    const segment = localSegment(p);
+    return segment !== undefined && isLit(segment);
+  });
 
 const underNegotiation = (p: Pending): boolean => p.phase === 'HOLDING' || p.phase === 'COMMITTING';
 
@@ -572,17 +587,29 @@ function light(c: Circuit): { kind: 'next'; circuit: Circuit; effects: readonly 
 /** Makes an agreed change the one in force; where the light must move, it is lit beside the old one first. */
 function adopt(c: Circuit, placement: Placement, request: Circuit['request']): Result {
   const old = inForce(c);
-  const agreed = mapSegments(placement, (s) => (s.local ? { ...s, agreed: 'COMMITTED' } : s));
-  if (!anyLight(c)) return next(c, { current: agreed, request, ...because('COMMITTED', 'changed as asked') });
+  const lightOf = (domain: string): Light => old.segments.find((o) => o.domain === domain)?.light ?? 'DARK';
+  const agreed = mapSegments(placement, (s) =>
+    s.local ? { ...s, agreed: 'COMMITTED' } : { ...s, light: lightOf(s.domain) },
+  );
+  // A participant whose clock is ahead may shine already: only our own light has to be moved here.
+  if (!ownLight(c)) return next(c, { current: agreed, request, ...because('COMMITTED', 'changed as asked') });
   if (sameHops(old, agreed)) {
-    const current = mapSegments(agreed, (s) => ({
-      ...s,
-      light: s.local ? 'LIGHTING' : (old.segments.find((o) => o.domain === s.domain)?.light ?? 'DARK'),
-    }));
+    const current = mapSegments(agreed, (s) => (s.local ? { ...s, light: 'LIGHTING' } : s));
     return next(c, { current, request }, [{ type: 'device.light', version: agreed.version }]);
   }
   const pending: Pending = { phase: 'LIGHTING', placement: mapSegments(agreed, lighting), request };
   return next(c, { pending }, [{ type: 'device.light', version: agreed.version }]);
+}
+
+/** Puts what was agreed in the place of what is in force, which goes out. */
+function replace(c: Circuit, placement: Placement): { circuit: Circuit; effects: Effect[] } {
+  const old = inForce(c);
+  const retiring = mapSegments(old, (s) => (s.local ? darkening(s) : s));
+  const pending: Pending = { phase: 'RETIRING', placement: retiring };
+  return {
+    circuit: { ...c, current: placement, request: c.pending?.request ?? c.request, pending },
+    effects: [{ type: 'device.dark', version: old.version }],
+  };
 }
 
 /** ACTIVE as soon as every segment is lit; the condition follows. */

@@ -41,6 +41,7 @@ import {
   refuse,
   sameHops,
 } from './rules.ts';
+import { contains } from './window.ts';
 
 type Ev<T extends ParticipantEvent['type']> = Extract<ParticipantEvent, { readonly type: T }>;
 
@@ -138,8 +139,8 @@ const changeCommit = go<Ev<'commit'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (
     return 'same';
   if (isClosed(c, placement.version) && pending?.placement.version !== placement.version)
     return closed(`version ${placement.version} is closed`);
-  if (pending !== undefined && pending.phase === 'RETIRING')
-    return no('CHANGE_PENDING', 'the version before is still going out');
+  if (pending !== undefined && pending.phase !== 'HOLDING' && pending.phase !== 'EXPIRED')
+    return no('CHANGE_PENDING', `version ${pending.placement.version} is not settled yet`);
   const home = {
     ...homeOf(c),
     told: false,
@@ -245,9 +246,12 @@ const dueCommitted = go<Ev<'due'>>(
       now = { ...now, home: { ...home, asks: home.asks + 1, askAt: plus(e.at, wait) } };
       effects.push({ type: 'peer.query', domain: home.domain });
     }
-    const [circuit, patch, lights] = lightWhatIsDue(now, e.at);
-    if (now === c && lights.length === 0) return 'same';
-    return next(circuit, patch, [...effects, ...lights]);
+    const [rest, darks] = quenchWhatIsOver(now, e.at);
+    const [circuit, patch, lights] = lightWhatIsDue(rest, e.at);
+    // A dark version whose time passes is written down once, or dueAt would name its start for ever.
+    const passed = inForce(c).some((p) => c.updateTime < p.window.end && p.window.end <= e.at);
+    if (circuit === c && !passed) return 'same';
+    return next(circuit, patch, [...effects, ...darks, ...lights]);
   },
 );
 
@@ -292,11 +296,13 @@ const down = go<Ev<'down'>>(['PROVISIONING', 'ACTIVE'], (c, e) => {
   return next(counted, { conditions }, [...again, notify(counted, 'DOWN', e.detail)]);
 });
 
-const retired = go<Ev<'dark'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) =>
-  c.pending?.phase === 'RETIRING' && c.pending.placement.version === e.version
+const retired = go<Ev<'dark'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
+  const out = placements(c).find((p) => p.version === e.version && localSegment(p)?.light === 'DARKENING');
+  if (out === undefined) return 'same';
+  return c.pending?.phase === 'RETIRING' && c.pending.placement === out
     ? next(c, { pending: undefined })
-    : 'same',
-);
+    : next(darken(c, e.domain, e.version), {});
+});
 const wentOut = go<Ev<'dark'>>(['RELEASING', 'RESERVING', 'ENDED', 'CANCELLED', 'FAILED'], (c, e) => {
   const now = darken(c, e.domain, e.version);
   return anyLight(now) ? next(now, {}) : finish(now, e.at);
@@ -458,7 +464,10 @@ export function participantDueAt(c: Circuit): InstantMs | undefined {
       const times: number[] = [Math.max(...inForce(c).map((p) => p.window.end))];
       if (!home.told && home.askAt !== undefined) times.push(home.askAt);
       if (c.pending?.phase === 'HOLDING' && c.pending.until !== undefined) times.push(c.pending.until);
-      if (mayShine(c)) for (const p of inForce(c)) if (isDark(p)) times.push(p.window.start);
+      for (const p of inForce(c)) {
+        if (shines(p)) times.push(p.window.end);
+        else if (mayShine(c) && isDark(p) && c.updateTime < p.window.end) times.push(p.window.start);
+      }
       return instant(Math.min(...times));
     }
     default:
@@ -487,6 +496,9 @@ const keep = (c: Circuit, p: Placement): InstantMs =>
 const mayShine = (c: Circuit): boolean => c.request.provision === 'AUTOMATIC' || c.armed;
 
 const isDark = (p: Placement): boolean => p.segments.every((s) => !isLit(s));
+
+/** On, or being turned on. */
+const shines = (p: Placement): boolean => p.segments.some((s) => s.light === 'LIT' || s.light === 'LIGHTING');
 
 function mapPlacements(c: Circuit, change: (p: Placement) => Placement): Circuit {
   return {
@@ -517,6 +529,28 @@ function lightWhatIsDue(
     : [circuit, {}, effects];
 }
 
+/**
+ * Puts out a version whose own time is over while another still runs: the home may be long in telling which
+ * one stands, and the room after a window's end is somebody else's. Where the other shines on the same hops,
+ * these become its own.
+ */
+function quenchWhatIsOver(c: Circuit, at: InstantMs): [Circuit, Effect[]] {
+  const over = inForce(c).filter((p) => shines(p) && p.window.end <= at);
+  if (over.length === 0) return [c, []];
+  const effects: Effect[] = [];
+  const put = (p: Placement): Placement => {
+    if (!over.some((o) => o.version === p.version)) return p;
+    const heir = inForce(c).find((o) => o.version !== p.version && shines(o) && sameHops(o, p));
+    effects.push(
+      heir === undefined
+        ? { type: 'device.dark', version: p.version }
+        : { type: 'device.light', version: heir.version },
+    );
+    return mapSegments(p, (s) => ({ ...s, light: heir === undefined ? 'DARKENING' : 'DARK' }));
+  };
+  return [mapPlacements(c, put), effects];
+}
+
 /** Closes every version up to `version` except `active`. What was replaced goes out after what replaces it. */
 function close(c: Circuit, version: number, active: number | undefined, at: InstantMs): Result {
   const raised = raise(c, version);
@@ -527,7 +561,7 @@ function close(c: Circuit, version: number, active: number | undefined, at: Inst
   if (!gone(current) && !pendingGone) return raised === c ? 'same' : next(raised, {});
   if (gone(current) && pending?.phase === 'COMMITTING' && !pendingGone)
     return promote(raised, pending.placement, at);
-  if (!gone(current) && current !== undefined) return retire(raised, pending);
+  if (!gone(current) && current !== undefined) return retire(raised, current, pending, at);
   if (!anyLight(raised)) {
     return next(raised, {
       state: 'RESERVING',
@@ -551,8 +585,7 @@ function promote(c: Circuit, placement: Placement, at: InstantMs): Result {
   if (isDark(old)) return next(c, { current: placement, pending: undefined });
   if (sameHops(old, placement)) {
     const same = mapSegments(placement, (s) => ({ ...s, light: 'LIGHTING' }));
-    const due = placement.window.start <= at;
-    if (due)
+    if (contains(placement.window, at))
       return next(c, { current: same, pending: undefined }, [
         { type: 'device.light', version: placement.version },
       ]);
@@ -564,11 +597,14 @@ function promote(c: Circuit, placement: Placement, at: InstantMs): Result {
   return next(c, { current: placement, pending }, [{ type: 'device.dark', version: old.version }]);
 }
 
-/** Drops the replacement. If it was lit, it goes out first. */
-function retire(c: Circuit, pending: Pending | undefined): Result {
+/** Drops the replacement. If it was lit, it goes out first, or gives its hops back to the one in force. */
+function retire(c: Circuit, current: Placement, pending: Pending | undefined, at: InstantMs): Result {
   if (pending === undefined || isDark(pending.placement)) return next(c, { pending: undefined });
-  if (c.current !== undefined && sameHops(c.current, pending.placement)) {
-    return next(c, { pending: undefined }, [{ type: 'device.light', version: c.current.version }]);
+  if (sameHops(current, pending.placement) && mayShine(c) && contains(current.window, at)) {
+    const back = mapSegments(current, (s) => ({ ...s, light: 'LIGHTING' }));
+    return next(c, { current: back, pending: undefined }, [
+      { type: 'device.light', version: current.version },
+    ]);
   }
   const placement = mapSegments(pending.placement, (s) => ({ ...s, light: 'DARKENING' }));
   return next(c, { pending: { phase: 'RETIRING', placement } }, [

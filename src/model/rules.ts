@@ -79,7 +79,7 @@ export const inDomain =
 export const lighting = (s: Segment): Segment => (s.light === 'DARK' ? { ...s, light: 'LIGHTING' } : s);
 export const lit = (s: Segment): Segment => ({ ...s, light: 'LIT' });
 export const dark = (s: Segment): Segment => ({ ...s, light: 'DARK' });
-const darkening = (s: Segment): Segment => (isLit(s) ? { ...s, light: 'DARKENING' } : s);
+export const darkening = (s: Segment): Segment => (isLit(s) ? { ...s, light: 'DARKENING' } : s);
 
 export const allLit = (p: Placement): boolean => p.segments.every((s) => s.light === 'LIT');
 

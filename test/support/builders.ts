@@ -65,7 +65,7 @@ export function aSegment(over: Partial<Segment> = {}): Segment {
       { edge: 'port:ams:host2', label: 100 },
     ],
     hops: [aHop()],
-    agreed: 'ASKED',
+    agreed: 'HELD',
     light: 'DARK',
     ...over,
   };
@@ -81,6 +81,7 @@ export const theirSegment = (domain = 'sdg.example', over: Partial<Segment> = {}
     links: [],
     uses: [],
     hops: [],
+    agreed: 'ASKED',
     ...over,
   });
 
