@@ -68,7 +68,10 @@ const PARTS: Readonly<Record<string, string>> = {
 
 function fromSchemaCheck(error: FastifyError, findings: FastifySchemaValidationError[]): BrokerError {
   const part = error.validationContext ?? 'body';
-  const errors = findings.map((finding) => fieldError(part, finding));
+  // That no branch of a choice fits is said better by what is wrong in the branches.
+  const choices = ['anyOf', 'oneOf', 'if'];
+  const named = findings.filter((finding) => !choices.includes(finding.keyword));
+  const errors = (named.length > 0 ? named : findings).map((finding) => fieldError(part, finding));
   const first = errors[0];
   const where = first === undefined || first.pointer === '' ? 'it' : first.pointer;
   return new BrokerError(

@@ -1,0 +1,479 @@
+/**
+ * Circuits: asking for one, reading, changing and ending it. The resource is the operation: what POST answers
+ * is decided and durable. A request that repeats (RECURRING) makes a series; its routes are in series.ts.
+ * What lies below one circuit and is only read is in circuitParts.ts.
+ */
+import { Type } from 'typebox';
+import type { CircuitQuery, SeriesRecord } from '../../broker/ports.ts';
+import type { CircuitAction, CircuitChange } from '../../broker/usecases.ts';
+import { ref } from '../../http/schema.ts';
+import type { HttpServer } from '../../http/server.ts';
+import { instant } from '../../kernel/clock.ts';
+import type { ProblemCode } from '../../kernel/errors.ts';
+import { BrokerError } from '../../kernel/errors.ts';
+import { type Circuit, states } from '../../model/circuit.ts';
+import { answer, BODIES, CHANGES, created, KEYS, nothingNew, refusals, resource } from '../answers.ts';
+import { callOf, type Rendered, sendMutated, sendRead } from '../mutation.ts';
+import type { ApiPorts } from '../resource.ts';
+import { CircuitSchema, circuitSchemas, underNegotiation, writeCircuit } from '../wire/circuit.ts';
+import {
+  IdParams,
+  invalid,
+  listOf,
+  MutationQuery,
+  NoBody,
+  NoQuery,
+  pageQuery,
+  pageToWire,
+  readId,
+  readIfMatch,
+  readPage,
+  readTime,
+  Time,
+} from '../wire/common.ts';
+import { IdempotencyHeader, IfMatchHeader, IfMatchRequired, WaitHeader } from '../wire/headers.ts';
+import {
+  CircuitRequestSchema,
+  ClientRef,
+  LONGEST_HOLD_S,
+  Mbps,
+  PortSchema,
+  ProjectName,
+  readRequest,
+  requestSchemas,
+} from '../wire/request.ts';
+import { SeriesSchema, seriesSchemas, writeSeries } from '../wire/series.ts';
+
+const tags = ['circuits'];
+
+export const renderCircuit = (circuit: Circuit): Rendered => ({
+  status: underNegotiation(circuit) ? 202 : 200,
+  body: writeCircuit(circuit),
+  revision: circuit.revision,
+});
+const renderDone = (circuit: Circuit): Rendered => ({ ...renderCircuit(circuit), status: 200 });
+const renderNew = (circuit: Circuit): Rendered => ({
+  ...renderCircuit(circuit),
+  status: 201,
+  location: `/v1/circuits/${circuit.id}`,
+});
+const renderNewSeries = (series: SeriesRecord): Rendered => ({
+  status: 201,
+  body: writeSeries(series),
+  revision: series.revision,
+  location: `/v1/series/${series.id}`,
+});
+
+const ADMISSION: readonly ProblemCode[] = [
+  'START_IN_PAST',
+  'QUOTA_EXCEEDED',
+  'NO_FEASIBLE_SLOT',
+  'CLIENT_REF_TAKEN',
+  'OFFER_TAKEN',
+  'OFFER_EXPIRED',
+  'DEADLINE_UNREACHABLE',
+  'NOT_HOME',
+  'NOT_SUPPORTED',
+];
+
+export function circuits(app: HttpServer, { broker, clock }: ApiPorts): void {
+  for (const schema of [...requestSchemas, ...circuitSchemas, ...seriesSchemas]) app.addSchema(schema);
+
+  app.post(
+    '/v1/circuits',
+    {
+      config: { authorisation: 'decided:circuit.create' },
+      schema: {
+        operationId: 'createCircuit',
+        summary: 'Ask for a circuit',
+        description:
+          'Decided before the answer where no peer is needed: 201, or a problem and no circuit. `Prefer: wait=30` waits for peers. A RECURRING schedule is answered with a series.',
+        tags,
+        querystring: MutationQuery,
+        headers: Type.Object({ ...IdempotencyHeader, ...WaitHeader }),
+        body: ref(CircuitRequestSchema),
+        response: {
+          201: created('The circuit, or the series', Type.Union([ref(CircuitSchema), ref(SeriesSchema)])),
+          ...refusals(...CHANGES, ...BODIES, ...KEYS, ...ADMISSION),
+        },
+      },
+    },
+    async (request, reply) => {
+      const wait = readWait(request.headers['prefer']);
+      const { request: asked, recurrence } = readRequest(request.body, request.principal);
+      if (recurrence !== undefined) {
+        const call = callOf(request, renderNewSeries);
+        const made = await broker.createSeries(call, asked, recurrence);
+        return sendMutated(request, reply, made, renderNewSeries);
+      }
+      const made = await broker.createCircuit(callOf(request, renderNew), asked);
+      if (wait === undefined || made.kind === 'replayed' || request.query.validate_only === true) {
+        return sendMutated(request, reply, made, renderNew);
+      }
+      reply.header('preference-applied', `wait=${wait}`);
+      const until = instant(clock.now() + wait * 1000);
+      const value = await broker.settled(request.principal, made.value.id, until);
+      return sendMutated(request, reply, { kind: 'done', value }, renderNew);
+    },
+  );
+
+  app.get(
+    '/v1/circuits',
+    {
+      config: { authorisation: 'visible' },
+      schema: {
+        operationId: 'listCircuits',
+        summary: 'List circuits',
+        tags,
+        querystring: ListQuery,
+        response: { 200: answer('A page', listOf(CircuitSchema)), ...refusals('INVALID_REQUEST') },
+      },
+    },
+    async (request) =>
+      pageToWire(await broker.circuits(request.principal, readQuery(request.query)), writeCircuit),
+  );
+
+  app.get(
+    '/v1/circuits/:id',
+    {
+      config: { authorisation: 'visible' },
+      schema: {
+        operationId: 'getCircuit',
+        summary: 'Read a circuit',
+        tags,
+        params: IdParams,
+        querystring: NoQuery,
+        response: {
+          200: resource('The circuit', ref(CircuitSchema)),
+          ...nothingNew,
+          ...refusals('NOT_FOUND'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const circuit = await broker.circuit(request.principal, readId('cir', request.params.id));
+      return sendRead(request, reply, circuit.revision, writeCircuit(circuit));
+    },
+  );
+
+  app.patch(
+    '/v1/circuits/:id',
+    {
+      config: { authorisation: 'decided:circuit.modify' },
+      schema: {
+        operationId: 'changeCircuit',
+        summary: 'Change rate or times in place',
+        description:
+          'A merge patch (RFC 7396), make before break. 202 with `pending` while peers must agree; a change that fails changes nothing.',
+        tags,
+        params: IdParams,
+        querystring: MutationQuery,
+        headers: IfMatchRequired,
+        body: ChangeBody,
+        response: {
+          200: resource('Changed', ref(CircuitSchema)),
+          202: resource('Peers are being asked', ref(CircuitSchema)),
+          ...refusals(
+            ...CHANGES,
+            ...BODIES,
+            'NOT_FOUND',
+            'NO_FEASIBLE_SLOT',
+            'WRONG_STATE',
+            'CHANGE_PENDING',
+            'DEADLINE_UNREACHABLE',
+            'PRECONDITION_REQUIRED',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const revision = readIfMatch(request.headers['if-match'], true);
+      const { bandwidth_mbps, schedule = {} } = request.body;
+      const change: CircuitChange = {
+        ...(bandwidth_mbps === undefined ? {} : { mbps: bandwidth_mbps }),
+        ...readEnd(schedule, '/schedule'),
+        ...(schedule.not_before_time === undefined
+          ? {}
+          : { notBefore: readTime(schedule.not_before_time, '/schedule/not_before_time') }),
+        ...(schedule.deadline_time === undefined
+          ? {}
+          : { deadline: readTime(schedule.deadline_time, '/schedule/deadline_time') }),
+      };
+      if (Object.keys(change).length === 0) throw invalid('', 'changes nothing');
+      const id = readId('cir', request.params.id);
+      const changed = await broker.change(callOf(request, renderCircuit), id, change, revision);
+      return sendMutated(request, reply, changed, renderCircuit);
+    },
+  );
+
+  app.delete(
+    '/v1/circuits/:id',
+    {
+      config: { authorisation: 'decided:circuit.cancel' },
+      schema: {
+        operationId: 'cancelCircuit',
+        summary: 'Cancel a circuit',
+        description: 'A lit one passes RELEASING first.',
+        tags,
+        params: IdParams,
+        querystring: MutationQuery,
+        headers: IfMatchHeader,
+        response: {
+          200: resource('Cancelled, or on the way there', ref(CircuitSchema)),
+          ...refusals(...CHANGES, 'NOT_FOUND', 'WRONG_STATE'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const action: CircuitAction = { type: 'cancel', detail: 'cancelled by the client' };
+      const id = readId('cir', request.params.id);
+      const revision = readIfMatch(request.headers['if-match']);
+      return sendMutated(
+        request,
+        reply,
+        await broker.act(callOf(request, renderDone), id, action, revision),
+        renderDone,
+      );
+    },
+  );
+
+  verbs(app, broker);
+}
+
+/** POST /v1/circuits/{id}/<verb>: one step of the lifecycle that a client may ask for. */
+function verbs(app: HttpServer, broker: ApiPorts['broker']): void {
+  const schema = (operationId: string, summary: string, codes: readonly ProblemCode[] = []) => ({
+    operationId,
+    summary,
+    tags,
+    params: IdParams,
+    querystring: MutationQuery,
+    headers: Type.Object({ ...IdempotencyHeader, ...IfMatchHeader.properties }),
+    response: {
+      200: resource('Done', ref(CircuitSchema)),
+      ...refusals(...CHANGES, ...BODIES, ...KEYS, 'NOT_FOUND', 'WRONG_STATE', ...codes),
+    },
+  });
+
+  const plain = [
+    ['commit', 'commitCircuit', 'Commit a held circuit', ['HOLD_EXPIRED']],
+    ['abort', 'abortCircuit', 'Give a held circuit up', ['HOLD_EXPIRED']],
+    ['provision', 'provisionCircuit', 'Ask for light on a MANUAL circuit', []],
+  ] as const;
+  for (const [type, operationId, summary, codes] of plain) {
+    app.post(
+      `/v1/circuits/:id/${type}`,
+      {
+        config: { authorisation: `decided:circuit.${type}`, bodyOptional: true },
+        schema: { ...schema(operationId, summary, codes), body: NoBody },
+      },
+      async (request, reply) => {
+        const id = readId('cir', request.params.id);
+        const revision = readIfMatch(request.headers['if-match']);
+        const done = await broker.act(callOf(request, renderDone), id, { type }, revision);
+        return sendMutated(request, reply, done, renderDone);
+      },
+    );
+  }
+
+  app.post(
+    '/v1/circuits/:id/release',
+    {
+      config: { authorisation: 'decided:circuit.release', bodyOptional: true },
+      schema: {
+        ...schema('releaseCircuit', 'Put a circuit out for good and free the rest of its slot'),
+        body: Type.Object(
+          {
+            reason: Type.Optional(
+              Type.String({ minLength: 1, maxLength: 256, pattern: '^[^\\u0000-\\u001f\\u007f]+$' }),
+            ),
+          },
+          { additionalProperties: false },
+        ),
+      },
+    },
+    async (request, reply) => {
+      const action: CircuitAction = {
+        type: 'release',
+        detail: request.body.reason ?? 'released by the client',
+      };
+      const id = readId('cir', request.params.id);
+      const revision = readIfMatch(request.headers['if-match']);
+      return sendMutated(
+        request,
+        reply,
+        await broker.act(callOf(request, renderDone), id, action, revision),
+        renderDone,
+      );
+    },
+  );
+
+  app.post(
+    '/v1/circuits/:id/extend-hold',
+    {
+      config: { authorisation: 'decided:circuit.extend-hold' },
+      schema: {
+        ...schema('extendHold', 'Hold longer: so many seconds from now', [
+          'HOLD_EXPIRED',
+          'NO_FEASIBLE_SLOT',
+        ]),
+        body: Type.Object(
+          { hold_s: Type.Integer({ minimum: 1, maximum: LONGEST_HOLD_S }) },
+          { additionalProperties: false },
+        ),
+      },
+    },
+    async (request, reply) => {
+      const action: CircuitAction = { type: 'extend-hold', holdS: request.body.hold_s };
+      const id = readId('cir', request.params.id);
+      const revision = readIfMatch(request.headers['if-match']);
+      return sendMutated(
+        request,
+        reply,
+        await broker.act(callOf(request, renderDone), id, action, revision),
+        renderDone,
+      );
+    },
+  );
+
+  const extend = schema('extendCircuit', 'End later', ['NO_FEASIBLE_SLOT', 'CHANGE_PENDING']);
+  app.post(
+    '/v1/circuits/:id/extend',
+    {
+      config: { authorisation: 'decided:circuit.modify' },
+      schema: {
+        ...extend,
+        response: { ...extend.response, 202: resource('Peers are being asked', ref(CircuitSchema)) },
+        body: ExtendBody,
+      },
+    },
+    async (request, reply) => {
+      const { extend_s: extendS, ...end } = request.body;
+      const ends = readEnd(end, '');
+      if ((extendS === undefined) === (ends.end === undefined)) {
+        throw invalid('/extend_s', 'or end_time: exactly one of the two is required');
+      }
+      const change: CircuitChange = extendS === undefined ? ends : { extendS };
+      const id = readId('cir', request.params.id);
+      const revision = readIfMatch(request.headers['if-match']);
+      const changed = await broker.change(callOf(request, renderCircuit), id, change, revision);
+      return sendMutated(request, reply, changed, renderCircuit);
+    },
+  );
+
+  app.post(
+    '/v1/circuits/:id/reroute',
+    {
+      config: { authorisation: 'decided:circuit.modify', bodyOptional: true },
+      schema: { ...schema('rerouteCircuit', 'Take another path', ['NOT_SUPPORTED']), body: NoBody },
+    },
+    async (request) => {
+      await broker.circuit(request.principal, readId('cir', request.params.id));
+      throw new BrokerError('NOT_SUPPORTED', 'rerouting is not offered by this broker');
+    },
+  );
+}
+
+// ---- bodies and queries ----------------------------------------------------------------------------------
+
+const End = Type.Optional(
+  Type.Literal('NEVER', { description: 'Instead of an end_time: until it is released' }),
+);
+
+const ChangeBody = Type.Object(
+  {
+    bandwidth_mbps: Type.Optional(Mbps),
+    schedule: Type.Optional(
+      Type.Object(
+        {
+          end_time: Type.Optional(Time),
+          end: End,
+          not_before_time: Type.Optional(Time),
+          deadline_time: Type.Optional(Time),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+const ExtendBody = Type.Object(
+  {
+    extend_s: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 10 * 366 * 86_400, description: 'So much later than now planned' }),
+    ),
+    end_time: Type.Optional(Time),
+    end: End,
+  },
+  { additionalProperties: false },
+);
+
+function readEnd(
+  wire: { readonly end_time?: string; readonly end?: 'NEVER' },
+  base: string,
+): Pick<CircuitChange, 'end'> {
+  if (wire.end !== undefined && wire.end_time !== undefined)
+    throw invalid(`${base}/end`, 'contradicts end_time');
+  if (wire.end !== undefined) return { end: wire.end };
+  return wire.end_time === undefined ? {} : { end: readTime(wire.end_time, `${base}/end_time`) };
+}
+
+const SORTS = ['create_time', '-create_time', 'start_time', '-start_time', 'end_time', '-end_time'] as const;
+
+const ListQuery = Type.Object(
+  {
+    ...pageQuery,
+    sort: Type.Optional(Type.Enum([...SORTS], { default: '-create_time' })),
+    state: Type.Optional(
+      Type.Array(Type.Enum([...states]), {
+        maxItems: states.length,
+        description: 'May be given several times',
+      }),
+    ),
+    project: Type.Optional(ProjectName),
+    port: Type.Optional(PortSchema),
+    client_ref: Type.Optional(ClientRef),
+    short_code: Type.Optional(Type.String({ maxLength: 4 })),
+    role: Type.Optional(Type.Enum(['HOME', 'PARTICIPANT'])),
+    set_id: Type.Optional(Type.String({ maxLength: 32 })),
+    series_id: Type.Optional(Type.String({ maxLength: 32 })),
+    'start_time.gte': Type.Optional(Time),
+    'start_time.lt': Type.Optional(Time),
+    'end_time.gte': Type.Optional(Time),
+    'end_time.lt': Type.Optional(Time),
+  },
+  { additionalProperties: false },
+);
+
+function readQuery(q: Type.Static<typeof ListQuery>): Omit<CircuitQuery, 'visibleTo'> {
+  const time = <K extends string>(key: K, name: keyof typeof q) => {
+    const text = q[name];
+    // The four names below hold text; only `state` is a list.
+    return text === undefined ? {} : { [key]: readTime(text as string, name) };
+  };
+  return {
+    ...readPage(q),
+    sort: q.sort ?? '-create_time',
+    ...(q.state === undefined ? {} : { states: q.state }),
+    ...(q.project === undefined ? {} : { project: q.project }),
+    ...(q.port === undefined ? {} : { port: q.port }),
+    ...(q.client_ref === undefined ? {} : { clientRef: q.client_ref }),
+    ...(q.short_code === undefined ? {} : { shortCode: q.short_code.toUpperCase() }),
+    ...(q.role === undefined ? {} : { role: q.role }),
+    ...(q.set_id === undefined ? {} : { setId: q.set_id }),
+    ...(q.series_id === undefined ? {} : { seriesId: q.series_id }),
+    ...time('startFrom', 'start_time.gte'),
+    ...time('startBefore', 'start_time.lt'),
+    ...time('endFrom', 'end_time.gte'),
+    ...time('endBefore', 'end_time.lt'),
+  };
+}
+
+/** RFC 7240: how long the client likes to wait for a decision, up to a minute. */
+const LONGEST_WAIT_S = 60;
+
+function readWait(prefer: string | string[] | undefined): number | undefined {
+  const match = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])/i.exec(String(prefer ?? ''));
+  return match === null ? undefined : Math.min(Number(match[1]), LONGEST_WAIT_S);
+}

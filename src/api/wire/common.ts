@@ -1,0 +1,176 @@
+/**
+ * What all resources share on the wire: times, ids, pages, ETags and the problem document, each as a schema
+ * and the functions that read and write it. Reading throws INVALID_REQUEST with the place at fault.
+ */
+import { type Static, type TSchema, Type } from 'typebox';
+import { ref } from '../../http/schema.ts';
+import { type InstantMs, instant } from '../../kernel/clock.ts';
+import { BrokerError, problems } from '../../kernel/errors.ts';
+import type { IdPrefix } from '../../kernel/ids.ts';
+
+/** Ten years: what the calendars reach, and so the longest thing that can be asked for. */
+export const LONGEST_S = 10 * 366 * 86_400;
+
+export function invalid(pointer: string, detail: string): BrokerError {
+  const where = pointer === '' ? 'the body' : pointer;
+  return new BrokerError('INVALID_REQUEST', `${where} ${detail}`, { errors: [{ pointer, detail }] });
+}
+
+// ---- times -----------------------------------------------------------------------------------------------
+
+export const Time = Type.String({
+  format: 'date-time',
+  maxLength: 35,
+  description: 'RFC 3339 with an offset, whole seconds',
+});
+
+const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
+
+/** Reads what the schema has found to look like a time; there are no 30th of February and no fractions. */
+export function readTime(text: string, pointer: string): InstantMs {
+  const match = RFC3339.exec(text);
+  if (match === null) throw invalid(pointer, 'must be a time as RFC 3339 has it');
+  const [, y, mo, d, h, mi, s, fraction = '0', sign, oh = '0', om = '0'] = match;
+  const [year, month, day] = [Number(y), Number(mo), Number(d)];
+  if (year < 1970) throw invalid(pointer, 'lies before 1970');
+  if (month < 1 || month > 12 || day < 1 || day > new Date(Date.UTC(year, month, 0)).getUTCDate()) {
+    throw invalid(pointer, 'is not a day of the calendar');
+  }
+  if (Number(h) > 23 || Number(mi) > 59 || Number(s) > 59) throw invalid(pointer, 'is not a time of day');
+  if (Number(fraction) !== 0) throw invalid(pointer, 'must be in whole seconds');
+  const offset = (Number(oh) * 60 + Number(om)) * 60_000 * (sign === '-' ? -1 : 1);
+  return instant(Date.UTC(year, month - 1, day, Number(h), Number(mi), Number(s)) - offset);
+}
+
+// ---- ids and ETags ---------------------------------------------------------------------------------------
+
+export const idSchema = (prefix: IdPrefix | 'evt', what: string) =>
+  Type.String({ pattern: `^${prefix}_[0-9a-z]{11,26}$`, maxLength: 32, description: what });
+
+/** Ids in paths are not checked by schema: what is no id names nothing, and that is a 404. */
+export const IdParams = Type.Object({ id: Type.String() });
+
+/** The id, if it can be one at all. The template type is what the prefix and the pattern have just shown. */
+export function readId<P extends IdPrefix>(prefix: P, text: string): `${P}_${string}` {
+  if (!text.startsWith(`${prefix}_`) || !/^[0-9a-z]{26}$/.test(text.slice(prefix.length + 1))) {
+    throw new BrokerError('NOT_FOUND', 'there is no such resource, or it is not yours to see');
+  }
+  return text as `${P}_${string}`;
+}
+
+export const etagOf = (revision: number): string => `"${revision}"`;
+
+/** Stands for an ETag that was well formed and is not one of ours: no resource has this revision. */
+const NO_REVISION = -1;
+
+/** The revision that an If-Match names; undefined where there is none, or any will do. */
+export function readIfMatch(header: string | undefined, required = false): number | undefined {
+  if (header === undefined) {
+    if (!required) return undefined;
+    throw new BrokerError('PRECONDITION_REQUIRED', 'send If-Match with the ETag of what you have read');
+  }
+  const text = header.trim();
+  if (text === '*') return undefined;
+  const match = /^(W\/)?"([\x21\x23-\x7e]{0,64})"$/.exec(text);
+  if (match === null) throw invalid('If-Match', 'must be one ETag, or *');
+  const revision = /^\d{1,15}$/.test(match[2] as string) ? Number(match[2]) : NO_REVISION;
+  // A weak one never matches (RFC 9110, section 13.1.1).
+  return match[1] === undefined ? revision : NO_REVISION;
+}
+
+// ---- lists -----------------------------------------------------------------------------------------------
+
+export const pageQuery = {
+  page_size: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 500, default: 50, description: 'How many items a page has at most' }),
+  ),
+  page_token: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 512, description: '`next_page_token` of the page before' }),
+  ),
+};
+
+export const readPage = (query: {
+  readonly page_size?: number;
+  readonly page_token?: string;
+}): { readonly limit: number; readonly after?: string } => ({
+  limit: query.page_size ?? 50,
+  ...(query.page_token === undefined ? {} : { after: query.page_token }),
+});
+
+/** `{items, next_page_token?}` of a named schema. */
+export const listOf = <T extends TSchema & { readonly $id?: string }>(item: T) =>
+  Type.Object({ items: Type.Array(ref(item)), next_page_token: Type.Optional(Type.String()) });
+
+export const pageToWire = <T, W>(
+  page: { readonly items: readonly T[]; readonly next?: string },
+  toWire: (item: T) => W,
+): { items: W[]; next_page_token?: string } => ({
+  items: page.items.map(toWire),
+  ...(page.next === undefined ? {} : { next_page_token: page.next }),
+});
+
+/** Of every mutation. */
+export const ValidateOnly = {
+  validate_only: Type.Optional(
+    Type.Boolean({ default: false, description: 'Answer as the real call would, and change nothing' }),
+  ),
+};
+export const MutationQuery = Type.Object(ValidateOnly, { additionalProperties: false });
+export const NoQuery = Type.Object({}, { additionalProperties: false });
+/** The body of a verb that needs none. */
+export const NoBody = Type.Object({}, { additionalProperties: false });
+
+// ---- problems --------------------------------------------------------------------------------------------
+
+const names = Object.keys(problems) as (keyof typeof problems)[];
+
+export const FieldErrorSchema = Type.Object(
+  {
+    pointer: Type.String({ description: 'RFC 6901 pointer into the body, or the name of a parameter' }),
+    detail: Type.String(),
+  },
+  { $id: 'FieldError' },
+);
+
+export const BottleneckSchema = Type.Object(
+  {
+    kind: Type.Enum(['LINK', 'PORT', 'LABEL', 'NODE', 'NO_ROUTE']),
+    id: Type.String(),
+    free_mbps: Type.Optional(Type.Integer()),
+    needed_mbps: Type.Optional(Type.Integer()),
+    start_time: Type.Optional(Time),
+    end_time: Type.Optional(Time),
+    detail: Type.Optional(Type.String()),
+  },
+  { $id: 'Bottleneck', description: 'What blocks, when, and how much of it is free there' },
+);
+
+export const AlternativeSchema = Type.Object(
+  {
+    start_time: Time,
+    end_time: Type.Optional(Time),
+    bandwidth_mbps: Type.Integer(),
+  },
+  { $id: 'Alternative', description: 'Something that could be booked instead' },
+);
+
+export const ProblemSchema = Type.Object(
+  {
+    type: Type.String({ format: 'uri' }),
+    title: Type.String(),
+    status: Type.Integer({ minimum: 400, maximum: 599 }),
+    code: Type.Enum(names, { description: 'Stable; see docs/ERRORS.md' }),
+    detail: Type.String(),
+    request_id: Type.Optional(Type.String()),
+    errors: Type.Optional(Type.Array(ref(FieldErrorSchema))),
+    decision_id: Type.Optional(Type.String()),
+    bottlenecks: Type.Optional(Type.Array(ref(BottleneckSchema))),
+    alternatives: Type.Optional(Type.Array(ref(AlternativeSchema))),
+    proof: Type.Optional(Type.Enum(['PROVEN_IMPOSSIBLE', 'BUDGET_SPENT'])),
+    domain: Type.Optional(Type.String()),
+    allowed_actions: Type.Optional(Type.Array(Type.String())),
+    retry_after_s: Type.Optional(Type.Integer()),
+  },
+  { $id: 'Problem', description: 'RFC 9457, served as application/problem+json' },
+);
+export type WireProblem = Static<typeof ProblemSchema>;

@@ -1,0 +1,24 @@
+/**
+ * Request headers as the OpenAPI document shows them. Their names are written as people do, and Node hands
+ * them over in lower case: the schema check never sees them, what reads them checks them.
+ */
+import { Type } from 'typebox';
+
+export const IdempotencyHeader = {
+  'Idempotency-Key': Type.Optional(
+    Type.String({
+      maxLength: 255,
+      description: 'Kept for 24 h; the same request under it is answered as the first time',
+    }),
+  ),
+};
+export const IfMatchHeader = Type.Object({
+  'If-Match': Type.Optional(Type.String({ description: 'The ETag that must still be right' })),
+});
+/** Optional to the schema, so that its absence is answered with 428 and not 400. */
+export const IfMatchRequired = Type.Object({
+  'If-Match': Type.Optional(Type.String({ description: 'The ETag of what you have read; required' })),
+});
+export const WaitHeader = {
+  Prefer: Type.Optional(Type.String({ description: '`wait=30`: answer when it is settled, or after 30 s' })),
+};
