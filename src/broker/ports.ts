@@ -148,7 +148,7 @@ export interface Group {
   readonly epoch: number;
   /** The clock's high-water mark: time never falls below it again. */
   readonly now: InstantMs;
-  /** The last state of each circuit that changed. `due` is dueAt(), `keep` keeps a final one with effects loaded. */
+  /** The last state of each circuit that changed. `due` is dueAt(). */
   readonly circuits: readonly {
     readonly circuit: Circuit;
     readonly isNew: boolean;
@@ -164,6 +164,8 @@ export interface Group {
   readonly webhooks: readonly WebhookRecord[];
   readonly webhooksGone: readonly WebhookId[];
   readonly topology?: TopologyRecord;
+  /** Only frees room (release, cancel, abort, what ends by itself): must pass when the store is full. */
+  readonly reduces: boolean;
 }
 
 /**

@@ -158,7 +158,7 @@ export interface UseCases {
   ): Promise<Mutated<WebhookRecord>>;
   webhooks(who: Principal): Promise<readonly WebhookRecord[]>;
   webhook(who: Principal, id: WebhookId): Promise<WebhookRecord>;
-  deleteWebhook(call: Mutation<void>, id: WebhookId, revision?: number): Promise<Mutated<void>>;
+  deleteWebhook(call: Mutation<undefined>, id: WebhookId, revision?: number): Promise<Mutated<undefined>>;
   /** The deliverer's own writes. */
   enabledWebhooks(): readonly WebhookRecord[];
   webhookProgress(

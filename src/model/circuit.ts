@@ -8,7 +8,7 @@
  * `revision` counts writes and is the ETag; `version` is the highest placement number ever issued for this
  * circuit, and none is used twice.
  */
-import type { InstantMs } from '../kernel/clock.ts';
+import { type InstantMs, instant } from '../kernel/clock.ts';
 import type { Problem } from '../kernel/errors.ts';
 import type { CircuitId, SeriesId, SetId } from '../kernel/ids.ts';
 import type { Claim, EdgeId } from './capacity.ts';
@@ -259,8 +259,8 @@ function beyond(claim: Claim, twin: Claim | undefined): Claim[] {
   const pieces: Claim[] = [];
   if (claim.start < twin.start) pieces.push({ ...claim, end: twin.start });
   if (twin.end < claim.end) pieces.push({ ...claim, start: twin.end });
-  const start = claim.start > twin.start ? claim.start : twin.start;
-  const end = claim.end < twin.end ? claim.end : twin.end;
+  const start = instant(Math.max(claim.start, twin.start));
+  const end = instant(Math.min(claim.end, twin.end));
   const { label, ...bare } = claim;
   const newLabel = label !== undefined && label !== twin.label;
   const more = Math.max(0, claim.mbps - twin.mbps);

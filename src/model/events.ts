@@ -10,6 +10,8 @@ import type { Label } from './label.ts';
 
 interface At {
   readonly at: InstantMs;
+  /** The policy decision that let it happen, where somebody asked. */
+  readonly decisionId?: string;
 }
 
 /** What devices and the clock say, to either role. */

@@ -12,6 +12,9 @@ import { homeDueAt, homeMatrix } from './home.ts';
 import { participantDueAt, participantMatrix } from './participant.ts';
 import type { Cell, Refusal } from './rules.ts';
 
+/** A circuit lists its last decisions; all of them are in the log. */
+const DECISIONS_KEPT = 32;
+
 export interface Stepped {
   readonly kind: 'stepped';
   readonly circuit: Circuit;
@@ -44,7 +47,14 @@ export function step(circuit: Circuit, event: CircuitEvent): Step {
     to === circuit.state || cell.to.includes(to),
     `${circuit.role} ${circuit.state} on ${event.type} leads to ${to}, which its cell does not name`,
   );
-  const stamped: Circuit = { ...result.circuit, revision: circuit.revision + 1, updateTime: event.at };
+  const stamped: Circuit = {
+    ...result.circuit,
+    revision: circuit.revision + 1,
+    updateTime: event.at,
+    ...(event.decisionId === undefined
+      ? {}
+      : { decisionIds: [...circuit.decisionIds, event.decisionId].slice(-DECISIONS_KEPT) }),
+  };
   return { kind: 'stepped', circuit: stamped, effects: result.effects };
 }
 

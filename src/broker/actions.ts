@@ -1,0 +1,395 @@
+/**
+ * What each use case decides inside the writer: the rules that stand between a caller's wish and an event of
+ * the lifecycle. Every function here may be run again after an undo, so it looks only at the transaction.
+ */
+
+import type { Facts } from '../aaa/decide.ts';
+import { NEVER, rfc3339 } from '../kernel/clock.ts';
+import { BrokerError, type FieldError, toProblem } from '../kernel/errors.ts';
+import { type CircuitId, newId, type WebhookId } from '../kernel/ids.ts';
+import type { Random } from '../kernel/random.ts';
+import { type Circuit, type CircuitRequest, isFinal } from '../model/circuit.ts';
+import type { HomeEvent } from '../model/events.ts';
+import { isOperator, maySee } from '../model/principal.ts';
+import { occurrences } from '../model/recurrence.ts';
+import { plusSeconds } from '../model/window.ts';
+import { factsOf } from './authorise.ts';
+import { applyChange } from './change.ts';
+import type { SeriesRecord, SetRecord, WebhookRecord } from './ports.ts';
+import { admit, HORIZON_S } from './request.ts';
+import type { Term } from './term.ts';
+import type { Tx } from './tx.ts';
+import type {
+  CircuitAction,
+  CircuitChange,
+  Mutation,
+  RecurrenceAsk,
+  SetMemberAsk,
+  SetResult,
+} from './usecases.ts';
+import { StoredRefusal } from './writer.ts';
+
+type Call = Pick<Mutation<unknown>, 'principal' | 'requestId'>;
+
+/** A hold lasts at most a day; longer ones would be bookings without an owner. */
+export const LONGEST_HOLD_S = 86_400;
+
+export function create(
+  tx: Tx,
+  term: Term,
+  random: Random,
+  call: Call,
+  request: CircuitRequest,
+): Circuit | StoredRefusal {
+  const admitted = admit(tx, term.authoriser, random, { ...call, request });
+  return 'denied' in admitted ? new StoredRefusal(admitted.denied) : admitted.circuit;
+}
+
+export function createSeries(
+  tx: Tx,
+  term: Term,
+  random: Random,
+  call: Call,
+  request: CircuitRequest,
+  recurrence: RecurrenceAsk,
+): SeriesRecord | StoredRefusal {
+  const windows = occurrences(recurrence);
+  const last = windows.at(-1);
+  if (last !== undefined && last.end > plusSeconds(tx.now, HORIZON_S))
+    throw invalid('/schedule/rrule', 'reaches more than ten years ahead');
+  const id = newId('ser', tx.now, random);
+  const decision = term.authoriser.ask(tx, {
+    ...call,
+    action: 'series.create',
+    project: request.project,
+    facts: { ...factsOf(request), occurrences: windows.length },
+  });
+  if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
+  const placed = windows.map(({ start, end }, i): SeriesRecord['occurrences'][number] => {
+    // A client_ref names one circuit; in a series the occurrence's number goes with it.
+    const clientRef = request.clientRef === undefined ? {} : { clientRef: `${request.clientRef}#${i + 1}` };
+    const one: CircuitRequest = { ...request, ...clientRef, schedule: { type: 'FIXED', start, end } };
+    try {
+      const admitted = admit(tx, term.authoriser, random, { ...call, request: one, seriesId: id });
+      if ('denied' in admitted) return { start, problem: { ...toProblem(admitted.denied) } };
+      return { start, circuitId: admitted.circuit.id };
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.status === 400 || error.status === 422) throw error;
+      return { start, problem: { ...toProblem(error) } };
+    }
+  });
+  if (placed.every((occurrence) => occurrence.circuitId === undefined)) {
+    throw new BrokerError('NO_FEASIBLE_SLOT', `none of the ${placed.length} occurrences has a place`);
+  }
+  const series: SeriesRecord = {
+    id,
+    project: request.project,
+    owner: call.principal.id,
+    revision: 1,
+    createTime: tx.now,
+    cancelled: false,
+    recurrence,
+    occurrences: placed,
+  };
+  tx.series.push(series);
+  return series;
+}
+
+export function createSet(
+  tx: Tx,
+  term: Term,
+  random: Random,
+  call: Call,
+  members: readonly SetMemberAsk[],
+): SetResult | StoredRefusal {
+  const keys = new Set<string>();
+  members.forEach((member, i) => {
+    if (keys.has(member.key)) throw invalid(`/circuits/${i}/key`, `${member.key} is there twice`);
+    keys.add(member.key);
+  });
+  const id = newId('set', tx.now, random);
+  const project = members[0]?.request.project ?? '';
+  const decision = term.authoriser.ask(tx, {
+    ...call,
+    action: 'set.create',
+    project,
+    facts: { circuits: members.length },
+  });
+  if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
+  const circuits: Circuit[] = [];
+  for (const [i, member] of members.entries()) {
+    const admitted = admitMember(tx, term, random, call, member, i, id);
+    if ('denied' in admitted) {
+      tx.reset();
+      return new StoredRefusal(admitted.denied);
+    }
+    circuits.push(admitted.circuit);
+  }
+  const set: SetRecord = {
+    id,
+    project,
+    owner: call.principal.id,
+    revision: 1,
+    createTime: tx.now,
+    members: circuits.map((circuit, i) => ({ key: members[i]?.key ?? '', circuitId: circuit.id })),
+  };
+  tx.sets.push(set);
+  return { set, circuits };
+}
+
+/** A refusal of one member refuses all, and says which it was. */
+function admitMember(
+  tx: Tx,
+  term: Term,
+  random: Random,
+  call: Call,
+  member: SetMemberAsk,
+  i: number,
+  setId: SetRecord['id'],
+): ReturnType<typeof admit> {
+  try {
+    return admit(tx, term.authoriser, random, {
+      ...call,
+      request: member.request,
+      setId,
+      setKey: member.key,
+    });
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    const inner = error.details.errors ?? [{ pointer: '', detail: error.message }];
+    const errors = inner.map(
+      ({ pointer, detail }): FieldError => ({ pointer: `/circuits/${i}${pointer}`, detail }),
+    );
+    throw new BrokerError(
+      error.code,
+      `circuit ${member.key}: ${error.message}`,
+      { ...error.details, errors },
+      { cause: error },
+    );
+  }
+}
+
+export function act(
+  tx: Tx,
+  term: Term,
+  call: Call,
+  stored: Circuit,
+  action: CircuitAction,
+  revision: number | undefined,
+): Circuit | StoredRefusal {
+  const circuit = liveOr(tx, stored);
+  checkRevision(circuit, revision);
+  if (action.type === 'cancel' && circuit.state === 'CANCELLED') return circuit;
+  if (circuit.state === 'HOLD_EXPIRED' && (action.type === 'commit' || action.type === 'extend-hold')) {
+    throw new BrokerError('HOLD_EXPIRED', 'the hold ran out', { allowed_actions: [] });
+  }
+  if (isFinal(circuit.state))
+    throw new BrokerError('WRONG_STATE', `the circuit is ${circuit.state}`, { allowed_actions: [] });
+  const denied = ask(tx, term, call, circuit, `circuit.${action.type}`);
+  if (denied !== undefined) return denied;
+  const decisionId = tx.decisions.at(-1)?.id ?? '';
+  return tx.apply(circuit.id, eventOf(tx, action), decisionId) ?? circuit;
+}
+
+function eventOf(tx: Tx, action: CircuitAction): HomeEvent {
+  const at = tx.now;
+  switch (action.type) {
+    case 'release':
+    case 'cancel':
+      return { type: action.type, detail: action.detail, at };
+    case 'extend-hold':
+      return { type: 'extend-hold', until: plusSeconds(at, Math.min(action.holdS, LONGEST_HOLD_S)), at };
+    default:
+      return { type: action.type, at };
+  }
+}
+
+export function change(
+  tx: Tx,
+  term: Term,
+  call: Call,
+  stored: Circuit,
+  wish: CircuitChange,
+  revision: number | undefined,
+): Circuit | StoredRefusal {
+  const circuit = liveOr(tx, stored);
+  checkRevision(circuit, revision);
+  if (isFinal(circuit.state))
+    throw new BrokerError('WRONG_STATE', `the circuit is ${circuit.state}`, { allowed_actions: [] });
+  const facts: Facts = {
+    ...(wish.mbps === undefined ? {} : { bandwidth_mbps: wish.mbps }),
+    ...(wish.end === undefined || wish.end === 'NEVER' || wish.end === NEVER
+      ? {}
+      : { end_time: rfc3339(wish.end) }),
+  };
+  const denied = ask(tx, term, call, circuit, 'circuit.modify', facts);
+  if (denied !== undefined) return denied;
+  return applyChange(tx, circuit, wish, tx.decisions.at(-1)?.id ?? '');
+}
+
+export function actOnSet(
+  tx: Tx,
+  term: Term,
+  call: Call,
+  set: SetRecord,
+  action: 'commit' | 'abort' | 'cancel',
+): SetResult | StoredRefusal {
+  const decision = term.authoriser.ask(tx, {
+    ...call,
+    action: 'set.act',
+    project: set.project,
+    facts: { action, circuits: set.members.length },
+  });
+  if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
+  const circuits: Circuit[] = [];
+  for (const { circuitId, key } of set.members) {
+    const circuit = tx.book.circuits.get(circuitId);
+    if (circuit === undefined || isFinal(circuit.state)) {
+      if (action === 'cancel') continue;
+      throw new BrokerError('WRONG_STATE', `circuit ${key} of the set has ended`, {
+        allowed_actions: ['cancel'],
+      });
+    }
+    const event: HomeEvent =
+      action === 'cancel'
+        ? { type: 'cancel', detail: 'its set was cancelled', at: tx.now }
+        : { type: action, at: tx.now };
+    circuits.push(tx.apply(circuitId, event, decision.id) ?? circuit);
+  }
+  const next: SetRecord = { ...set, revision: set.revision + 1 };
+  tx.sets.push(next);
+  return { set: next, circuits };
+}
+
+/** Cancels what is left of a series; what has already run stays as it was. */
+export function cancelSeries(
+  tx: Tx,
+  term: Term,
+  call: Call,
+  series: SeriesRecord,
+): SeriesRecord | StoredRefusal {
+  if (series.cancelled) return series;
+  const decision = term.authoriser.ask(tx, {
+    ...call,
+    action: 'series.cancel',
+    project: series.project,
+    facts: { occurrences: series.occurrences.length },
+  });
+  if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
+  for (const { circuitId } of series.occurrences) {
+    const circuit = circuitId === undefined ? undefined : tx.book.circuits.get(circuitId);
+    if (circuit === undefined || isFinal(circuit.state)) continue;
+    tx.apply(circuit.id, { type: 'cancel', detail: 'its series was cancelled', at: tx.now }, decision.id);
+  }
+  const next: SeriesRecord = { ...series, cancelled: true, revision: series.revision + 1 };
+  tx.series.push(next);
+  return next;
+}
+
+export function createWebhook(
+  tx: Tx,
+  term: Term,
+  random: Random,
+  call: Call,
+  wish: { readonly url: string; readonly types: readonly string[] },
+): WebhookRecord | StoredRefusal {
+  const project = call.principal.projects[0] ?? '';
+  const decision = term.authoriser.ask(tx, {
+    ...call,
+    action: 'webhook.write',
+    project,
+    facts: { url: wish.url },
+  });
+  if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
+  const hook: WebhookRecord = {
+    id: newId('whk', tx.now, random),
+    project,
+    owner: call.principal.id,
+    all: isOperator(call.principal),
+    revision: 1,
+    createTime: tx.now,
+    url: wish.url,
+    types: wish.types,
+    secret: `whsec_${Buffer.from(random.bytes(32)).toString('base64')}`,
+    state: 'ENABLED',
+    cursor: tx.lastEvent,
+    failures: 0,
+  };
+  tx.setWebhook(hook);
+  return hook;
+}
+
+export function deleteWebhook(
+  tx: Tx,
+  term: Term,
+  call: Call,
+  id: WebhookId,
+  revision: number | undefined,
+): undefined | StoredRefusal {
+  const hook = tx.book.webhooks.get(id);
+  if (hook === undefined || !maySee(call.principal, hook))
+    throw new BrokerError('NOT_FOUND', `there is no webhook ${id}`);
+  if (revision !== undefined && revision !== hook.revision) throw stale(hook.revision);
+  const decision = term.authoriser.ask(tx, {
+    ...call,
+    action: 'webhook.write',
+    project: hook.project,
+    facts: { url: hook.url },
+  });
+  if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
+  tx.dropWebhook(id);
+  return undefined;
+}
+
+export function webhookProgress(
+  tx: Tx,
+  id: WebhookId,
+  progress: {
+    readonly cursor: number;
+    readonly failures: number;
+    readonly lastError?: string;
+    readonly disable?: boolean;
+  },
+): void {
+  const hook = tx.book.webhooks.get(id);
+  if (hook === undefined) return;
+  const { lastError: _, ...rest } = hook;
+  tx.setWebhook({
+    ...rest,
+    cursor: Math.max(hook.cursor, progress.cursor),
+    failures: progress.failures,
+    ...(progress.lastError === undefined ? {} : { lastError: progress.lastError }),
+    ...(progress.disable === true ? { state: 'DISABLED' as const, revision: hook.revision + 1 } : {}),
+  });
+}
+
+function ask(
+  tx: Tx,
+  term: Term,
+  call: Call,
+  circuit: Circuit,
+  action: `circuit.${CircuitAction['type'] | 'modify'}`,
+  facts: Facts = {},
+): StoredRefusal | undefined {
+  const decision = term.authoriser.ask(tx, {
+    ...call,
+    action,
+    project: circuit.request.project,
+    circuitId: circuit.id,
+    facts: { ...factsOf(circuit.request), ...facts },
+  });
+  return decision.denied === undefined ? undefined : new StoredRefusal(decision.denied);
+}
+
+/** The circuit as the writer knows it; one that has ended and was forgotten, as the store does. */
+const liveOr = (tx: Tx, stored: Circuit): Circuit => tx.book.circuits.get(stored.id as CircuitId) ?? stored;
+
+function checkRevision(circuit: Circuit, revision: number | undefined): void {
+  if (revision !== undefined && revision !== circuit.revision) throw stale(circuit.revision);
+}
+
+const stale = (now: number): BrokerError =>
+  new BrokerError('STALE_REVISION', `the resource is at revision ${now} now`);
+
+const invalid = (pointer: string, detail: string): BrokerError =>
+  new BrokerError('INVALID_REQUEST', detail, { errors: [{ pointer, detail }] });

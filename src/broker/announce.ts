@@ -1,0 +1,56 @@
+/**
+ * What the event log says about a step: one public type and a small snapshot, in the words of the API. Who
+ * reads it is outside; what the lifecycle was given stands beside it in the same record.
+ */
+import { NEVER, rfc3339 } from '../kernel/clock.ts';
+import type { Circuit, Placement } from '../model/circuit.ts';
+import type { CircuitEvent } from '../model/events.ts';
+import type { PublicType } from './ports.ts';
+
+const byState = {
+  RESERVING: 'circuit.updated',
+  HELD: 'circuit.held',
+  COMMITTING: 'circuit.committing',
+  SCHEDULED: 'circuit.scheduled',
+  PROVISIONING: 'circuit.provisioning',
+  ACTIVE: 'circuit.active',
+  RELEASING: 'circuit.releasing',
+  ENDED: 'circuit.ended',
+  REJECTED: 'circuit.rejected',
+  HOLD_EXPIRED: 'circuit.hold_expired',
+  CANCELLED: 'circuit.cancelled',
+  FAILED: 'circuit.failed',
+} as const satisfies Record<Circuit['state'], PublicType>;
+
+export function announce(before: Circuit, event: CircuitEvent, after: Circuit): PublicType {
+  if (after.state !== before.state) return byState[after.state];
+  if (event.type === 'extend-hold') return 'circuit.hold_extended';
+  if (after.current?.version !== before.current?.version || after.request !== before.request)
+    return 'circuit.modified';
+  if (after.state === 'ACTIVE' && after.conditions !== before.conditions) {
+    return after.conditions.some((c) => c.type === 'DataPlaneUp' && c.status === 'TRUE')
+      ? 'circuit.restored'
+      : 'circuit.degraded';
+  }
+  return 'circuit.updated';
+}
+
+const placementData = (p: Placement): Record<string, unknown> => ({
+  start_time: rfc3339(p.window.start),
+  ...(p.window.end === NEVER ? {} : { end_time: rfc3339(p.window.end) }),
+  bandwidth_mbps: p.mbps,
+});
+
+export function snapshot(c: Circuit): Record<string, unknown> {
+  return {
+    circuit_id: c.id,
+    short_code: c.shortCode,
+    state: c.state,
+    state_reason: c.reason,
+    revision: c.revision,
+    ...(c.request.clientRef === undefined ? {} : { client_ref: c.request.clientRef }),
+    ...(c.current === undefined ? {} : { placement: placementData(c.current) }),
+    ...(c.setId === undefined ? {} : { set_id: c.setId }),
+    ...(c.seriesId === undefined ? {} : { series_id: c.seriesId }),
+  };
+}

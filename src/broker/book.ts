@@ -1,0 +1,236 @@
+/**
+ * The writer's memory: every circuit that is still alive, the calendar of what they claim, who is due when,
+ * and the keys that must be unique. It is a pure fold of the stored rows and can be rebuilt from them at any
+ * time. Every change leaves an undo behind, so that a group that the store refused can be taken back.
+ */
+import { invariant } from '../kernel/assert.ts';
+import type { InstantMs } from '../kernel/clock.ts';
+import type { CircuitId, WebhookId } from '../kernel/ids.ts';
+import { type Claim, type EdgeId, EdgeNames, toSeconds } from '../model/capacity.ts';
+import { type Circuit, claims as claimsOfModel, isFinal, type State, states } from '../model/circuit.ts';
+import type { Label } from '../model/label.ts';
+import { dueAt } from '../model/lifecycle.ts';
+import { Calendar, type EdgeClaim } from '../scheduler/calendar.ts';
+import { buildNetwork, type Network } from '../topology/network.ts';
+import { Due, type DueOrder } from './due.ts';
+import type { TopologyRecord, WebhookRecord } from './ports.ts';
+
+export type Undo = () => void;
+
+export interface KeyState {
+  readonly principal: string;
+  readonly bodyHash: string;
+  readonly expire: InstantMs;
+  /** Not durable yet: a second request under the same key must wait. */
+  readonly pending: boolean;
+}
+
+export interface Lingering {
+  readonly circuit: CircuitId;
+  readonly mbps: number;
+  readonly label?: Label;
+  readonly end: InstantMs;
+}
+
+export interface BookSeams {
+  /** The simulation plants faults here. */
+  readonly claimsOf?: (circuit: Circuit) => Claim[];
+  readonly dueOrder?: DueOrder;
+}
+
+export class Book {
+  readonly names = new EdgeNames();
+  readonly calendar = new Calendar();
+  readonly circuits = new Map<CircuitId, Circuit>();
+  readonly webhooks = new Map<WebhookId, WebhookRecord>();
+  readonly keys = new Map<string, KeyState>();
+  readonly due: Due;
+  readonly byState = Object.fromEntries(states.map((state) => [state, 0])) as Record<State, number>;
+  readonly #shortCodes = new Map<string, CircuitId>();
+  readonly #clientRefs = new Map<string, CircuitId>();
+  readonly #homeRefs = new Map<string, CircuitId>();
+  /** Per edge, what circuits that are going out may still be lighting there. */
+  readonly #goingOut = new Map<EdgeId, Map<CircuitId, Lingering>>();
+  readonly #claimsOf: (circuit: Circuit) => Claim[];
+  #topology: TopologyRecord;
+  #network: Network;
+
+  constructor(topology: TopologyRecord, seams: BookSeams = {}) {
+    this.#claimsOf = seams.claimsOf ?? claimsOfModel;
+    this.due = new Due(seams.dueOrder);
+    this.#topology = topology;
+    this.#network = buildNetwork(topology.document, this.names);
+    for (const [edge, room] of this.#network.rooms) this.calendar.setRoom(edge, room);
+  }
+
+  get topology(): TopologyRecord {
+    return this.#topology;
+  }
+  get network(): Network {
+    return this.#network;
+  }
+
+  setTopology(record: TopologyRecord, undo: Undo[]): void {
+    const before = this.#topology;
+    const use = (next: TopologyRecord): void => {
+      for (const [edge] of this.#network.rooms) this.calendar.setRoom(edge, { mbps: 0 });
+      this.#topology = next;
+      this.#network = buildNetwork(next.document, this.names);
+      for (const [edge, room] of this.#network.rooms) this.calendar.setRoom(edge, room);
+    };
+    use(record);
+    undo.push(() => use(before));
+  }
+
+  /** Enters a circuit or a new state of one; the calendar, the indexes and the due times follow. */
+  put(circuit: Circuit, undo: Undo[]): void {
+    const before = this.circuits.get(circuit.id);
+    this.#replace(before, circuit);
+    undo.push(() => this.#replace(circuit, before));
+  }
+
+  /** Puts a circuit back among those that wait for the clock. */
+  remind(id: CircuitId): void {
+    const circuit = this.circuits.get(id);
+    const at = circuit === undefined ? undefined : dueAt(circuit);
+    if (circuit !== undefined && at !== undefined) this.due.push(id, at, circuit);
+  }
+
+  /** Forgets a final circuit that has nothing left to carry out. */
+  forget(id: CircuitId): void {
+    const circuit = this.circuits.get(id);
+    if (circuit === undefined) return;
+    invariant(isFinal(circuit.state), 'only what has ended is forgotten');
+    this.#unlink(circuit);
+    this.circuits.delete(id);
+  }
+
+  byShortCode(code: string): CircuitId | undefined {
+    return this.#shortCodes.get(code);
+  }
+  byClientRef(project: string, ref: string): CircuitId | undefined {
+    return this.#clientRefs.get(refKey(project, ref));
+  }
+  byHomeRef(domain: string, circuit: string): CircuitId | undefined {
+    return this.#homeRefs.get(refKey(domain, circuit));
+  }
+
+  /** Runs `look` as if the circuit claimed nothing: what it has may be counted as free for its own change. */
+  without<T>(circuit: Circuit, look: () => T): T {
+    const own = this.#claimsOf(circuit).map((claim) => this.#byEdge(claim));
+    for (const claim of own) this.calendar.release(claim);
+    try {
+      return look();
+    } finally {
+      for (const claim of own) this.calendar.claim(claim);
+    }
+  }
+
+  /** The calendar as it would be if it were built from the circuits now; for the check that the two agree. */
+  rebuilt(): Calendar {
+    const fresh = new Calendar();
+    for (const [edge, room] of this.#network.rooms) fresh.setRoom(edge, room);
+    for (const circuit of this.circuits.values()) {
+      for (const claim of this.#claimsOf(circuit)) fresh.claim(this.#byEdge(claim));
+    }
+    return fresh;
+  }
+
+  /** Circuits whose window is over and whose light is not verified out yet. */
+  *lingering(edge: EdgeId, now: InstantMs): Iterable<Lingering> {
+    for (const one of this.#goingOut.get(edge)?.values() ?? []) if (one.end <= now) yield one;
+  }
+
+  setWebhook(hook: WebhookRecord, undo: Undo[]): void {
+    const before = this.webhooks.get(hook.id);
+    this.webhooks.set(hook.id, hook);
+    undo.push(() =>
+      before === undefined ? this.webhooks.delete(hook.id) : this.webhooks.set(hook.id, before),
+    );
+  }
+  dropWebhook(id: WebhookId, undo: Undo[]): void {
+    const before = this.webhooks.get(id);
+    if (before === undefined) return;
+    this.webhooks.delete(id);
+    undo.push(() => this.webhooks.set(id, before));
+  }
+
+  setKey(key: string, state: KeyState, undo: Undo[]): void {
+    const before = this.keys.get(key);
+    this.keys.set(key, state);
+    undo.push(() => (before === undefined ? this.keys.delete(key) : this.keys.set(key, before)));
+  }
+
+  #replace(before: Circuit | undefined, after: Circuit | undefined): void {
+    // Most writes leave the placements alone, and then the calendar has nothing to do.
+    const samePlaces =
+      before !== undefined &&
+      after !== undefined &&
+      before.current === after.current &&
+      before.pending === after.pending &&
+      isFinal(before.state) === isFinal(after.state);
+    if (before !== undefined) {
+      if (!samePlaces) for (const claim of this.#claimsOf(before)) this.calendar.release(this.#byEdge(claim));
+      this.#unlink(before);
+      this.byState[before.state]--;
+    }
+    if (after !== undefined) {
+      if (!samePlaces) for (const claim of this.#claimsOf(after)) this.calendar.claim(this.#byEdge(claim));
+      this.#link(after);
+      this.byState[after.state]++;
+      this.circuits.set(after.id, after);
+    } else if (before !== undefined) {
+      this.circuits.delete(before.id);
+    }
+  }
+
+  #link(c: Circuit): void {
+    if (c.state === 'RELEASING') this.#linger(c);
+    const at = dueAt(c);
+    if (at !== undefined) this.due.push(c.id, at, c);
+    if (c.home !== undefined) this.#homeRefs.set(refKey(c.home.domain, c.home.circuit), c.id);
+    if (isFinal(c.state)) return;
+    this.#shortCodes.set(c.shortCode, c.id);
+    if (c.request.clientRef !== undefined)
+      this.#clientRefs.set(refKey(c.request.project, c.request.clientRef), c.id);
+  }
+
+  #linger(c: Circuit): void {
+    for (const { edge, mbps, label, end } of this.#claimsOf(c)) {
+      let there = this.#goingOut.get(edge);
+      if (there === undefined) {
+        there = new Map();
+        this.#goingOut.set(edge, there);
+      }
+      there.set(c.id, { circuit: c.id, mbps, end, ...(label === undefined ? {} : { label }) });
+    }
+  }
+
+  #unlink(c: Circuit): void {
+    if (c.state === 'RELEASING') {
+      for (const { edge } of this.#claimsOf(c)) {
+        const there = this.#goingOut.get(edge);
+        there?.delete(c.id);
+        if (there?.size === 0) this.#goingOut.delete(edge);
+      }
+    }
+    if (c.home !== undefined) this.#homeRefs.delete(refKey(c.home.domain, c.home.circuit));
+    if (this.#shortCodes.get(c.shortCode) === c.id) this.#shortCodes.delete(c.shortCode);
+    const ref =
+      c.request.clientRef === undefined ? undefined : refKey(c.request.project, c.request.clientRef);
+    if (ref !== undefined && this.#clientRefs.get(ref) === c.id) this.#clientRefs.delete(ref);
+  }
+
+  #byEdge(claim: Claim): EdgeClaim {
+    const start = toSeconds(claim.start);
+    return {
+      edge: this.names.intern(claim.edge),
+      mbps: claim.mbps,
+      start,
+      end: Math.max(start + 1, toSeconds(claim.end)),
+      ...(claim.label === undefined ? {} : { label: claim.label }),
+    };
+  }
+}
+
+const refKey = (space: string, ref: string): string => `${space}\u0000${ref}`;

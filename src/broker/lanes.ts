@@ -1,0 +1,195 @@
+/**
+ * Carries effects out: one lane per segment and per peer, in order within a lane, lanes side by side, so that
+ * a silent peer or a slow switch delays nobody else. An effect leaves its lane only when it is done and that
+ * is durable; a failed one waits and is tried again, and holds up its own lane alone.
+ */
+import { type Cancel, type Clock, type InstantMs, instant } from '../kernel/clock.ts';
+import type { CircuitId } from '../kernel/ids.ts';
+import type { Random } from '../kernel/random.ts';
+import { laneOf } from '../model/effects.ts';
+import type { EffectRecord } from './ports.ts';
+
+/** What became of one try. */
+export type Tried = 'done' | { readonly retryInMs: number };
+
+/** Effects under way at once: to all devices, and to any one peer. */
+const DEVICE_LIMIT = 512;
+const PEER_LIMIT = 32;
+
+interface Lane {
+  readonly name: string;
+  readonly pool: Pool;
+  readonly queue: EffectRecord[];
+  attempt: number;
+  busy: boolean;
+  retry: Cancel | undefined;
+  retryAt: InstantMs | undefined;
+}
+
+interface Pool {
+  readonly limit: number;
+  running: number;
+  readonly waiting: Lane[];
+}
+
+export class Lanes {
+  done = 0;
+  failed = 0;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #pools = new Map<string, Pool>();
+  readonly #perCircuit = new Map<CircuitId, number>();
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #perform: (effect: EffectRecord, attempt: number) => Promise<Tried>;
+  readonly #emptied: (circuit: CircuitId) => void;
+  #stopped = false;
+  #running = 0;
+
+  constructor(
+    clock: Clock,
+    random: Random,
+    perform: (effect: EffectRecord, attempt: number) => Promise<Tried>,
+    emptied: (circuit: CircuitId) => void,
+  ) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#perform = perform;
+    this.#emptied = emptied;
+  }
+
+  get waiting(): number {
+    let sum = 0;
+    for (const n of this.#perCircuit.values()) sum += n;
+    return sum;
+  }
+
+  outstanding(circuit: CircuitId): number {
+    return this.#perCircuit.get(circuit) ?? 0;
+  }
+
+  /** Takes over effects that are durable. */
+  push(records: readonly EffectRecord[]): void {
+    for (const record of records) {
+      const name = laneOf(record.circuitId, record.effect);
+      let lane = this.#lanes.get(name);
+      if (lane === undefined) {
+        lane = {
+          name,
+          pool: this.#pool(name.slice(0, name.lastIndexOf('/'))),
+          queue: [],
+          attempt: 0,
+          busy: false,
+          retry: undefined,
+          retryAt: undefined,
+        };
+        this.#lanes.set(name, lane);
+      }
+      lane.queue.push(record);
+      this.#perCircuit.set(record.circuitId, this.outstanding(record.circuitId) + 1);
+      // News for the lane may have made what it is waiting to repeat pointless: look at once.
+      if (lane.queue.length > 1) this.#hurry(lane);
+      else this.#next(lane);
+    }
+  }
+
+  /** Tries again now what waits to be tried again: something that was in the way has gone. */
+  nudge(): void {
+    for (const lane of this.#lanes.values()) this.#hurry(lane);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const lane of this.#lanes.values()) lane.retry?.();
+  }
+
+  /** Resolves when nothing is under way any more; meaningful after stop(). */
+  get idle(): boolean {
+    return this.#running === 0;
+  }
+
+  #pool(key: string): Pool {
+    let pool = this.#pools.get(key);
+    if (pool === undefined) {
+      pool = { limit: key === 'device' ? DEVICE_LIMIT : PEER_LIMIT, running: 0, waiting: [] };
+      this.#pools.set(key, pool);
+    }
+    return pool;
+  }
+
+  #hurry(lane: Lane): void {
+    if (lane.retry === undefined) return;
+    lane.retry();
+    lane.retry = undefined;
+    this.#next(lane);
+  }
+
+  #next(lane: Lane): void {
+    if (this.#stopped || lane.busy || lane.retry !== undefined) return;
+    const head = lane.queue[0];
+    if (head === undefined) {
+      this.#lanes.delete(lane.name);
+      return;
+    }
+    lane.busy = true;
+    if (lane.pool.running >= lane.pool.limit) {
+      lane.pool.waiting.push(lane);
+      return;
+    }
+    lane.pool.running++;
+    void this.#run(lane, head);
+  }
+
+  async #run(lane: Lane, head: EffectRecord): Promise<void> {
+    this.#running++;
+    let tried: Tried;
+    try {
+      tried = await this.#perform(head, lane.attempt);
+    } catch {
+      tried = { retryInMs: 1_000 };
+    }
+    this.#running--;
+    lane.busy = false;
+    this.#handOver(lane.pool);
+    if (this.#stopped) return;
+    if (tried === 'done') {
+      this.done++;
+      lane.queue.shift();
+      lane.attempt = 0;
+      this.#settled(head.circuitId);
+      this.#next(lane);
+      return;
+    }
+    this.failed++;
+    lane.attempt++;
+    // Half of the wait is by chance, so that what failed together does not come back together.
+    const wait = Math.max(
+      1,
+      Math.floor(tried.retryInMs / 2) + this.#random.int(Math.max(1, Math.ceil(tried.retryInMs / 2))),
+    );
+    lane.retry = this.#clock.alarm(instant(this.#clock.now() + wait), () => {
+      lane.retry = undefined;
+      this.#next(lane);
+    });
+  }
+
+  #handOver(pool: Pool): void {
+    pool.running--;
+    const next = pool.waiting.shift();
+    if (next === undefined) return;
+    next.busy = false;
+    this.#next(next);
+  }
+
+  #settled(circuit: CircuitId): void {
+    const left = this.outstanding(circuit) - 1;
+    if (left > 0) this.#perCircuit.set(circuit, left);
+    else {
+      this.#perCircuit.delete(circuit);
+      this.#emptied(circuit);
+    }
+  }
+}
+
+/** 0.25 s, then twice as long each time, up to the longest. */
+export const backOff = (attempt: number, longestMs: number): number =>
+  Math.min(250 * 2 ** Math.min(attempt, 16), longestMs);

@@ -1,0 +1,111 @@
+/** Makes the message that a peer effect stands for, from the circuit as it is now. Undefined: no longer needed. */
+import { instant } from '../kernel/clock.ts';
+import { type Circuit, isFinal, type Pending, type Placement, type Segment } from '../model/circuit.ts';
+import type { Effect } from '../model/effects.ts';
+import type { LabelAsk, LabelRanges } from '../model/label.ts';
+import { ALL_LABELS } from '../model/label.ts';
+import type { PortId } from '../model/port.ts';
+import type { PeerMessage, PeerSegment } from './ports.ts';
+
+type PeerEffect = Exclude<Effect, { type: 'device.light' | 'device.dark' }>;
+
+/** A hold asks for this long beyond the time in which the home decides. */
+const HOLD_TTL_MS = 60_000;
+
+export function messageFor(circuit: Circuit, effect: PeerEffect, epoch: number): PeerMessage | undefined {
+  const settled =
+    circuit.state === 'SCHEDULED' || circuit.state === 'PROVISIONING' || circuit.state === 'ACTIVE';
+  const active = settled ? circuit.current?.version : undefined;
+  const header = {
+    circuit: circuit.home?.circuit ?? circuit.id,
+    epoch,
+    floor: 0,
+    ...(active === undefined ? {} : { active }),
+  };
+  switch (effect.type) {
+    case 'peer.hold': {
+      const pending = inPhase(circuit, 'HOLDING', effect.version);
+      const segment =
+        pending === undefined ? undefined : segmentFor(circuit, pending.placement, effect.domain);
+      if (pending === undefined || segment === undefined) return undefined;
+      const until = instant(
+        (pending.until ?? circuit.updateTime) + HOLD_TTL_MS + circuit.request.holdS * 1000,
+      );
+      return {
+        ...header,
+        op: 'hold',
+        version: effect.version,
+        segment,
+        until,
+        ...(effect.replaces === undefined ? {} : { replaces: effect.replaces }),
+      };
+    }
+    case 'peer.commit': {
+      const placement =
+        circuit.state === 'COMMITTING' && circuit.current?.version === effect.version
+          ? circuit.current
+          : inPhase(circuit, 'COMMITTING', effect.version)?.placement;
+      const segment = placement === undefined ? undefined : segmentFor(circuit, placement, effect.domain);
+      return segment === undefined
+        ? undefined
+        : { ...header, op: 'commit', version: effect.version, segment };
+    }
+    case 'peer.extend':
+      return circuit.state === 'HELD'
+        ? { ...header, op: 'extend', version: effect.version, until: instant(effect.until + HOLD_TTL_MS) }
+        : undefined;
+    case 'peer.provision':
+      return circuit.current?.version === effect.version && !isFinal(circuit.state)
+        ? { ...header, op: 'provision', version: effect.version }
+        : undefined;
+    case 'peer.abort':
+      return { ...header, op: 'abort', version: effect.version };
+    case 'peer.free':
+      return { ...header, op: 'free', version: effect.version, active: effect.active };
+    case 'peer.release':
+      return { ...header, op: 'release', reason: effect.reason };
+    case 'peer.cancel':
+      return { ...header, op: 'cancel', floor: effect.floor };
+    case 'peer.query':
+      return { ...header, op: 'query' };
+    case 'peer.notify':
+      return {
+        ...header,
+        op: 'notify',
+        what: effect.what,
+        version: effect.version,
+        sequence: effect.sequence,
+        ...(effect.cause === undefined ? {} : { cause: effect.cause }),
+      };
+  }
+}
+
+const inPhase = (c: Circuit, phase: Pending['phase'], version: number): Pending | undefined =>
+  c.pending?.phase === phase && c.pending.placement.version === version ? c.pending : undefined;
+
+function segmentFor(circuit: Circuit, placement: Placement, domain: string): PeerSegment | undefined {
+  const segment = placement.segments.find((s) => !s.local && s.domain === domain);
+  if (segment === undefined) return undefined;
+  return {
+    a: { port: segment.a.port, labels: labelsOf(circuit, segment, 'a') },
+    z: { port: segment.z.port, labels: labelsOf(circuit, segment, 'z') },
+    window: placement.window,
+    mbps: placement.mbps,
+    provision: circuit.request.provision,
+    requester: circuit.owner,
+  };
+}
+
+function labelsOf(circuit: Circuit, segment: Segment, end: 'a' | 'z'): LabelRanges | 'UNTAGGED' {
+  const { port, label } = segment[end];
+  if (label === 0) return 'UNTAGGED';
+  if (label !== undefined) return [[label, label]];
+  return askedAt(circuit, port) ?? ALL_LABELS;
+}
+
+function askedAt(circuit: Circuit, port: PortId): LabelRanges | 'UNTAGGED' | undefined {
+  const ask: LabelAsk | undefined = [circuit.request.a, circuit.request.z].find(
+    (end) => end.port === port,
+  )?.vlan;
+  return ask === 'ANY' ? undefined : ask;
+}

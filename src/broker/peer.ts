@@ -1,0 +1,343 @@
+/**
+ * The other half of peering: what this broker does when a peer's message comes in. As a participant it holds,
+ * commits and lets go of segments; as a home it answers queries and hears news. Every answer is made from the
+ * present state, never from an older answer, and only the recorded home of a segment may move it.
+ */
+import { type InstantMs, instant } from '../kernel/clock.ts';
+import { BrokerError } from '../kernel/errors.ts';
+import { newId } from '../kernel/ids.ts';
+import type { Random } from '../kernel/random.ts';
+import { type Circuit, type CircuitRequest, isFinal, placements } from '../model/circuit.ts';
+import type { ParticipantEvent } from '../model/events.ts';
+import { anyLight } from '../model/rules.ts';
+import type { Authoriser } from './authorise.ts';
+import { placementOf, planSegment } from './plan.ts';
+import type { PeerAnswer, PeerMessage, PeerSegment } from './ports.ts';
+import { blank, HORIZON_S } from './request.ts';
+import type { Tx } from './tx.ts';
+import type { StoredRefusal } from './writer.ts';
+
+/** A hold lasts no longer than this, whatever the home asks for. */
+const LONGEST_HOLD_MS = 24 * 3_600_000;
+
+export class PeerDesk {
+  readonly #authoriser: Authoriser;
+  readonly #random: Random;
+  readonly #epoch: number;
+
+  constructor(authoriser: Authoriser, random: Random, epoch: number) {
+    this.#authoriser = authoriser;
+    this.#random = random;
+    this.#epoch = epoch;
+  }
+
+  /** Whether a message only takes things away: it must pass whatever else is refused. */
+  static reduces(message: PeerMessage): boolean {
+    return (
+      message.op !== 'hold' &&
+      message.op !== 'commit' &&
+      message.op !== 'provision' &&
+      message.op !== 'extend'
+    );
+  }
+
+  answer(tx: Tx, from: string, message: PeerMessage): PeerAnswer | StoredRefusal {
+    if (message.op === 'query' || message.op === 'notify') {
+      const own = tx.book.circuits.get(message.circuit as Circuit['id']);
+      if (own?.role === 'HOME') return this.#asHome(tx, own, from, message);
+      if (message.op === 'notify') return { state: 'UNKNOWN', epoch: this.#epoch };
+    }
+    const id = tx.book.byHomeRef(from, message.circuit);
+    const known = id === undefined ? undefined : tx.book.circuits.get(id);
+    return this.#asParticipant(tx, known, from, message);
+  }
+
+  #asHome(
+    tx: Tx,
+    circuit: Circuit,
+    from: string,
+    message: Extract<PeerMessage, { op: 'query' | 'notify' }>,
+  ): PeerAnswer {
+    const epoch = this.#epoch;
+    const partner = placements(circuit).some((p) => p.segments.some((s) => !s.local && s.domain === from));
+    if (message.op === 'notify' && partner) {
+      const at = tx.now;
+      const { version } = message;
+      if (message.what === 'UP') tx.apply(circuit.id, { type: 'up', domain: from, version, at });
+      else if (message.what === 'DOWN')
+        tx.apply(circuit.id, {
+          type: 'down',
+          domain: from,
+          version,
+          detail: message.cause ?? 'no light',
+          at,
+        });
+      else
+        tx.apply(circuit.id, {
+          type: 'ended',
+          domain: from,
+          cause: message.cause ?? 'ended by the participant',
+          at,
+        });
+    }
+    const now = tx.book.circuits.get(circuit.id) ?? circuit;
+    switch (now.state) {
+      case 'RESERVING':
+      case 'HELD':
+      case 'COMMITTING':
+        return { state: 'PENDING', epoch };
+      case 'SCHEDULED':
+      case 'PROVISIONING':
+      case 'ACTIVE':
+        return { state: 'ACTIVE', version: now.current?.version ?? 0, epoch };
+      default:
+        return { state: 'ABORTED', epoch };
+    }
+  }
+
+  #asParticipant(
+    tx: Tx,
+    known: Circuit | undefined,
+    from: string,
+    message: PeerMessage,
+  ): PeerAnswer | StoredRefusal {
+    const at = tx.now;
+    switch (message.op) {
+      case 'hold':
+      case 'commit':
+        return this.#take(tx, known, from, message);
+      case 'query':
+        return known === undefined
+          ? { state: 'UNKNOWN', epoch: this.#epoch }
+          : this.present(known, undefined);
+      case 'extend':
+        return this.#step(
+          tx,
+          known,
+          { type: 'extend-hold', version: message.version, until: this.#cap(at, message.until), at },
+          message.version,
+        );
+      case 'provision':
+        return this.#step(tx, known, { type: 'provision', version: message.version, at }, message.version);
+      case 'release':
+        return this.#step(tx, known, { type: 'release', detail: message.reason, at }, undefined);
+      case 'abort':
+      case 'free': {
+        const subject = known ?? this.#tombstone(tx, from, message);
+        const active = message.active === undefined ? {} : { active: message.active };
+        const event: ParticipantEvent =
+          message.op === 'free' && message.active !== undefined
+            ? { type: 'free', version: message.version, active: message.active, at }
+            : { type: 'abort', version: message.version, ...active, at };
+        tx.apply(subject.id, event);
+        return this.present(tx.mustGet(subject.id), message.version);
+      }
+      case 'cancel': {
+        const subject = known ?? this.#tombstone(tx, from, message);
+        tx.apply(subject.id, { type: 'cancel', floor: message.floor, at });
+        const now = tx.mustGet(subject.id);
+        return { state: 'CLOSED', dark: !anyLight(now), epoch: this.#epoch };
+      }
+      default:
+        return { state: 'UNKNOWN', epoch: this.#epoch };
+    }
+  }
+
+  /** hold and commit: find room if it is not ours already, then the step. */
+  #take(
+    tx: Tx,
+    known: Circuit | undefined,
+    from: string,
+    message: Extract<PeerMessage, { op: 'hold' | 'commit' }>,
+  ): PeerAnswer | StoredRefusal {
+    const { version, segment } = message;
+    if (known !== undefined) {
+      const now = this.present(known, version);
+      const expired = known.pending?.phase === 'EXPIRED' && known.pending.placement.version === version;
+      if (now.state === 'COMMITTED' || (now.state === 'HELD' && message.op === 'hold')) return now;
+      if (isFinal(known.state) || known.state === 'RELEASING')
+        return { state: 'CLOSED', dark: !anyLight(known), epoch: this.#epoch };
+      if (message.op === 'hold' && expired) return { state: 'EXPIRED', version, epoch: this.#epoch };
+      const held = known.pending?.phase === 'HOLDING' && known.pending.placement.version === version;
+      if (!held && !expired && version <= Math.max(known.version, known.home?.floor ?? 0))
+        return { state: 'CLOSED', dark: true, epoch: this.#epoch };
+    }
+    const asked = segment.window;
+    if (asked.end <= tx.now || asked.start >= asked.end || asked.start > tx.now + HORIZON_S * 1000)
+      return this.#refused('the slot has passed or is too far ahead');
+    const request = requestOf(segment, from);
+    const decision = this.#authoriser.ask(tx, {
+      principal: { id: `peer|${from}`, name: from, roles: [], projects: [request.project], assurance: 2 },
+      requestId: `${message.circuit}/${version}/${message.op}`,
+      action: 'peer.segment',
+      project: request.project,
+      facts: {
+        peer: from,
+        op: message.op,
+        a_port: segment.a.port,
+        z_port: segment.z.port,
+        bandwidth_mbps: segment.mbps,
+      },
+      sequence: 'PULL',
+    });
+    if (decision.denied !== undefined) return this.#refused('denied by policy');
+    const held =
+      known?.pending?.phase === 'HOLDING' && known.pending.placement.version === version
+        ? known.pending.placement
+        : undefined;
+    let placement = held;
+    if (placement === undefined) {
+      const slot = { window: segment.window, mbps: segment.mbps };
+      let found: ReturnType<typeof planSegment>;
+      try {
+        const look = (): ReturnType<typeof planSegment> =>
+          planSegment(tx.book.network, tx.book.calendar, request, slot);
+        found = known === undefined ? look() : tx.book.without(known, look);
+      } catch (error) {
+        if (error instanceof BrokerError) return this.#refused(error.message);
+        throw error;
+      }
+      if ('length' in found)
+        return this.#refused(found.map((b) => `${b.kind.toLowerCase()} ${b.id} has no room`).join(', '));
+      placement = placementOf(version, slot, [found]);
+    }
+    const subject = known ?? this.#begin(tx, from, message.circuit, request, segment.requester);
+    const committed = {
+      ...placement,
+      segments: placement.segments.map((s) => ({ ...s, agreed: 'COMMITTED' as const })),
+    };
+    const event: ParticipantEvent =
+      message.op === 'hold'
+        ? {
+            type: 'hold',
+            placement,
+            until: this.#cap(tx.now, message.until),
+            at: tx.now,
+            ...(message.replaces === undefined ? {} : { replaces: message.replaces }),
+          }
+        : { type: 'commit', placement: committed, epoch: message.epoch, at: tx.now };
+    return this.#step(tx, subject, event, version, decision.id);
+  }
+
+  #step(
+    tx: Tx,
+    known: Circuit | undefined,
+    event: ParticipantEvent,
+    version: number | undefined,
+    decisionId = '',
+  ): PeerAnswer {
+    if (known === undefined) return { state: 'UNKNOWN', epoch: this.#epoch };
+    try {
+      tx.apply(known.id, event, decisionId);
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      const now = this.present(known, version);
+      return now.state === 'HELD' || now.state === 'COMMITTED' ? this.#refused(error.message) : now;
+    }
+    return this.present(tx.mustGet(known.id), version);
+  }
+
+  /** The columns of the message table, from the row as it is. Without a version: the state of the whole. */
+  present(c: Circuit, version: number | undefined): PeerAnswer {
+    const epoch = this.#epoch;
+    const { current, pending } = c;
+    const dark = !anyLight(c);
+    if (isFinal(c.state) || c.state === 'RELEASING') return { state: 'CLOSED', dark, epoch };
+    const of = version ?? current?.version ?? pending?.placement.version;
+    if (current !== undefined && current.version === of) {
+      return {
+        state: 'COMMITTED',
+        version: current.version,
+        lit: c.state === 'ACTIVE',
+        peerRef: c.id,
+        epoch,
+      };
+    }
+    if (pending !== undefined && pending.placement.version === of) {
+      if (pending.phase === 'EXPIRED') return { state: 'EXPIRED', version: of, epoch };
+      if (pending.phase === 'COMMITTING')
+        return { state: 'COMMITTED', version: of, lit: c.state === 'ACTIVE', peerRef: c.id, epoch };
+      if (pending.phase === 'RETIRING') return { state: 'CLOSED', dark: false, epoch };
+      const segment = pending.placement.segments[0];
+      return {
+        state: 'HELD',
+        version: of,
+        until: pending.until ?? c.updateTime,
+        peerRef: c.id,
+        ...(segment?.a.label === undefined ? {} : { aLabel: segment.a.label }),
+        ...(segment?.z.label === undefined ? {} : { zLabel: segment.z.label }),
+        epoch,
+      };
+    }
+    return of !== undefined && of > Math.max(c.version, c.home?.floor ?? 0)
+      ? { state: 'UNKNOWN', epoch }
+      : { state: 'CLOSED', dark, epoch };
+  }
+
+  #refused(cause: string): PeerAnswer {
+    return { state: 'REFUSED', cause, epoch: this.#epoch };
+  }
+
+  #cap(now: InstantMs, until: InstantMs): InstantMs {
+    return instant(Math.min(until, now + LONGEST_HOLD_MS));
+  }
+
+  #begin(tx: Tx, from: string, circuit: string, request: CircuitRequest, owner: string): Circuit {
+    const id = newId('cir', tx.now, this.#random);
+    const keepUntil = instant(tx.now + 86_400_000);
+    tx.create({
+      ...blank(tx, id, this.#random, request, owner),
+      role: 'PARTICIPANT',
+      home: {
+        domain: from,
+        circuit,
+        floor: 0,
+        told: false,
+        asks: 0,
+        sequence: 0,
+        unknowns: 0,
+        epoch: 0,
+        keepUntil,
+      },
+    });
+    return tx.mustGet(id);
+  }
+
+  /** An abort or cancel that overtook its hold: remember it, so that the hold finds the door closed. */
+  #tombstone(tx: Tx, from: string, message: PeerMessage): Circuit {
+    const nowhere = { port: `${from}:none` as CircuitRequest['a']['port'], vlan: 'ANY' as const };
+    const at = tx.now;
+    const request: CircuitRequest = {
+      project: `peer:${from}`,
+      a: nowhere,
+      z: nowhere,
+      mbps: 1,
+      protection: 'UNPROTECTED',
+      constraints: {},
+      provision: 'AUTOMATIC',
+      holdS: 0,
+      pinned: false,
+      noticeS: 60,
+      priority: 50,
+      schedule: { type: 'FIXED', start: at, end: instant(at + 1000) },
+    };
+    return this.#begin(tx, from, message.circuit, request, `peer|${from}`);
+  }
+}
+
+function requestOf(segment: PeerSegment, from: string): CircuitRequest {
+  return {
+    project: `peer:${from}`,
+    a: { port: segment.a.port, vlan: segment.a.labels },
+    z: { port: segment.z.port, vlan: segment.z.labels },
+    mbps: segment.mbps,
+    protection: 'UNPROTECTED',
+    constraints: {},
+    provision: segment.provision,
+    holdS: 0,
+    pinned: false,
+    noticeS: 60,
+    priority: 50,
+    schedule: { type: 'FIXED', start: segment.window.start, end: segment.window.end },
+  };
+}

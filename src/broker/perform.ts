@@ -1,0 +1,281 @@
+/**
+ * Does what one effect asks, by the port it belongs to, and turns the answer into the next event. Each looks
+ * at the circuit as it is now, not as it was when the effect was stored: what no longer makes sense is done
+ * by doing nothing.
+ */
+import type { Clock } from '../kernel/clock.ts';
+import { instant } from '../kernel/clock.ts';
+import type { Log } from '../kernel/log.ts';
+import { toSeconds } from '../model/capacity.ts';
+import {
+  type Circuit,
+  isFinal,
+  localSegment,
+  type Placement,
+  placements,
+  type Segment,
+} from '../model/circuit.ts';
+import type { Effect } from '../model/effects.ts';
+import type { HomeEvent, ParticipantEvent } from '../model/events.ts';
+import type { Book } from './book.ts';
+import { backOff, type Tried } from './lanes.ts';
+import { messageFor } from './messages.ts';
+import type { Devices, EffectRecord, LightContext, PeerAnswer, Peers } from './ports.ts';
+import type { Writer } from './writer.ts';
+
+const DEVICE_RETRY_MS = 30_000;
+const PEER_RETRY_MS = 5_000;
+/** How soon a light that waits for another's dark looks again, if nothing tells it before. */
+const GATE_MS = 1_000;
+/** A participant that is still going out is asked again after this long. */
+const STILL_LIT_MS = 1_000;
+
+type AnyEvent = HomeEvent | ParticipantEvent;
+
+export class Performer {
+  readonly #writer: Writer;
+  readonly #book: Book;
+  readonly #devices: Devices;
+  readonly #peers: Peers;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #wentDark: () => void;
+
+  constructor(
+    writer: Writer,
+    ports: { devices: Devices; peers: Peers; clock: Clock; log: Log },
+    wentDark: () => void,
+  ) {
+    this.#writer = writer;
+    this.#book = writer.book;
+    this.#devices = ports.devices;
+    this.#peers = ports.peers;
+    this.#clock = ports.clock;
+    this.#log = ports.log;
+    this.#wentDark = wentDark;
+  }
+
+  async perform(record: EffectRecord, attempt: number): Promise<Tried> {
+    const circuit = this.#book.circuits.get(record.circuitId);
+    if (circuit === undefined) return this.#finish(record, undefined);
+    const { effect } = record;
+    switch (effect.type) {
+      case 'device.light':
+        return this.#light(record, effect, circuit, attempt);
+      case 'device.dark':
+        return this.#dark(record, effect, circuit, attempt);
+      default:
+        return this.#tell(record, effect, circuit, attempt);
+    }
+  }
+
+  async #light(
+    record: EffectRecord,
+    effect: Extract<Effect, { type: 'device.light' }>,
+    circuit: Circuit,
+    attempt: number,
+  ): Promise<Tried> {
+    const placement = wanted(circuit, effect.version);
+    const segment = placement === undefined ? undefined : localSegment(placement);
+    if (placement === undefined || segment === undefined) return this.#finish(record, undefined);
+    if (this.#inTheWay(circuit, segment)) return { retryInMs: GATE_MS };
+    const report = await this.#ask(() =>
+      this.#devices.light(segment, this.#context(record, circuit, placement)),
+    );
+    const { version } = effect;
+    if (report.ok)
+      return this.#finish(record, { type: 'up', domain: segment.domain, version, at: this.#clock.now() });
+    this.#failed(record, attempt, report.detail);
+    await this.#observe(record, {
+      type: 'down',
+      domain: segment.domain,
+      version,
+      detail: report.detail,
+      at: this.#clock.now(),
+    });
+    return { retryInMs: report.retry ? backOff(attempt, DEVICE_RETRY_MS) : DEVICE_RETRY_MS };
+  }
+
+  async #dark(
+    record: EffectRecord,
+    effect: Extract<Effect, { type: 'device.dark' }>,
+    circuit: Circuit,
+    attempt: number,
+  ): Promise<Tried> {
+    const placement = placements(circuit).find((p) => p.version === effect.version);
+    const segment = effect.segment ?? (placement === undefined ? undefined : localSegment(placement));
+    if (segment === undefined) return this.#finish(record, undefined);
+    const report = await this.#ask(() =>
+      this.#devices.dark(segment, this.#context(record, circuit, placement)),
+    );
+    if (report.ok) {
+      const tried = await this.#finish(record, {
+        type: 'dark',
+        domain: segment.domain,
+        version: effect.version,
+        at: this.#clock.now(),
+      });
+      this.#wentDark();
+      return tried;
+    }
+    this.#failed(record, attempt, report.detail);
+    return { retryInMs: backOff(attempt, DEVICE_RETRY_MS) };
+  }
+
+  async #tell(
+    record: EffectRecord,
+    effect: Exclude<Effect, { type: 'device.light' | 'device.dark' }>,
+    circuit: Circuit,
+    attempt: number,
+  ): Promise<Tried> {
+    const message = messageFor(circuit, effect, this.#writer.epoch);
+    if (message === undefined) return this.#finish(record, undefined);
+    let answer: PeerAnswer;
+    try {
+      answer = await this.#peers.send(effect.domain, message);
+    } catch (error) {
+      this.#log.warn({
+        event: 'peer.failed',
+        peer: effect.domain,
+        message: message.op,
+        error: textOf(error),
+      });
+      return { retryInMs: backOff(attempt, PEER_RETRY_MS) };
+    }
+    const heard = this.#heard(circuit, effect, answer);
+    return heard === 'again' ? { retryInMs: STILL_LIT_MS } : this.#finish(record, heard);
+  }
+
+  /** What a peer's answer means to the lifecycle; `again` when it must be asked once more. */
+  #heard(
+    circuit: Circuit,
+    effect: Effect & { readonly domain: string },
+    answer: PeerAnswer,
+  ): AnyEvent | undefined | 'again' {
+    const at = this.#clock.now();
+    const { domain } = effect;
+    const refusal = answer.state === 'REFUSED' ? answer.cause : answer.state;
+    switch (effect.type) {
+      case 'peer.hold':
+        if (answer.state === 'HELD') {
+          const labels = {
+            ...(answer.aLabel === undefined ? {} : { aLabel: answer.aLabel }),
+            ...(answer.zLabel === undefined ? {} : { zLabel: answer.zLabel }),
+          };
+          return {
+            type: 'held',
+            domain,
+            version: answer.version,
+            peerRef: answer.peerRef,
+            until: answer.until,
+            ...labels,
+            at,
+          };
+        }
+        return { type: 'refused', domain, version: effect.version, cause: refusal, at };
+      case 'peer.commit':
+        return answer.state === 'COMMITTED'
+          ? { type: 'committed', domain, version: effect.version, at }
+          : { type: 'refused', domain, version: effect.version, cause: refusal, at };
+      case 'peer.extend':
+        return answer.state === 'HELD' || answer.state === 'COMMITTED'
+          ? undefined
+          : { type: 'ended', domain, cause: refusal, at };
+      case 'peer.release':
+      case 'peer.cancel':
+        if (isFinal(circuit.state))
+          return answer.state === 'CLOSED' || answer.state === 'UNKNOWN' ? undefined : 'again';
+        return answer.state === 'UNKNOWN' || (answer.state === 'CLOSED' && answer.dark)
+          ? { type: 'dark', domain, at }
+          : 'again';
+      case 'peer.query': {
+        const told = { at, epoch: answer.epoch };
+        if (answer.state === 'ACTIVE')
+          return { type: 'told', state: 'ACTIVE', version: answer.version, ...told };
+        return answer.state === 'PENDING' || answer.state === 'ABORTED' || answer.state === 'UNKNOWN'
+          ? { type: 'told', state: answer.state, ...told }
+          : undefined;
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  /** Removes the effect and applies what it led to, in one transaction. */
+  async #finish(record: EffectRecord, event: AnyEvent | undefined): Promise<Tried> {
+    await this.#writer.submit((tx) => {
+      tx.effectsDone.push(record.seq);
+      if (event !== undefined && tx.book.circuits.has(record.circuitId)) tx.apply(record.circuitId, event);
+    }, true);
+    return 'done';
+  }
+
+  async #observe(record: EffectRecord, event: AnyEvent): Promise<void> {
+    await this.#writer.submit((tx) => {
+      if (tx.book.circuits.has(record.circuitId)) tx.apply(record.circuitId, event);
+    }, true);
+  }
+
+  /** Is something that should be dark by now still in the way? It goes first, or a port would carry both. */
+  #inTheWay(circuit: Circuit, segment: Segment): boolean {
+    const now = this.#clock.now();
+    const { calendar, names } = this.#book;
+    const second = toSeconds(now);
+    for (const use of segment.uses) {
+      let lingering = 0;
+      for (const other of this.#book.lingering(use.edge, now)) {
+        if (other.circuit === circuit.id) continue;
+        lingering += other.mbps;
+        if (
+          use.label !== undefined &&
+          other.label !== undefined &&
+          (other.label === use.label || other.label === 0 || use.label === 0)
+        )
+          return true;
+      }
+      if (lingering === 0) continue;
+      if (calendar.free(names.intern(use.edge), second, second + 1) < lingering) return true;
+    }
+    return false;
+  }
+
+  #context(record: EffectRecord, circuit: Circuit, placement: Placement | undefined): LightContext {
+    return {
+      circuit: circuit.id,
+      version: placement?.version ?? circuit.version,
+      mbps: placement?.mbps ?? circuit.request.mbps,
+      decisionId: record.decisionId,
+      fence: this.#writer.epoch,
+      deadline: placement?.window.end ?? instant(this.#clock.now() + DEVICE_RETRY_MS),
+    };
+  }
+
+  async #ask(act: () => ReturnType<Devices['light']>): ReturnType<Devices['light']> {
+    try {
+      return await act();
+    } catch (error) {
+      return { ok: false, retry: true, detail: textOf(error), elements: [] };
+    }
+  }
+
+  #failed(record: EffectRecord, attempt: number, error: string): void {
+    this.#log.warn({
+      event: 'effect.failed',
+      circuit: record.circuitId,
+      lane: 'device',
+      effect: record.effect.type,
+      attempt,
+      error,
+    });
+  }
+}
+
+/** The placement of that version, if the circuit still wants it to shine. */
+function wanted(circuit: Circuit, version: number): Placement | undefined {
+  if (circuit.state !== 'PROVISIONING' && circuit.state !== 'ACTIVE') return undefined;
+  const placement = placements(circuit).find((p) => p.version === version);
+  const light = placement === undefined ? undefined : localSegment(placement)?.light;
+  return light === 'LIGHTING' || light === 'LIT' ? placement : undefined;
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

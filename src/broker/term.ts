@@ -1,0 +1,176 @@
+/**
+ * One term of office: from taking the lease to losing it. A term begins by folding the store into a book and
+ * ends with everything it started; whatever comes after begins again from the store. A restart, a takeover
+ * and a store that did not answer are all the same: a new term.
+ */
+import { type Cancel, every, instant } from '../kernel/clock.ts';
+import type { CircuitId } from '../kernel/ids.ts';
+import { type Circuit, finalStates, isFinal } from '../model/circuit.ts';
+import { Authoriser } from './authorise.ts';
+import { Book } from './book.ts';
+import type { BrokerPorts } from './broker.ts';
+import { Lanes } from './lanes.ts';
+import { PeerDesk } from './peer.ts';
+import { Performer } from './perform.ts';
+import type { EventRecord, StoreError, TopologyRecord } from './ports.ts';
+import { reconcile } from './reconcile.ts';
+import { Settler } from './settle.ts';
+import { Writer } from './writer.ts';
+
+/** How often what is desired is compared with what is there. */
+const RECONCILE_MS = 300_000;
+/** How often expired keys and tombstones are swept out of memory. */
+const SWEEP_MS = 600_000;
+const DAY_MS = 86_400_000;
+
+export interface TermEvents {
+  events(records: readonly EventRecord[]): void;
+  lost(error: StoreError): void;
+}
+
+export class Term {
+  readonly epoch: number;
+  readonly book: Book;
+  readonly writer: Writer;
+  readonly lanes: Lanes;
+  readonly desk: PeerDesk;
+  readonly authoriser: Authoriser;
+  readonly #settler: Settler;
+  readonly #ports: BrokerPorts;
+  readonly #cancels: Cancel[] = [];
+  #over = false;
+
+  private constructor(
+    epoch: number,
+    book: Book,
+    sequences: { event: number; effect: number },
+    ports: BrokerPorts,
+    on: TermEvents,
+  ) {
+    this.epoch = epoch;
+    this.book = book;
+    this.#ports = ports;
+    this.authoriser = new Authoriser(ports.decide, ports.random);
+    this.desk = new PeerDesk(this.authoriser, ports.random, epoch);
+    this.writer = new Writer(book, epoch, sequences, ports, {
+      durable: (events, effects, txs) => {
+        this.lanes.push(effects);
+        for (const tx of txs) for (const id of tx.circuits.keys()) this.#forget(id);
+        this.#settler.wake();
+        if (events.length > 0) on.events(events);
+      },
+      lost: (error) => {
+        this.end();
+        on.lost(error);
+      },
+    });
+    this.#settler = new Settler(this.writer, ports);
+    const performer = new Performer(this.writer, ports, () => this.lanes.nudge());
+    this.lanes = new Lanes(
+      ports.clock,
+      ports.random,
+      (effect, attempt) => performer.perform(effect, attempt),
+      (id) => this.#forget(id),
+    );
+  }
+
+  /** Folds the store. Nothing is carried out before run(). */
+  static async begin(
+    epoch: number,
+    topology: TopologyRecord,
+    ports: BrokerPorts,
+    on: TermEvents,
+  ): Promise<Term> {
+    const { store, clock } = ports;
+    const counters = await store.counters();
+    const book = new Book(topology, ports.seams);
+    const noUndo: (() => void)[] = [];
+    for await (const page of store.liveCircuits()) {
+      for (const circuit of page) book.put(circuit, noUndo);
+      noUndo.length = 0;
+    }
+    for (const circuit of await tombstones(ports)) book.put(circuit, noUndo);
+    for await (const page of store.idempotencyKeys(clock.now())) {
+      for (const key of page)
+        book.setKey(
+          key.key,
+          { principal: key.principal, bodyHash: key.bodyHash, expire: key.expireTime, pending: false },
+          noUndo,
+        );
+      noUndo.length = 0;
+    }
+    for (const hook of await store.webhooks()) book.setWebhook(hook, noUndo);
+    const term = new Term(epoch, book, { event: counters.eventSeq, effect: counters.effectSeq }, ports, on);
+    for await (const page of store.pendingEffects()) term.#loaded.push(...page);
+    return term;
+  }
+  readonly #loaded: Parameters<Lanes['push']>[0][number][] = [];
+
+  /** Takes up the work: effects that were left, circuits that are due, a look at what the devices really have. */
+  run(): void {
+    this.lanes.push(this.#loaded.splice(0));
+    this.#settler.wake();
+    this.#compare();
+    this.#cancels.push(
+      every(this.#ports.clock, RECONCILE_MS, () => this.#compare()),
+      every(this.#ports.clock, SWEEP_MS, () => this.#sweep()),
+    );
+  }
+
+  /** Ends what this term started; nothing that is under way is waited for. */
+  end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    for (const cancel of this.#cancels) cancel();
+    this.#settler.stop();
+    this.lanes.stop();
+  }
+
+  settleNow(): void {
+    this.#settler.wake();
+  }
+
+  #compare(): void {
+    if (this.#over) return;
+    reconcile(this.writer, this.#ports).catch((error: unknown) => {
+      this.#ports.log.warn({
+        event: 'settle.failed',
+        error: `reconcile: ${error instanceof Error ? error.message : String(error)}`,
+      });
+    });
+  }
+
+  /** A final circuit with nothing left to do needs no memory; a participant's is its own tombstone for a while. */
+  #forget(id: CircuitId): void {
+    const circuit = this.book.circuits.get(id);
+    if (circuit === undefined || !isFinal(circuit.state) || this.lanes.outstanding(id) > 0) return;
+    if (circuit.home !== undefined && circuit.home.keepUntil > this.#ports.clock.now()) return;
+    this.book.forget(id);
+  }
+
+  #sweep(): void {
+    const now = this.#ports.clock.now();
+    for (const [key, state] of this.book.keys) if (state.expire <= now) this.book.keys.delete(key);
+    for (const [id, circuit] of this.book.circuits) if (circuit.role === 'PARTICIPANT') this.#forget(id);
+  }
+}
+
+/** Final participants that must still answer CLOSED to a late message. */
+async function tombstones(ports: BrokerPorts): Promise<Circuit[]> {
+  const kept: Circuit[] = [];
+  const now = ports.clock.now();
+  let after: string | undefined;
+  do {
+    const page = await ports.store.circuits({
+      role: 'PARTICIPANT',
+      states: finalStates,
+      endFrom: instant(now - DAY_MS),
+      sort: 'create_time',
+      limit: 500,
+      ...(after === undefined ? {} : { after }),
+    });
+    kept.push(...page.items.filter((c) => c.home !== undefined && c.home.keepUntil > now));
+    after = page.next;
+  } while (after !== undefined);
+  return kept;
+}

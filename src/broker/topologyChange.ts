@@ -1,0 +1,75 @@
+/**
+ * Replacing the running topology: says which circuits lose their road or their room, and keeps every promise
+ * that the new one can carry. What it cannot carry keeps its claim and is told.
+ */
+import { BrokerError } from '../kernel/errors.ts';
+import { EdgeNames, LAST_SECOND, toSeconds } from '../model/capacity.ts';
+import { localSegment, placements } from '../model/circuit.ts';
+import type { TopologyDocument } from '../topology/document.ts';
+import { buildNetwork, checkDocument } from '../topology/network.ts';
+import type { Authoriser } from './authorise.ts';
+import type { Tx } from './tx.ts';
+import type { Mutation, TopologyImpact } from './usecases.ts';
+import { StoredRefusal } from './writer.ts';
+
+export function topologyChange(
+  tx: Tx,
+  authoriser: Authoriser,
+  call: Mutation<TopologyImpact>,
+  document: TopologyDocument,
+  revision: number | undefined,
+): TopologyImpact | StoredRefusal {
+  const running = tx.book.topology;
+  const decision = authoriser.ask(tx, {
+    ...call,
+    action: 'topology.write',
+    project: '',
+    facts: { nodes: document.nodes.length, ports: document.ports.length, links: document.links.length },
+  });
+  if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
+  if (revision !== undefined && revision !== running.version)
+    throw new BrokerError('STALE_REVISION', `the topology is at version ${running.version} now`);
+  const errors = checkDocument(document);
+  if (document.domain !== running.document.domain || document.prefix !== running.document.prefix) {
+    errors.push({
+      pointer: '/domain',
+      detail: `this broker runs ${running.document.domain} with the prefix ${running.document.prefix}`,
+    });
+  }
+  if (errors.length > 0)
+    throw new BrokerError('INVALID_REQUEST', 'the topology is not consistent', { errors });
+  const version = running.version + 1;
+  const broken = impact(tx, document);
+  tx.setTopology({ version, time: tx.now, document });
+  return { version, broken };
+}
+
+function impact(tx: Tx, document: TopologyDocument): TopologyImpact['broken'] {
+  const names = new EdgeNames();
+  const next = buildNetwork(document, names);
+  const rooms = new Map(next.rooms.map(([edge, room]) => [names.name(edge), room.mbps]));
+  for (const link of next.links.values()) if (!link.up) rooms.set(names.name(link.edge), 0);
+  const { calendar, names: edges } = tx.book;
+  const now = toSeconds(tx.now);
+  const broken: { circuitId: TopologyImpact['broken'][number]['circuitId']; detail: string }[] = [];
+  for (const circuit of tx.book.circuits.values()) {
+    const reasons = new Set<string>();
+    for (const placement of placements(circuit)) {
+      for (const { edge } of localSegment(placement)?.uses ?? []) {
+        const room = rooms.get(edge);
+        if (room === undefined) reasons.add(`${edge.replace(':', ' ')} is gone`);
+        else {
+          const index = edges.intern(edge);
+          const start = Math.max(now, toSeconds(placement.window.start));
+          const end = Math.min(LAST_SECOND, toSeconds(placement.window.end));
+          if (end <= start) continue;
+          const claimed = calendar.room(index).mbps - calendar.free(index, start, end);
+          if (claimed > room)
+            reasons.add(`${edge.replace(':', ' ')} carries ${room} Mb/s, ${claimed} are promised`);
+        }
+      }
+    }
+    if (reasons.size > 0) broken.push({ circuitId: circuit.id, detail: [...reasons].join('; ') });
+  }
+  return broken;
+}

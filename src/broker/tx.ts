@@ -1,0 +1,190 @@
+/**
+ * One decision under way: what it reads is the book, what it changes it changes there at once, and what it
+ * wants stored it collects here. A decision may be run again from the start after it was undone, so it must
+ * depend on nothing but the book, the clock and its own arguments.
+ */
+import { invariant } from '../kernel/assert.ts';
+import type { InstantMs } from '../kernel/clock.ts';
+import { BrokerError } from '../kernel/errors.ts';
+import type { CircuitId, WebhookId } from '../kernel/ids.ts';
+import type { Circuit } from '../model/circuit.ts';
+import type { Effect } from '../model/effects.ts';
+import type { CircuitEvent } from '../model/events.ts';
+import { allowed, step } from '../model/lifecycle.ts';
+import { announce, snapshot } from './announce.ts';
+import type { Book, Undo } from './book.ts';
+import type {
+  DecisionRecord,
+  EffectRecord,
+  EventRecord,
+  IdempotencyRecord,
+  PublicType,
+  SeriesRecord,
+  SetRecord,
+  TopologyRecord,
+  WebhookRecord,
+} from './ports.ts';
+
+/** Sequence numbers of the log and the outbox: given out here, taken back by an undo. */
+export interface Sequences {
+  event: number;
+  effect: number;
+}
+
+export class Tx {
+  readonly book: Book;
+  readonly now: InstantMs;
+  readonly epoch: number;
+  readonly undo: Undo[] = [];
+  /** The last state of each circuit that changed, and whether its row is new. */
+  readonly circuits = new Map<CircuitId, { circuit: Circuit; isNew: boolean }>();
+  readonly events: EventRecord[] = [];
+  readonly effects: EffectRecord[] = [];
+  readonly effectsDone: number[] = [];
+  readonly decisions: DecisionRecord[] = [];
+  readonly idempotency: IdempotencyRecord[] = [];
+  readonly series: SeriesRecord[] = [];
+  readonly sets: SetRecord[] = [];
+  readonly webhooks: WebhookRecord[] = [];
+  readonly webhooksGone: WebhookId[] = [];
+  topology: TopologyRecord | undefined;
+  /** Frees room and takes none: passes when the store is full. */
+  reduces = false;
+  readonly #sequences: Sequences;
+
+  constructor(book: Book, now: InstantMs, epoch: number, sequences: Sequences) {
+    this.book = book;
+    this.now = now;
+    this.epoch = epoch;
+    this.#sequences = sequences;
+    const before = { ...sequences };
+    this.undo.push(() => Object.assign(sequences, before));
+  }
+
+  get isEmpty(): boolean {
+    return (
+      this.circuits.size === 0 &&
+      this.events.length === 0 &&
+      this.effectsDone.length === 0 &&
+      this.decisions.length === 0 &&
+      this.idempotency.length === 0 &&
+      this.series.length === 0 &&
+      this.sets.length === 0 &&
+      this.webhooks.length === 0 &&
+      this.webhooksGone.length === 0 &&
+      this.topology === undefined
+    );
+  }
+
+  /** The last line of the log so far. */
+  get lastEvent(): number {
+    return this.#sequences.event;
+  }
+
+  create(circuit: Circuit): void {
+    invariant(!this.book.circuits.has(circuit.id), 'a circuit is created once');
+    this.book.put(circuit, this.undo);
+    this.circuits.set(circuit.id, { circuit, isNew: true });
+    this.#log('circuit.created', circuit, { type: 'created', circuit });
+  }
+
+  /** Applies an event; the only way in which a circuit changes. Undefined: nothing happened. */
+  apply(id: CircuitId, asked: CircuitEvent, decisionId = ''): Circuit | undefined {
+    const before = this.mustGet(id);
+    const event = decisionId === '' ? asked : { ...asked, decisionId };
+    const result = step(before, event);
+    if (result.kind === 'unchanged') return undefined;
+    if (result.kind === 'refused') {
+      throw new BrokerError(result.code, result.detail, { allowed_actions: allowed(before) });
+    }
+    const after = result.circuit;
+    this.book.put(after, this.undo);
+    this.circuits.set(id, { circuit: after, isNew: this.circuits.get(id)?.isNew ?? false });
+    this.#log(announce(before, event, after), after, event);
+    for (const effect of result.effects) this.#enqueue(after, effect, decisionId);
+    return after;
+  }
+
+  mustGet(id: CircuitId): Circuit {
+    const circuit = this.book.circuits.get(id);
+    if (circuit === undefined) throw new BrokerError('NOT_FOUND', `there is no live circuit ${id}`);
+    return circuit;
+  }
+
+  setTopology(record: TopologyRecord): void {
+    this.book.setTopology(record, this.undo);
+    this.topology = record;
+    this.#sequences.event++;
+    this.events.push({
+      seq: this.#sequences.event,
+      type: 'topology.changed',
+      time: this.now,
+      project: '',
+      owner: '',
+      revision: record.version,
+      epoch: this.epoch,
+      data: { version: record.version },
+    });
+  }
+
+  setWebhook(hook: WebhookRecord): void {
+    this.book.setWebhook(hook, this.undo);
+    this.webhooks.push(hook);
+  }
+  dropWebhook(id: WebhookId): void {
+    this.book.dropWebhook(id, this.undo);
+    this.webhooksGone.push(id);
+  }
+
+  /** Takes everything back, newest first. */
+  rollback(): void {
+    for (let i = this.undo.length - 1; i >= 0; i--) (this.undo[i] as Undo)();
+    this.undo.length = 0;
+  }
+
+  /** Takes everything back but the decisions that were recorded, so that a refusal can be stored by itself. */
+  reset(): void {
+    this.rollback();
+    this.circuits.clear();
+    for (const list of [
+      this.events,
+      this.effects,
+      this.effectsDone,
+      this.idempotency,
+      this.series,
+      this.sets,
+      this.webhooks,
+      this.webhooksGone,
+    ]) {
+      list.length = 0;
+    }
+    this.topology = undefined;
+  }
+
+  #log(type: PublicType, circuit: Circuit, input: NonNullable<EventRecord['input']>): void {
+    this.#sequences.event++;
+    this.events.push({
+      seq: this.#sequences.event,
+      type,
+      time: this.now,
+      circuitId: circuit.id,
+      project: circuit.request.project,
+      owner: circuit.owner,
+      revision: circuit.revision,
+      epoch: this.epoch,
+      data: snapshot(circuit),
+      input,
+    });
+  }
+
+  #enqueue(circuit: Circuit, effect: Effect, decisionId: string): void {
+    this.#sequences.effect++;
+    this.effects.push({
+      seq: this.#sequences.effect,
+      circuitId: circuit.id,
+      effect,
+      time: this.now,
+      decisionId: decisionId !== '' ? decisionId : (circuit.decisionIds.at(-1) ?? ''),
+    });
+  }
+}
