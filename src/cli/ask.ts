@@ -85,7 +85,7 @@ export async function buildAsk(context: Context, options: AskOptions): Promise<A
     ...given('hold_s', options.hold === undefined ? undefined : parsePositiveDuration(options.hold)),
     ...(options.pinned === true ? { pinned: true } : {}),
     ...given('notice_s', options.notice === undefined ? undefined : parseDuration(options.notice)),
-    ...given('priority', optionalCount(options.priority, 'priority', 0, 1000)),
+    ...given('priority', optionalCount(options.priority, 'priority', 0, 100)),
     ...given(
       'holder_jwk',
       options.holderJwk === undefined ? undefined : await readJson(context, options.holderJwk),

@@ -8,7 +8,7 @@ import { addCircuit, type Run } from './circuit.ts';
 import { Client, interrupted } from './client.ts';
 import { Context } from './context.ts';
 import { CliError, type CliIo, exitMeanings, exits, usage } from './io.ts';
-import { isJson, type Json, Output, parseFormat, text } from './output.ts';
+import { type Column, dig, isJson, Output, parseFormat, text } from './output.ts';
 import { addNetwork, addRecords } from './records.ts';
 
 interface Globals {
@@ -36,6 +36,10 @@ const LOCAL: readonly (readonly [name: string, description: string])[] = [
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
   const interrupt = new AbortController();
   const onSignal = (): void => interrupt.abort();
+  if (argv[0] === '--version' || argv[0] === '-V') {
+    io.stdout.write(`${await ownVersion()}\n`);
+    return exits.OK;
+  }
   if (io.interrupt === undefined) process.once('SIGINT', onSignal);
   const signal = io.interrupt ?? interrupt.signal;
   try {
@@ -87,6 +91,7 @@ function build(io: CliIo, interrupt: AbortSignal, setCode: (exit: number) => voi
     .option('--url <url>', `the broker (default: TURNPIKE_URL, or ${DEFAULT_URL})`)
     .option('--token-file <file>', 'a file that holds the token (default: TURNPIKE_TOKEN)')
     .option('--zone <zone>', 'the zone of times that name none (default: TZ, or the system)')
+    .option('-V, --version', 'the version of this program')
     .exitOverride()
     .configureOutput({
       writeOut: (said) => io.stdout.write(said),
@@ -103,7 +108,7 @@ function build(io: CliIo, interrupt: AbortSignal, setCode: (exit: number) => voi
   addRecords(program, run);
   program
     .command('version')
-    .description('the version of the broker')
+    .description('the versions of this program and of the broker')
     .action((_options: object, command: Command) => run(command, version));
   for (const [name, description] of LOCAL) {
     program
@@ -153,11 +158,27 @@ async function tokenOf(options: Globals, io: CliIo): Promise<string | undefined>
   return said.trim();
 }
 
+async function ownVersion(): Promise<string> {
+  const { readFile } = await import('node:fs/promises');
+  const said: unknown = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+  return text(dig(said, 'version'));
+}
+
+/** Ours is known in any case, and the broker's when it answers. */
 async function version(context: Context): Promise<void> {
-  const { body } = await context.client.get('/version');
-  const value: Json = isJson(body) ? body : {};
-  await context.out.one(
-    value,
-    Object.keys(value).map((name) => [name, (row) => row[name]]),
-  );
+  const client = await ownVersion();
+  const columns: Column[] = [['client', (row) => row['client']]];
+  let broker: unknown;
+  let failed: unknown;
+  try {
+    broker = (await context.client.get('/version')).body;
+  } catch (error) {
+    failed = error;
+  }
+  if (isJson(broker)) {
+    for (const name of Object.keys(broker))
+      columns.push([`broker ${name}`, (row) => dig(row, 'broker', name)]);
+  }
+  await context.out.one({ client, ...(isJson(broker) ? { broker } : {}) }, columns);
+  if (failed !== undefined) throw failed;
 }

@@ -11,7 +11,8 @@ import { dig, text } from './output.ts';
 import { Refused } from './refusal.ts';
 import { type SseMessage, SseParser } from './sse.ts';
 
-export type Query = Readonly<Record<string, string | number | undefined>>;
+/** A list stands for a parameter that is given several times. */
+export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 export interface Call {
   readonly query?: Query;
@@ -209,7 +210,8 @@ export class Client {
   #address(path: string, query: Query = {}): string {
     const search = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) {
-      if (value !== undefined) search.append(name, String(value));
+      if (value === undefined) continue;
+      for (const each of typeof value === 'object' ? value : [value]) search.append(name, String(each));
     }
     const text = search.toString();
     return `${this.#base}${path}${text === '' ? '' : `?${text}`}`;

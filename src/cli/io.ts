@@ -28,7 +28,7 @@ export interface CliIo {
   readonly local?: (argv: readonly string[]) => Promise<number>;
 }
 
-/** The contract with scripts; `turnpike help exit-codes` prints it. */
+/** The contract with scripts; `turnpike --help` prints it. */
 export const exits = {
   OK: 0,
   ERROR: 1,
