@@ -6,7 +6,7 @@
  */
 import type { EventRecord, WebhookRecord } from '../broker/ports.ts';
 import type { UseCases } from '../broker/usecases.ts';
-import { type Clock, instant } from '../kernel/clock.ts';
+import { type Cancel, type Clock, every, instant } from '../kernel/clock.ts';
 import type { WebhookId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
@@ -28,6 +28,8 @@ const BATCH = 50;
 const PASSED_OVER = 1_000;
 /** When our own store fails, the lane waits and looks again. */
 const STORE_RETRY_MS = 5 * S;
+/** How often hooks without a lane are looked for: an instance that begins to lead has a log full of news. */
+const LOOK_MS = 5 * S;
 /** A stop waits so long for the calls under way; they are made again after a restart. */
 const DRAIN_MS = 2 * S;
 
@@ -46,30 +48,34 @@ export interface DeliverPorts {
 export class Deliverer {
   readonly #ports: DeliverPorts;
   readonly #lanes = new Map<WebhookId, Lane>();
-  #unsubscribe: (() => void) | undefined;
+  readonly #cancels: Cancel[] = [];
 
   constructor(ports: DeliverPorts) {
     this.#ports = ports;
   }
 
   start(): void {
-    this.#unsubscribe = this.#ports.broker.onEvents((events) => {
-      if (events.length > 0) this.#wake();
-    });
-    this.#wake();
+    const { broker, clock } = this.#ports;
+    this.#cancels.push(
+      broker.onEvents((events) => {
+        if (events.length > 0) this.#open((lane) => lane.wake());
+      }),
+      every(clock, LOOK_MS, () => this.#open()),
+    );
+    this.#open();
   }
 
   /** Resolves when no call is under way and every cursor is stored. To be called before the broker stops. */
   async stop(): Promise<void> {
-    this.#unsubscribe?.();
+    for (const cancel of this.#cancels.splice(0)) cancel();
     await Promise.all([...this.#lanes.values()].map((lane) => lane.stop()));
   }
 
-  /** Every enabled hook has a lane, and every lane looks at the log. */
-  #wake(): void {
+  /** Sees to it that every enabled hook has a lane. */
+  #open(known: (lane: Lane) => void = () => {}): void {
     for (const hook of this.#ports.broker.enabledWebhooks()) {
       const lane = this.#lanes.get(hook.id);
-      if (lane !== undefined) lane.wake();
+      if (lane !== undefined) known(lane);
       else this.#lanes.set(hook.id, new Lane(this.#ports, hook, () => this.#lanes.delete(hook.id)));
     }
   }
@@ -143,6 +149,9 @@ class Lane {
     this.#news = false;
     const hook = broker.enabledWebhooks().find(({ id }) => id === this.#id);
     if (hook === undefined) return 'over';
+    // Another instance may have led in the meantime, and delivered.
+    this.#storedCursor = hook.cursor;
+    this.#cursor = Math.max(this.#cursor, hook.cursor);
     // Read before the events, so that whatever is not among them up to here does not concern this hook.
     const last = await broker.lastEventSeq();
     if (last <= this.#cursor) return 'idle';

@@ -129,7 +129,8 @@ describe('the delivery of webhooks', () => {
     world.deliverer().start();
     await calm();
     expect(world.hook('one')).toMatchObject({ state: 'DISABLED', lastError: 'HTTP 410' });
-    expect(world.clock.waiting).toBe(0);
+    await world.clock.advance(48 * 3_600_000);
+    expect(world.calls).toHaveLength(1);
   });
 
   it.each([
@@ -141,9 +142,10 @@ describe('the delivery of webhooks', () => {
     world.answers.set('one', () => failed({ retryAfterS }));
     world.log.push(anEvent(1));
     world.deliverer().start();
-    await calm();
-    expect(world.clock.nextInMs).toBeGreaterThanOrEqual(waitMs);
-    expect(world.clock.nextInMs).toBeLessThanOrEqual(waitMs * 1.1);
+    await world.clock.advance(waitMs - 1);
+    expect(world.calls).toHaveLength(1);
+    await world.clock.advance(waitMs * 0.1 + 1);
+    expect(world.calls).toHaveLength(2);
   });
 
   it('a hook that was deleted is not called again', async () => {
@@ -155,7 +157,28 @@ describe('the delivery of webhooks', () => {
     world.hooks.clear();
     await world.clock.advance(48 * 3_600_000);
     expect(world.calls).toHaveLength(1);
-    expect(world.clock.waiting).toBe(0);
+  });
+
+  it('begins when this instance begins to lead, without waiting for an event', async () => {
+    const world = new World();
+    world.log.push(anEvent(1), anEvent(2));
+    world.deliverer().start();
+    await calm();
+    world.hooks.set('whk_one', aHook('one'));
+    await world.clock.advance(5_000);
+    expect(world.story).toEqual(['5s one 1', '5s one 2']);
+  });
+
+  it('does not repeat what another instance delivered while it led', async () => {
+    const world = new World(aHook('one'));
+    world.deliverer().start();
+    world.publish(anEvent(1));
+    await calm();
+    world.log.push(anEvent(2), anEvent(3));
+    world.hooks.set('whk_one', aHook('one', { cursor: 3 }));
+    world.publish(anEvent(4));
+    await calm();
+    expect(world.calls.map((call) => call.event)).toEqual(['1', '4']);
   });
 
   it('goes on after a restart where it was, and restarts do not use up the attempts', async () => {

@@ -27,11 +27,6 @@ export class HandClock implements Clock {
     return this.#alarms.length;
   }
 
-  /** Milliseconds until the next alarm; undefined when none is set. */
-  get nextInMs(): number | undefined {
-    return this.#alarms.length === 0 ? undefined : Math.min(...this.#alarms.map(({ at }) => at)) - this.#now;
-  }
-
   /** Goes `ms` ahead, ringing on the way, and lets what was woken do its work. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
