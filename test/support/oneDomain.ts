@@ -1,0 +1,173 @@
+/** One domain on a real SQLite file, a clock that tests move by hand, and the in-memory device. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { allowAll } from '../../src/aaa/allowAll.ts';
+import type { Decide } from '../../src/aaa/decide.ts';
+import { Broker } from '../../src/broker/broker.ts';
+import type { Devices, Peers, Store } from '../../src/broker/ports.ts';
+import type { Mutation } from '../../src/broker/usecases.ts';
+import { MemoryDevices } from '../../src/drivers/memory.ts';
+
+import { silentLog } from '../../src/kernel/log.ts';
+import { seededRandom } from '../../src/kernel/random.ts';
+import type { Principal } from '../../src/model/principal.ts';
+import { openStore } from '../../src/store/open.ts';
+import type { TopologyDocument } from '../../src/topology/document.ts';
+import { T0 } from './builders.ts';
+import { HandClock } from './handClock.ts';
+
+export const user: Principal = {
+  id: 'dev|user',
+  name: 'user',
+  roles: ['user'],
+  projects: ['lhc'],
+  assurance: 1,
+};
+export const stranger: Principal = {
+  id: 'dev|stranger',
+  name: 'stranger',
+  roles: ['user'],
+  projects: ['elsewhere'],
+  assurance: 1,
+};
+export const operator: Principal = {
+  id: 'dev|operator',
+  name: 'operator',
+  roles: ['operator', 'user'],
+  projects: ['lhc'],
+  assurance: 2,
+};
+
+/** Two switches with one 10G link, and three hosts of which two are on the same switch. */
+export const twoSwitches: TopologyDocument = {
+  domain: 'ams.example',
+  prefix: 'ams',
+  nodes: [{ id: 'sw1' }, { id: 'sw2' }],
+  ports: [
+    { id: 'ams:host1', node: 'sw1', kind: 'CLIENT', capacity_mbps: 10_000 },
+    { id: 'ams:host2', node: 'sw2', kind: 'CLIENT', capacity_mbps: 10_000 },
+    { id: 'ams:host3', node: 'sw1', kind: 'CLIENT', capacity_mbps: 10_000 },
+  ],
+  links: [
+    {
+      id: 'l1',
+      a: { node: 'sw1', port: 't1' },
+      z: { node: 'sw2', port: 't1' },
+      capacity_mbps: 10_000,
+      latency_ms: 1,
+    },
+  ],
+};
+
+export const labTopology = (): TopologyDocument => {
+  const text = readFileSync(new URL('../../examples/lab-ams.yaml', import.meta.url), 'utf8');
+  return parse(text) as TopologyDocument;
+};
+
+export const noPeers: Peers = { send: () => Promise.reject(new Error('there are no peers')) };
+
+export const call = (principal: Principal = user, over: Partial<Mutation<never>> = {}): Mutation<never> => ({
+  principal,
+  requestId: 'req_test',
+  validateOnly: false,
+  ...over,
+});
+
+interface Options {
+  readonly topology?: TopologyDocument;
+  readonly decide?: Decide;
+  readonly devices?: (clock: HandClock) => Devices;
+  readonly peers?: Peers;
+  readonly wrapStore?: (store: Store) => Store;
+}
+
+export class OneDomain {
+  readonly clock = new HandClock(T0);
+  readonly random = seededRandom(7);
+  readonly devices: Devices;
+  broker!: Broker;
+  store!: Store;
+  readonly #dir = mkdtempSync(join(tmpdir(), 'turnpike-'));
+  readonly #options: Options;
+  #terms = 0;
+
+  private constructor(options: Options) {
+    this.#options = options;
+    this.devices =
+      options.devices?.(this.clock) ?? new MemoryDevices({ clock: this.clock, random: this.random });
+  }
+
+  static async start(options: Options = {}): Promise<OneDomain> {
+    const world = new OneDomain(options);
+    await world.#boot();
+    return world;
+  }
+
+  async #boot(): Promise<void> {
+    const {
+      topology = twoSwitches,
+      decide = allowAll,
+      peers = noPeers,
+      wrapStore = (store) => store,
+    } = this.#options;
+    this.store = wrapStore(
+      await openStore(
+        { client: 'sqlite', file: join(this.#dir, 'turnpike.db') },
+        { clock: this.clock, log: silentLog },
+      ),
+    );
+    this.broker = new Broker({
+      domain: topology.domain,
+      holder: `test-${++this.#terms}`,
+      clock: this.clock,
+      random: this.random,
+      log: silentLog,
+      store: this.store,
+      devices: this.devices,
+      peers,
+      decide,
+      seedTopology: topology,
+    });
+    await this.broker.start();
+  }
+
+  /** Lets every answer of the store and the devices arrive, then time pass, a little at a time. */
+  async pass(seconds: number): Promise<void> {
+    const end = this.clock.now() + seconds * 1000;
+    await this.settle();
+    while (this.clock.now() < end) {
+      const step = Math.min(
+        end - this.clock.now(),
+        Math.max(1, this.clock.nextInMs ?? Number.POSITIVE_INFINITY),
+      );
+      await this.clock.advance(step);
+      await this.settle();
+    }
+  }
+
+  /** The store works on threads: real turns of the loop until the writer has nothing left and nothing comes after. */
+  async settle(): Promise<void> {
+    for (let quiet = 0; quiet < 4; ) {
+      const before = this.broker.stats().transactions;
+      await this.broker.term?.writer.drained();
+      await this.clock.advance(0);
+      quiet = this.broker.stats().transactions === before ? quiet + 1 : 0;
+    }
+  }
+
+  /** Ends the process's life as a stop does, and begins another on the same file. */
+  async restart(): Promise<void> {
+    await this.broker.stop();
+    await this.store.close();
+    await this.#boot();
+    await this.settle();
+  }
+
+  async end(): Promise<void> {
+    await this.broker.stop();
+    await this.store.close();
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+}
