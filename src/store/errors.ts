@@ -25,6 +25,7 @@ const sqliteKinds: Readonly<Record<string, Kind>> = {
 const postgresKinds: Readonly<Record<string, Kind>> = {
   '53100': 'FULL',
   '25006': 'READ_ONLY',
+  '42501': 'READ_ONLY',
   '22': 'CONFLICT',
   '23': 'CONFLICT',
   '55P03': 'IN_USE',
@@ -60,6 +61,7 @@ const textOf = (error: unknown, field: string): string | undefined => {
 export function kindOf(error: unknown): Kind {
   // Only a stored document can be ill-formed JSON here.
   if (error instanceof SyntaxError) return 'CORRUPT';
+  if (error instanceof StoreError) return error.kind;
   const code = textOf(error, 'code') ?? '';
   const known =
     sqliteKinds[code] ?? postgresKinds[code] ?? postgresKinds[code.slice(0, 2)] ?? fileKinds[code];
@@ -73,7 +75,7 @@ const isBug = (error: unknown): boolean =>
   textOf(error, 'code') === 'SQLITE_ERROR' ||
   textOf(error, 'code') === 'SQLITE_RANGE' ||
   textOf(error, 'code') === 'SQLITE_MISUSE' ||
-  (textOf(error, 'code') ?? '').startsWith('42');
+  /^42(?!501)/.test(textOf(error, 'code') ?? '');
 
 /** `where` names the database without its password. */
 export function storeError(error: unknown, where: string): unknown {

@@ -4,7 +4,8 @@
  */
 import type { LeaseAnswer } from '../broker/ports.ts';
 import type { Database } from './database.ts';
-import type { Session } from './session.ts';
+import { because, kindOf } from './errors.ts';
+import type { Row, Session } from './session.ts';
 
 /** `atOnce`: nobody else can have it, whatever the row says. */
 export async function acquire(
@@ -14,9 +15,12 @@ export async function acquire(
   atOnce: boolean,
 ): Promise<LeaseAnswer> {
   const now = db.now();
-  return db.write(async (session) => {
+  // Looking takes no lock: one who stands by does not get in the way of the leader's groups.
+  const seen = await look(db);
+  if (!atOnce && seen.holder !== null && seen.holder !== holder && seen.leftMs > 0) return notOurs(seen);
+  const epoch = await db.write(async (session) => {
     // Ours and not lapsed: the same epoch, a later end. Free or lapsed: ours from now on, with a higher epoch.
-    const taken = await session.all(
+    const [taken] = await session.all(
       `UPDATE lease SET
          epoch = CASE WHEN holder = ? AND expire_time > ${now.sql} AND ? = 0 THEN epoch ELSE epoch + 1 END,
          holder = ?,
@@ -24,45 +28,54 @@ export async function acquire(
        WHERE id = 1 AND (holder IS NULL OR holder = ? OR expire_time <= ${now.sql} OR ? = 1)
        RETURNING epoch`,
       [
-        holder,
-        ...now.values,
-        atOnce ? 1 : 0,
-        holder,
-        ...now.values,
-        ttlMs,
-        holder,
-        ...now.values,
-        atOnce ? 1 : 0,
+        ...[holder, ...now.values, atOnce ? 1 : 0, holder, ...now.values, ttlMs],
+        ...[holder, ...now.values, atOnce ? 1 : 0],
       ],
     );
-    const row = taken[0];
-    if (row !== undefined) return { held: true, epoch: row['epoch'] as number };
-    const [other] = await session.all(
-      `SELECT holder, expire_time - ${now.sql} AS left_ms FROM lease WHERE id = 1`,
-      now.values,
-    );
-    return {
-      held: false,
-      leader: (other?.['holder'] as string | null | undefined) ?? 'nobody',
-      expiresInMs: Math.max(0, Number(other?.['left_ms'] ?? 0)),
-    };
+    return taken?.['epoch'] as number | undefined;
   }, true);
+  return epoch === undefined ? notOurs(await look(db)) : { held: true, epoch };
 }
+
+interface Seen {
+  readonly holder: string | null;
+  readonly epoch: number;
+  readonly leftMs: number;
+}
+
+async function look(db: Database): Promise<Seen> {
+  const now = db.now();
+  const row: Row | undefined = await db
+    .readers<Row>('lease')
+    .where({ id: 1 })
+    .first('holder', 'epoch', db.readers.raw(`expire_time - ${now.sql} AS left_ms`, [...now.values]));
+  if (row === undefined) throw because('CORRUPT', db.where, 'the lease row is missing');
+  return {
+    holder: row['holder'] as string | null,
+    epoch: row['epoch'] as number,
+    leftMs: row['left_ms'] as number,
+  };
+}
+
+const notOurs = ({ holder, leftMs }: Seen): LeaseAnswer => ({
+  held: false,
+  leader: holder ?? 'nobody',
+  expiresInMs: Math.max(0, leftMs),
+});
 
 /** False when another instance has taken it. A lapse that nobody used is forgiven: the epoch still fences. */
 export async function renew(db: Database, holder: string, epoch: number, ttlMs: number): Promise<boolean> {
   const now = db.now();
-  const changed = await db.write(
-    (session) =>
-      session.run(`UPDATE lease SET expire_time = ${now.sql} + ? WHERE id = 1 AND holder = ? AND epoch = ?`, [
-        ...now.values,
-        ttlMs,
-        holder,
-        epoch,
-      ]),
-    true,
-  );
-  return changed === 1;
+  const text = `UPDATE lease SET expire_time = ${now.sql} + ? WHERE id = 1 AND holder = ? AND epoch = ?`;
+  try {
+    const values = [...now.values, ttlMs, holder, epoch];
+    return (await db.write((session) => session.run(text, values), false)) === 1;
+  } catch (error) {
+    // With one process the date is a formality: a full disk must neither end the lease nor eat the reserve.
+    if (!db.exclusive || kindOf(error) !== 'FULL') throw error;
+    const seen = await look(db);
+    return seen.holder === holder && seen.epoch === epoch;
+  }
 }
 
 export async function release(db: Database, holder: string, epoch: number): Promise<void> {
