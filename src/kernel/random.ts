@@ -10,11 +10,31 @@ export interface Random {
   int(below: number): number;
 }
 
+/** Bytes are drawn from the operating system this many at a time: a call for each id costs more than the id. */
+const POOL_BYTES = 8_192;
+
+let pool = new Uint8Array(0);
+let used = 0;
+
+function draw(length: number): Uint8Array {
+  if (length > POOL_BYTES) return randomBytes(length);
+  if (used + length > pool.length) {
+    // Not a Buffer, whose slice() would be a view and not a copy.
+    pool = new Uint8Array(randomBytes(POOL_BYTES));
+    used = 0;
+  }
+  // A copy, and the original wiped: no two callers ever hold the same bytes.
+  const bytes = pool.slice(used, used + length);
+  pool.fill(0, used, used + length);
+  used += length;
+  return bytes;
+}
+
 export const systemRandom: Random = {
-  bytes: (length) => randomBytes(length),
+  bytes: draw,
   int(below) {
     // 48 bits over any bound we use (< 2^24) leave a bias below 2^-24.
-    return randomBytes(6).readUIntBE(0, 6) % below;
+    return Buffer.from(draw(6)).readUIntBE(0, 6) % below;
   },
 };
 

@@ -197,13 +197,25 @@ function askedOf(ask: LabelAsk, offered: LabelRanges): LabelRanges | 'UNTAGGED' 
   );
 }
 
+const sets = new WeakMap<LabelRanges, LabelSet>();
+
+/** The same ranges come again with every request: their set is made once. */
+function setOf(ranges: LabelRanges): LabelSet {
+  let set = sets.get(ranges);
+  if (set === undefined) {
+    set = LabelSet.of(ranges);
+    sets.set(ranges, set);
+  }
+  return set;
+}
+
 /** The lowest label that every place allows and has free. */
 function commonLabel(
   places: readonly { readonly allowed: LabelRanges | 'UNTAGGED'; readonly taken: LabelSet }[],
 ): Label | undefined {
   const blocked = new LabelSet();
   for (const { allowed, taken } of places) {
-    const open = allowed === 'UNTAGGED' ? new LabelSet() : LabelSet.of(allowed);
+    const open = allowed === 'UNTAGGED' ? new LabelSet() : setOf(allowed);
     for (let w = 0; w < blocked.words.length; w++) {
       blocked.words[w] =
         (blocked.words[w] as number) | (taken.words[w] as number) | ~(open.words[w] as number);
