@@ -80,7 +80,7 @@ export class Performer {
     if (placement === undefined || segment === undefined) return this.#finish(record, undefined);
     if (this.#inTheWay(circuit, segment)) return { retryInMs: GATE_MS };
     const report = await this.#ask(() =>
-      this.#devices.light(segment, this.#context(record, circuit, placement)),
+      this.#devices.light(segment, this.#context(record, circuit, effect.version, placement)),
     );
     const { version } = effect;
     if (report.ok)
@@ -106,7 +106,7 @@ export class Performer {
     const segment = effect.segment ?? (placement === undefined ? undefined : localSegment(placement));
     if (segment === undefined) return this.#finish(record, undefined);
     const report = await this.#ask(() =>
-      this.#devices.dark(segment, this.#context(record, circuit, placement)),
+      this.#devices.dark(segment, this.#context(record, circuit, effect.version, placement)),
     );
     if (report.ok) {
       const tried = await this.#finish(record, {
@@ -239,10 +239,15 @@ export class Performer {
     return false;
   }
 
-  #context(record: EffectRecord, circuit: Circuit, placement: Placement | undefined): LightContext {
+  #context(
+    record: EffectRecord,
+    circuit: Circuit,
+    version: number,
+    placement: Placement | undefined,
+  ): LightContext {
     return {
       circuit: circuit.id,
-      version: placement?.version ?? circuit.version,
+      version,
       mbps: placement?.mbps ?? circuit.request.mbps,
       decisionId: record.decisionId,
       fence: this.#writer.epoch,

@@ -25,6 +25,7 @@ import {
   darkening,
   dataPlane,
   go,
+  handOver,
   ignore,
   inDomain,
   lighting,
@@ -595,7 +596,7 @@ function adopt(c: Circuit, placement: Placement, request: Circuit['request']): R
   if (!ownLight(c)) return next(c, { current: agreed, request, ...because('COMMITTED', 'changed as asked') });
   if (sameHops(old, agreed)) {
     const current = mapSegments(agreed, (s) => (s.local ? { ...s, light: 'LIGHTING' } : s));
-    return next(c, { current, request }, [{ type: 'device.light', version: agreed.version }]);
+    return next(c, { current, request }, handOver(old, agreed));
   }
   const pending: Pending = { phase: 'LIGHTING', placement: mapSegments(agreed, lighting), request };
   return next(c, { pending }, [{ type: 'device.light', version: agreed.version }]);

@@ -28,6 +28,7 @@ import {
   darken,
   dataPlane,
   go,
+  handOver,
   ignore,
   inDomain,
   lighting,
@@ -542,9 +543,7 @@ function quenchWhatIsOver(c: Circuit, at: InstantMs): [Circuit, Effect[]] {
     if (!over.some((o) => o.version === p.version)) return p;
     const heir = inForce(c).find((o) => o.version !== p.version && shines(o) && sameHops(o, p));
     effects.push(
-      heir === undefined
-        ? { type: 'device.dark', version: p.version }
-        : { type: 'device.light', version: heir.version },
+      ...(heir === undefined ? [{ type: 'device.dark', version: p.version } as const] : handOver(p, heir)),
     );
     return mapSegments(p, (s) => ({ ...s, light: heir === undefined ? 'DARKENING' : 'DARK' }));
   };
@@ -586,9 +585,7 @@ function promote(c: Circuit, placement: Placement, at: InstantMs): Result {
   if (sameHops(old, placement)) {
     const same = mapSegments(placement, (s) => ({ ...s, light: 'LIGHTING' }));
     if (contains(placement.window, at))
-      return next(c, { current: same, pending: undefined }, [
-        { type: 'device.light', version: placement.version },
-      ]);
+      return next(c, { current: same, pending: undefined }, handOver(old, placement));
   }
   const pending: Pending = {
     phase: 'RETIRING',
@@ -602,9 +599,7 @@ function retire(c: Circuit, current: Placement, pending: Pending | undefined, at
   if (pending === undefined || isDark(pending.placement)) return next(c, { pending: undefined });
   if (sameHops(current, pending.placement) && mayShine(c) && contains(current.window, at)) {
     const back = mapSegments(current, (s) => ({ ...s, light: 'LIGHTING' }));
-    return next(c, { current: back, pending: undefined }, [
-      { type: 'device.light', version: current.version },
-    ]);
+    return next(c, { current: back, pending: undefined }, handOver(pending.placement, current));
   }
   const placement = mapSegments(pending.placement, (s) => ({ ...s, light: 'DARKENING' }));
   return next(c, { pending: { phase: 'RETIRING', placement } }, [

@@ -105,6 +105,18 @@ export function sameHops(a: Placement, b: Placement): boolean {
   );
 }
 
+/**
+ * One version takes another's place on the same cross-connects: it is lit beside it, then the old one lets
+ * go. Devices count versions, so that the light itself is never interrupted and nothing is left behind.
+ */
+export function handOver(from: Placement, to: Placement): Effect[] {
+  const segment = localSegment(from);
+  return [
+    { type: 'device.light', version: to.version },
+    { type: 'device.dark', version: from.version, ...(segment === undefined ? {} : { segment }) },
+  ];
+}
+
 /** Marks every light of the circuit as going out and asks the devices for it. */
 export function quench(c: Circuit): { readonly circuit: Circuit; readonly effects: Effect[] } {
   const effects: Effect[] = [];

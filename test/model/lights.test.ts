@@ -19,23 +19,29 @@ const versionOf = (c: Circuit, version: number): Placement | undefined =>
 
 const hopsOf = (p: Placement): string[] => (localSegment(p)?.hops ?? []).map((hop) => JSON.stringify(hop));
 
-/** Cross-connects by hop, each with the version that it was set for. */
+/** Cross-connects by hop, each with the versions that want it, as a real element's driver counts them. */
 class Switch {
-  readonly on = new Map<string, number>();
+  readonly on = new Map<string, Set<number>>();
 
   carryOut(effects: readonly Effect[], c: Circuit): void {
     for (const effect of effects) {
       if (effect.type !== 'device.light' && effect.type !== 'device.dark') continue;
+      const carried = effect.type === 'device.dark' ? effect.segment?.hops : undefined;
       const placement = versionOf(c, effect.version);
-      expect(placement, `${effect.type} of version ${effect.version}, which nobody knows`).toBeDefined();
-      for (const hop of hopsOf(placement as Placement)) {
-        if (effect.type === 'device.light') this.on.set(hop, effect.version);
-        else if (this.on.get(hop) === effect.version) this.on.delete(hop);
+      if (carried === undefined)
+        expect(placement, `${effect.type} of version ${effect.version}, which nobody knows`).toBeDefined();
+      const hops = carried?.map((hop) => JSON.stringify(hop)) ?? hopsOf(placement as Placement);
+      for (const hop of hops) {
+        const versions = this.on.get(hop) ?? new Set();
+        if (effect.type === 'device.light') versions.add(effect.version);
+        else versions.delete(effect.version);
+        if (versions.size > 0) this.on.set(hop, versions);
+        else this.on.delete(hop);
       }
     }
   }
   lit(p: Placement): boolean {
-    return hopsOf(p).every((hop) => this.on.get(hop) === p.version);
+    return hopsOf(p).every((hop) => this.on.get(hop)?.has(p.version) === true);
   }
   /** A report that could really come now. */
   says(c: Circuit, e: CircuitEvent): boolean {
@@ -80,8 +86,9 @@ describe.each(roles)('what a %s asks of its devices', (role) => {
 
   it('never shines outside a window', () => {
     follow((devices, c, at) => {
-      for (const [hop, version] of devices.on) {
-        expect(versionOf(c, version), `${hop} shines for version ${version}, which is gone`).toBeDefined();
+      for (const [hop, versions] of devices.on) {
+        for (const version of versions)
+          expect(versionOf(c, version), `${hop} shines for version ${version}, which is gone`).toBeDefined();
         // Either of two versions on one road may be the reason.
         const reasons = placements(c).filter((p) => hopsOf(p).includes(hop));
         expect(
