@@ -109,6 +109,27 @@ export const pageToWire = <T, W>(
   ...(page.next === undefined ? {} : { next_page_token: page.next }),
 });
 
+/** A page of a list that is small enough to be at hand whole; the token is the last key of the page before. */
+export function pageInMemory<T>(
+  all: readonly T[],
+  keyOf: (item: T) => string,
+  query: { readonly page_size?: number; readonly page_token?: string },
+): { items: T[]; next_page_token?: string } {
+  const { limit, after } = readPage(query);
+  const last = after === undefined ? undefined : Buffer.from(after, 'base64url').toString('utf8');
+  const rest = [...all]
+    .sort((x, y) => (keyOf(x) < keyOf(y) ? -1 : 1))
+    .filter((item) => last === undefined || keyOf(item) > last);
+  const items = rest.slice(0, limit);
+  const end = items.at(-1);
+  return {
+    items,
+    ...(end === undefined || rest.length <= limit
+      ? {}
+      : { next_page_token: Buffer.from(keyOf(end), 'utf8').toString('base64url') }),
+  };
+}
+
 /** Of every mutation. */
 export const ValidateOnly = {
   validate_only: Type.Optional(

@@ -1,0 +1,56 @@
+/**
+ * Writes what is generated and committed: the OpenAPI document from the routes, the lifecycle's tables and
+ * diagrams from its matrices. A test compares what is committed with what this would write.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildApp } from '../src/api/app.ts';
+import type { UseCases } from '../src/broker/usecases.ts';
+import { instant } from '../src/kernel/clock.ts';
+import { silentLog } from '../src/kernel/log.ts';
+import { seededRandom } from '../src/kernel/random.ts';
+import { lifecycleMarkdown } from './lifecycle.ts';
+
+const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
+
+/** The public document. Registering routes calls nothing of the broker, and this one would say so. */
+export async function openapiJson(): Promise<string> {
+  const broker = new Proxy({} as UseCases, {
+    get(_target, name) {
+      throw new Error(`building the routes asked the broker for ${String(name)}`);
+    },
+  });
+  const app = await buildApp({
+    broker,
+    domain: 'example',
+    version: '0',
+    authenticate: () => {
+      throw new Error('nobody calls');
+    },
+    log: silentLog,
+    clock: { now: () => instant(0), alarm: () => () => {} },
+    random: seededRandom(1),
+    docs: false,
+  });
+  await app.ready();
+  const document = app.swagger();
+  await app.close();
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+/** Paths below the project's root, and what belongs there. */
+export async function generated(): Promise<ReadonlyMap<string, string>> {
+  return new Map([
+    ['openapi/turnpike.json', await openapiJson()],
+    ['docs/LIFECYCLE.md', lifecycleMarkdown()],
+  ]);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const [file, text] of await generated()) {
+    await mkdir(path.dirname(path.join(ROOT, file)), { recursive: true });
+    await writeFile(path.join(ROOT, file), text);
+    console.error(`wrote ${file}`);
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * The public API of one domain: every resource on one server, the OpenAPI document made from their routes,
+ * and the pages that show it. Building it opens nothing; the caller listens, and tests inject.
+ */
+import swaggerUi from '@fastify/swagger-ui';
+import type { UseCases } from '../broker/usecases.ts';
+import { type Authenticate, buildServer, type HttpServer, type ServerLimits } from '../http/server.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Log } from '../kernel/log.ts';
+import type { Random } from '../kernel/random.ts';
+import { resources } from './resources/index.ts';
+import { AlternativeSchema, BottleneckSchema, FieldErrorSchema, ProblemSchema } from './wire/common.ts';
+
+export interface AppOptions {
+  readonly broker: UseCases;
+  readonly domain: string;
+  readonly version: string;
+  readonly authenticate: Authenticate;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly limits?: ServerLimits;
+  readonly logRequests?: 'all' | 'failed';
+  /** Webhooks may reach private addresses; for labs. */
+  readonly allowPrivateWebhooks?: boolean;
+  /** The pages at /docs; on unless said otherwise. They cost some start-up time. */
+  readonly docs?: boolean;
+}
+
+const TAGS = [
+  { name: 'circuits', description: 'Ask for, change and end circuits' },
+  { name: 'circuit sets', description: 'Several circuits, all or none' },
+  { name: 'series', description: 'Circuits that repeat' },
+  { name: 'events', description: 'One log, as a list and as a stream' },
+  { name: 'webhooks', description: 'Be called when something happens' },
+  { name: 'decisions', description: 'What the policy said, and why' },
+  { name: 'network', description: 'Topology, ports, links, domains' },
+  { name: 'devices', description: 'Elements and their cross-connects; for operators' },
+  { name: 'identity', description: 'Who is calling' },
+  { name: 'system', description: 'Health, figures, version' },
+];
+
+/** Of the contract, not of the program: /version tells that. */
+const API_VERSION = '1.0.0';
+
+const PAGE_TYPES = ['text/html', 'text/css', 'application/javascript', 'application/json', 'image/png'];
+
+export async function buildApp(options: AppOptions): Promise<HttpServer> {
+  const { broker, clock, log, domain, version, random, authenticate } = options;
+  const app = await buildServer({
+    log,
+    clock,
+    random,
+    authenticate,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.logRequests === undefined ? {} : { logRequests: options.logRequests }),
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Turnpike',
+        version: API_VERSION,
+        summary: 'A service-plane broker for cut-through circuits',
+        description:
+          'Names are snake_case, what is absent is left out and never null. Times are RFC 3339 with an offset and whole seconds, durations integer seconds, rates integer Mb/s reserved in both directions. Errors are problem documents (RFC 9457) with a stable `code`.',
+      },
+      servers: [{ url: '/', description: 'This broker' }],
+      tags: TAGS,
+      security: [{ bearer: [] }],
+      components: {
+        securitySchemes: {
+          bearer: {
+            type: 'http',
+            scheme: 'bearer',
+            bearerFormat: 'JWT',
+            description: 'A JWT of an issuer that the operator configured',
+          },
+        },
+      },
+    },
+  });
+  for (const schema of [FieldErrorSchema, BottleneckSchema, AlternativeSchema, ProblemSchema]) {
+    app.addSchema(schema);
+  }
+  const ports = {
+    broker,
+    clock,
+    log,
+    domain,
+    version,
+    allowPrivateWebhooks: options.allowPrivateWebhooks ?? false,
+  };
+  for (const register of resources) register(app, ports);
+  await serveDocument(app, options.docs ?? true);
+  return app;
+}
+
+async function serveDocument(app: HttpServer, pages: boolean): Promise<void> {
+  let text: string | undefined;
+  app.get(
+    '/openapi.json',
+    { config: { authorisation: 'public' }, schema: { hide: true } },
+    (_request, reply) => {
+      text ??= JSON.stringify(app.swagger());
+      return reply.type('application/json; charset=utf-8').send(text);
+    },
+  );
+  if (!pages) return;
+  await app.register((scope, _options, done) => {
+    // The plugin's own routes declare nothing; what they show is public.
+    scope.addHook('onRoute', (route) => {
+      route.config = { ...route.config, authorisation: 'public', produces: PAGE_TYPES };
+    });
+    scope.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+    done();
+  });
+}

@@ -1,0 +1,184 @@
+/**
+ * What lies below one circuit and is only read: its events, the decisions about it, its segments, what it has
+ * used of the network, and the cross-connects that it needs from our devices.
+ */
+import { Type } from 'typebox';
+import { ref } from '../../http/schema.ts';
+import type { HttpServer } from '../../http/server.ts';
+import { type InstantMs, instant, NEVER } from '../../kernel/clock.ts';
+import { eventId } from '../../kernel/ids.ts';
+import { type Circuit, isFinal, localSegment, type Placement } from '../../model/circuit.ts';
+import { cloudEvent } from '../../model/cloudevent.ts';
+import { secondsBetween } from '../../model/window.ts';
+import { answer, refusals } from '../answers.ts';
+import type { ApiPorts } from '../resource.ts';
+import { SegmentSchema, writeSegment } from '../wire/circuit.ts';
+import { IdParams, listOf, NoQuery, pageQuery, pageToWire, readId, readPage } from '../wire/common.ts';
+import { DecisionSchema, writeDecision } from '../wire/decision.ts';
+import { EventSchema, readEventSeq } from '../wire/event.ts';
+import { CrossConnectSchema, writeCrossConnect } from '../wire/topology.ts';
+
+const tags = ['circuits'];
+const PageQuery = Type.Object(pageQuery, { additionalProperties: false });
+
+const Mbit = (description: string) => Type.Integer({ minimum: 0, description });
+const UsageSchema = Type.Object(
+  {
+    circuit_id: Type.String(),
+    bandwidth_mbps: Type.Integer(),
+    booked_s: Type.Optional(Type.Integer({ description: 'Length of the slot; absent when it has no end' })),
+    booked_mbit: Type.Optional(Mbit('Length times rate')),
+    reserved_s: Type.Integer({ description: 'How much of the slot has passed' }),
+    reserved_mbit: Mbit('That, times the rate: what was kept from others'),
+    active_s: Type.Integer({ description: 'How long it carried light' }),
+  },
+  { $id: 'Usage', description: 'Reserved time times bandwidth, of the present placement' },
+);
+
+export function circuitParts(app: HttpServer, { broker, clock, domain }: ApiPorts): void {
+  app.addSchema(UsageSchema);
+  const config = { authorisation: 'visible' } as const;
+  const params = IdParams;
+
+  app.get(
+    '/v1/circuits/:id/events',
+    {
+      config,
+      schema: {
+        operationId: 'listCircuitEvents',
+        summary: 'What happened to a circuit, oldest first',
+        tags,
+        params,
+        querystring: PageQuery,
+        response: {
+          200: answer('A page of CloudEvents', listOf(EventSchema)),
+          ...refusals('INVALID_REQUEST', 'NOT_FOUND'),
+        },
+      },
+    },
+    async (request) => {
+      const circuitId = readId('cir', request.params.id);
+      const { limit, after } = readPage(request.query);
+      const afterSeq = after === undefined ? 0 : readEventSeq(after, 'page_token');
+      // The events of a circuit that is not the asker's to see must not tell that it exists.
+      await broker.circuit(request.principal, circuitId);
+      // One more than the page holds shows whether there is another page.
+      const found = await broker.events(request.principal, { circuitId, afterSeq, limit: limit + 1 });
+      const items = found.slice(0, limit);
+      const last = items.at(-1);
+      return {
+        items: items.map((event) => cloudEvent(event, domain)),
+        ...(found.length > limit && last !== undefined ? { next_page_token: eventId(last.seq) } : {}),
+      };
+    },
+  );
+
+  app.get(
+    '/v1/circuits/:id/decisions',
+    {
+      config,
+      schema: {
+        operationId: 'listCircuitDecisions',
+        summary: 'The policy decisions about a circuit',
+        tags,
+        params,
+        querystring: PageQuery,
+        response: {
+          200: answer('A page', listOf(DecisionSchema)),
+          ...refusals('INVALID_REQUEST', 'NOT_FOUND'),
+        },
+      },
+    },
+    async (request) => {
+      const circuitId = readId('cir', request.params.id);
+      await broker.circuit(request.principal, circuitId);
+      const page = await broker.decisions(request.principal, { circuitId, ...readPage(request.query) });
+      return pageToWire(page, writeDecision);
+    },
+  );
+
+  app.get(
+    '/v1/circuits/:id/segments',
+    {
+      config,
+      schema: {
+        operationId: 'listCircuitSegments',
+        summary: 'The parts of a circuit, one per domain',
+        tags,
+        params,
+        querystring: NoQuery,
+        response: { 200: answer('All of them', listOf(SegmentSchema)), ...refusals('NOT_FOUND') },
+      },
+    },
+    async (request) => {
+      const circuit = await broker.circuit(request.principal, readId('cir', request.params.id));
+      return { items: (circuit.current ?? circuit.pending?.placement)?.segments.map(writeSegment) ?? [] };
+    },
+  );
+
+  app.get(
+    '/v1/circuits/:id/usage',
+    {
+      config,
+      schema: {
+        operationId: 'getCircuitUsage',
+        summary: 'What a circuit has used of the network',
+        tags,
+        params,
+        querystring: NoQuery,
+        response: { 200: answer('So far', ref(UsageSchema)), ...refusals('NOT_FOUND') },
+      },
+    },
+    async (request) =>
+      usageOf(await broker.circuit(request.principal, readId('cir', request.params.id)), clock.now()),
+  );
+
+  app.get(
+    '/v1/circuits/:id/device-plan',
+    {
+      config,
+      schema: {
+        operationId: 'getDevicePlan',
+        summary: 'The cross-connects that a circuit needs from our devices',
+        tags,
+        params,
+        querystring: NoQuery,
+        response: {
+          200: answer('In the order of the path, the present placement first', listOf(CrossConnectSchema)),
+          ...refusals('NOT_FOUND'),
+        },
+      },
+    },
+    async (request) => {
+      const circuit = await broker.circuit(request.principal, readId('cir', request.params.id));
+      return { items: [circuit.current, circuit.pending?.placement].flatMap((p) => planOf(circuit, p)) };
+    },
+  );
+}
+
+const planOf = (circuit: Circuit, placement: Placement | undefined) =>
+  placement === undefined
+    ? []
+    : (localSegment(placement)?.hops ?? []).map((hop) =>
+        writeCrossConnect({ ...hop, owner: { circuit: circuit.id, version: placement.version } }),
+      );
+
+/** From the slot's start to now, or to when the circuit gave it up. */
+function usageOf(circuit: Circuit, now: InstantMs) {
+  const placement = circuit.current;
+  const { start, end } = placement?.window ?? { start: now, end: now };
+  const mbps = placement?.mbps ?? 0;
+  const gaveUp = isFinal(circuit.state) ? (circuit.actualEnd ?? circuit.updateTime) : NEVER;
+  const until = instant(Math.max(start, Math.min(now, end, gaveUp)));
+  const reserved = secondsBetween(start, until);
+  const booked = end >= NEVER ? undefined : secondsBetween(start, end);
+  const lit = circuit.actualStart;
+  return {
+    circuit_id: circuit.id,
+    bandwidth_mbps: mbps,
+    ...(booked === undefined ? {} : { booked_s: booked, booked_mbit: booked * mbps }),
+    reserved_s: reserved,
+    reserved_mbit: reserved * mbps,
+    active_s: lit === undefined ? 0 : Math.max(0, secondsBetween(lit, circuit.actualEnd ?? now)),
+  };
+}

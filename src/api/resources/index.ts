@@ -1,0 +1,28 @@
+/** Every resource of the API. A new one is added here, and the document, the lists and the tests follow. */
+import type { Resource } from '../resource.ts';
+import { circuitParts } from './circuitParts.ts';
+import { circuitSets } from './circuitSets.ts';
+import { circuits } from './circuits.ts';
+import { decisions } from './decisions.ts';
+import { devices } from './devices.ts';
+import { events } from './events.ts';
+import { series } from './series.ts';
+import { system } from './system.ts';
+import { topology } from './topology.ts';
+import { webhooks } from './webhooks.ts';
+import { whoami } from './whoami.ts';
+
+export const resources: readonly Resource[] = [
+  // First, because it measures the routes that come after it.
+  system,
+  circuits,
+  circuitParts,
+  circuitSets,
+  series,
+  events,
+  webhooks,
+  decisions,
+  topology,
+  devices,
+  whoami,
+];

@@ -1,0 +1,273 @@
+/**
+ * The network: the topology document as a whole, and its ports, links and domains one by one. They are views
+ * of the version that runs now, small enough to be paged in memory.
+ */
+import { type Static, Type } from 'typebox';
+import type { TopologyImpact } from '../../broker/usecases.ts';
+import { ref } from '../../http/schema.ts';
+import type { HttpServer } from '../../http/server.ts';
+import { instant } from '../../kernel/clock.ts';
+import { BrokerError } from '../../kernel/errors.ts';
+import { answer, BODIES, CHANGES, nothingNew, refusals, resource } from '../answers.ts';
+import { callOf, type Rendered, sendMutated, sendRead } from '../mutation.ts';
+import type { ApiPorts } from '../resource.ts';
+import {
+  IdParams,
+  invalid,
+  LONGEST_S,
+  listOf,
+  MutationQuery,
+  NoQuery,
+  pageInMemory,
+  pageQuery,
+  readIfMatch,
+  readTime,
+  Time,
+} from '../wire/common.ts';
+import { IfMatchHeader } from '../wire/headers.ts';
+import {
+  CalendarSchema,
+  DomainName,
+  DomainSchema,
+  ImpactSchema,
+  LinkSchema,
+  PortViewSchema,
+  readTopology,
+  TopologySchema,
+  topologySchemas,
+  writeCalendar,
+  writePort,
+} from '../wire/topology.ts';
+
+const tags = ['network'];
+const visible = { authorisation: 'visible' } as const;
+const PageQuery = Type.Object(pageQuery, { additionalProperties: false });
+/** What a calendar shows when nothing is said. */
+const DEFAULT_SPAN_S = 86_400;
+
+const missing = (what: string, id: string): BrokerError =>
+  new BrokerError('NOT_FOUND', `there is no ${what} ${id.slice(0, 128)}`);
+
+const renderImpact = (impact: TopologyImpact): Rendered => ({
+  status: 200,
+  body: {
+    version: impact.version,
+    broken: impact.broken.map(({ circuitId, detail }) => ({ circuit_id: circuitId, detail })),
+  } satisfies Static<typeof ImpactSchema>,
+  revision: impact.version,
+});
+
+export function topology(app: HttpServer, ports: ApiPorts): void {
+  for (const schema of topologySchemas) app.addSchema(schema);
+  document(app, ports);
+  portRoutes(app, ports);
+  linkRoutes(app, ports);
+  domainRoutes(app, ports);
+}
+
+function document(app: HttpServer, { broker }: ApiPorts): void {
+  app.get(
+    '/v1/topology',
+    {
+      config: visible,
+      schema: {
+        operationId: 'getTopology',
+        summary: 'Read the topology',
+        tags,
+        querystring: Type.Object(
+          {
+            format: Type.Optional(
+              Type.Enum(['json', 'graphology', 'geojson', 'nml', 'dot'], { default: 'json' }),
+            ),
+          },
+          { additionalProperties: false },
+        ),
+        response: {
+          200: resource('The document that PUT takes', ref(TopologySchema)),
+          ...nothingNew,
+          ...refusals('INVALID_REQUEST', 'NOT_SUPPORTED'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { format = 'json' } = request.query;
+      if (format !== 'json') {
+        throw new BrokerError('NOT_SUPPORTED', `the format ${format} is not offered by this broker`);
+      }
+      const running = broker.topology();
+      return sendRead(request, reply, running.version, running.document);
+    },
+  );
+
+  app.put(
+    '/v1/topology',
+    {
+      config: { authorisation: 'operator' },
+      schema: {
+        operationId: 'putTopology',
+        summary: 'Replace the topology',
+        description: 'With validate_only it says which bookings would break, and changes nothing.',
+        tags,
+        querystring: MutationQuery,
+        headers: IfMatchHeader,
+        body: ref(TopologySchema),
+        response: {
+          200: resource('What it means for the bookings', ref(ImpactSchema)),
+          ...refusals(...CHANGES, ...BODIES),
+        },
+      },
+    },
+    async (request, reply) => {
+      const revision = readIfMatch(request.headers['if-match']);
+      const put = await broker.putTopology(
+        callOf(request, renderImpact),
+        readTopology(request.body),
+        revision,
+      );
+      return sendMutated(request, reply, put, renderImpact);
+    },
+  );
+}
+
+function portRoutes(app: HttpServer, { broker }: ApiPorts): void {
+  app.get(
+    '/v1/ports',
+    {
+      config: visible,
+      schema: {
+        operationId: 'listPorts',
+        summary: 'List our ports and those that peers advertise',
+        tags,
+        querystring: Type.Object(
+          { ...pageQuery, domain: Type.Optional(DomainName) },
+          { additionalProperties: false },
+        ),
+        response: { 200: answer('A page', listOf(PortViewSchema)), ...refusals('INVALID_REQUEST') },
+      },
+    },
+    async (request) =>
+      pageInMemory(broker.ports(request.query.domain).map(writePort), (port) => port.id, request.query),
+  );
+
+  app.get(
+    '/v1/ports/:id',
+    {
+      config: visible,
+      schema: {
+        operationId: 'getPort',
+        summary: 'Read a port',
+        tags,
+        params: IdParams,
+        querystring: NoQuery,
+        response: { 200: answer('The port', ref(PortViewSchema)), ...refusals('NOT_FOUND') },
+      },
+    },
+    async (request) => {
+      const port = broker.ports().find(({ id }) => id === request.params.id);
+      if (port === undefined) throw missing('port', request.params.id);
+      return writePort(port);
+    },
+  );
+}
+
+function linkRoutes(app: HttpServer, { broker, clock }: ApiPorts): void {
+  const linkOf = (id: string) => {
+    const link = broker.topology().document.links.find((one) => one.id === id);
+    if (link === undefined) throw missing('link', id);
+    return link;
+  };
+
+  app.get(
+    '/v1/links',
+    {
+      config: visible,
+      schema: {
+        operationId: 'listLinks',
+        summary: 'List the links',
+        tags,
+        querystring: PageQuery,
+        response: { 200: answer('A page', listOf(LinkSchema)), ...refusals('INVALID_REQUEST') },
+      },
+    },
+    async (request) => pageInMemory(broker.topology().document.links, (link) => link.id, request.query),
+  );
+
+  app.get(
+    '/v1/links/:id',
+    {
+      config: visible,
+      schema: {
+        operationId: 'getLink',
+        summary: 'Read a link',
+        tags,
+        params: IdParams,
+        querystring: NoQuery,
+        response: { 200: answer('The link', ref(LinkSchema)), ...refusals('NOT_FOUND') },
+      },
+    },
+    async (request) => linkOf(request.params.id),
+  );
+
+  app.get(
+    '/v1/links/:id/calendar',
+    {
+      config: visible,
+      schema: {
+        operationId: 'getLinkCalendar',
+        summary: 'What is claimed of a link over time',
+        tags,
+        params: IdParams,
+        querystring: Type.Object(
+          {
+            from: Type.Optional(Type.String({ ...Time, description: 'Now, when absent' })),
+            to: Type.Optional(Type.String({ ...Time, description: 'A day later, when absent' })),
+          },
+          { additionalProperties: false },
+        ),
+        response: {
+          200: answer('Its steps', ref(CalendarSchema)),
+          ...refusals('INVALID_REQUEST', 'NOT_FOUND'),
+        },
+      },
+    },
+    async (request) => {
+      const link = linkOf(request.params.id);
+      const { query } = request;
+      const from = query.from === undefined ? clock.now() : readTime(query.from, 'from');
+      const to = query.to === undefined ? instant(from + DEFAULT_SPAN_S * 1000) : readTime(query.to, 'to');
+      if (to <= from) throw invalid('to', 'must lie after from');
+      if (to - from > LONGEST_S * 1000) throw invalid('to', 'is more than ten years after from');
+      return writeCalendar(link, from, to, broker.linkCalendar(link.id, from, to) ?? []);
+    },
+  );
+}
+
+function domainRoutes(app: HttpServer, { broker }: ApiPorts): void {
+  app.get(
+    '/v1/domains',
+    {
+      config: visible,
+      schema: {
+        operationId: 'listDomains',
+        summary: 'List our own domain and its neighbours',
+        tags,
+        querystring: PageQuery,
+        response: { 200: answer('A page', listOf(DomainSchema)), ...refusals('INVALID_REQUEST') },
+      },
+    },
+    async (request) => {
+      const { domain, prefix, ports, neighbours = [] } = broker.topology().document;
+      const all: Static<typeof DomainSchema>[] = [
+        { name: domain, prefix, role: 'OWN', ports: ports.length },
+        ...neighbours.map((n) => ({
+          name: n.domain,
+          prefix: n.prefix,
+          role: 'NEIGHBOUR' as const,
+          ...(n.api === undefined ? {} : { api: n.api }),
+          ports: n.ports.length,
+        })),
+      ];
+      return pageInMemory(all, (one) => one.name, request.query);
+    },
+  );
+}

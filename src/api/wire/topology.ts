@@ -1,0 +1,222 @@
+/**
+ * The network as it is written and served: the topology document, and the views of ports, links, domains,
+ * devices and cross-connects. The document's own words are those of the API already, so it has a schema and
+ * no mapping.
+ */
+import { type Static, Type } from 'typebox';
+import type { ObservedConnect } from '../../broker/ports.ts';
+import type { CalendarStep, PortView } from '../../broker/usecases.ts';
+import { ref } from '../../http/schema.ts';
+import { type InstantMs, rfc3339 } from '../../kernel/clock.ts';
+import { UNTAGGED } from '../../model/label.ts';
+import { PREFIX_PATTERN } from '../../model/port.ts';
+import type { LinkDocument, TopologyDocument } from '../../topology/document.ts';
+import { Time } from './common.ts';
+import { Mbps, PortSchema } from './request.ts';
+
+const strict = { additionalProperties: false } as const;
+const Name = Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\u0000-\\u001f\\u007f]+$' });
+export const DomainName = Type.String({ minLength: 1, maxLength: 253, pattern: '^[a-z0-9.-]+$' });
+const Prefix = Type.String({ pattern: PREFIX_PATTERN });
+const Vlans = Type.String({
+  pattern: '^[0-9,-]+$',
+  maxLength: 1024,
+  description: 'Ranges, as "2-99,200-4094"',
+});
+const Mtu = Type.Integer({ minimum: 68, maximum: 65_535 });
+
+const NodeSchema = Type.Object(
+  {
+    id: Name,
+    site: Type.Optional(Name),
+    latitude: Type.Optional(Type.Number({ minimum: -90, maximum: 90 })),
+    longitude: Type.Optional(Type.Number({ minimum: -180, maximum: 180 })),
+    device: Type.Optional(
+      Type.String({ ...Name, description: 'The element; the id of the node when absent' }),
+    ),
+    swaps_labels: Type.Optional(Type.Boolean({ default: true })),
+  },
+  { $id: 'TopologyNode', ...strict },
+);
+const TopologyPortSchema = Type.Object(
+  {
+    id: PortSchema,
+    node: Name,
+    kind: Type.Enum(['CLIENT', 'BORDER']),
+    capacity_mbps: Mbps,
+    vlans: Type.Optional(Vlans),
+    mtu: Type.Optional(Mtu),
+    device_port: Type.Optional(Name),
+    remote: Type.Optional(Type.Object({ domain: DomainName, port: PortSchema }, strict)),
+  },
+  { $id: 'TopologyPort', ...strict },
+);
+const LinkEnd = Type.Object({ node: Name, port: Name }, strict);
+export const LinkSchema = Type.Object(
+  {
+    id: Name,
+    a: LinkEnd,
+    z: LinkEnd,
+    capacity_mbps: Mbps,
+    latency_ms: Type.Optional(Type.Number({ minimum: 0, maximum: 1_000_000 })),
+    cost: Type.Optional(Type.Number({ minimum: 0, maximum: 1_000_000_000 })),
+    mtu: Type.Optional(Mtu),
+    vlans: Type.Optional(Vlans),
+    srlgs: Type.Optional(Type.Array(Name, { maxItems: 256, description: 'What fails together' })),
+    admin_state: Type.Optional(Type.Enum(['UP', 'DOWN'], { default: 'UP' })),
+  },
+  { $id: 'Link', ...strict },
+);
+const NeighbourSchema = Type.Object(
+  {
+    domain: DomainName,
+    prefix: Prefix,
+    api: Type.Optional(Type.String({ format: 'uri', maxLength: 2048 })),
+    ports: Type.Array(
+      Type.Object(
+        { id: PortSchema, capacity_mbps: Mbps, vlans: Type.Optional(Vlans), mtu: Type.Optional(Mtu) },
+        strict,
+      ),
+      { maxItems: 20_000 },
+    ),
+  },
+  { $id: 'TopologyNeighbour', ...strict },
+);
+export const TopologySchema = Type.Object(
+  {
+    domain: DomainName,
+    prefix: Prefix,
+    nodes: Type.Array(ref(NodeSchema), { maxItems: 20_000 }),
+    ports: Type.Array(ref(TopologyPortSchema), { maxItems: 20_000 }),
+    links: Type.Array(ref(LinkSchema), { maxItems: 20_000 }),
+    neighbours: Type.Optional(Type.Array(ref(NeighbourSchema), { maxItems: 1_000 })),
+  },
+  { $id: 'Topology', ...strict },
+);
+
+/** The schema allows exactly what the document's type says: a domain's YAML and PUT come in through here. */
+export const readTopology = (wire: Static<typeof TopologySchema>): TopologyDocument =>
+  wire as TopologyDocument;
+
+export const ImpactSchema = Type.Object(
+  {
+    version: Type.Integer({ description: 'Of the topology after the change; its ETag' }),
+    broken: Type.Array(Type.Object({ circuit_id: Type.String(), detail: Type.String() }), {
+      description: 'Circuits that lose their road or their room',
+    }),
+  },
+  { $id: 'TopologyImpact' },
+);
+
+export const PortViewSchema = Type.Object(
+  {
+    id: PortSchema,
+    domain: Type.String(),
+    capacity_mbps: Type.Integer({ description: 'Shared by all circuits on it' }),
+    vlans: Type.String(),
+    mtu: Type.Optional(Type.Integer()),
+    kind: Type.Enum(['CLIENT', 'BORDER']),
+    node: Type.Optional(Type.String()),
+  },
+  { $id: 'Port' },
+);
+export const writePort = (p: PortView): Static<typeof PortViewSchema> => ({
+  id: p.id,
+  domain: p.domain,
+  capacity_mbps: p.capacityMbps,
+  vlans: p.vlans,
+  ...(p.mtu === undefined ? {} : { mtu: p.mtu }),
+  kind: p.kind,
+  ...(p.node === undefined ? {} : { node: p.node }),
+});
+
+export const CalendarSchema = Type.Object(
+  {
+    link: Type.String(),
+    capacity_mbps: Type.Integer(),
+    from_time: Time,
+    to_time: Time,
+    steps: Type.Array(
+      Type.Object({ start_time: Time, claimed_mbps: Type.Integer(), free_mbps: Type.Integer() }),
+      { description: 'Each holds until the next begins' },
+    ),
+  },
+  { $id: 'LinkCalendar' },
+);
+export const writeCalendar = (
+  link: LinkDocument,
+  from: InstantMs,
+  to: InstantMs,
+  steps: readonly CalendarStep[],
+): Static<typeof CalendarSchema> => ({
+  link: link.id,
+  capacity_mbps: link.capacity_mbps,
+  from_time: rfc3339(from),
+  to_time: rfc3339(to),
+  steps: steps.map((step) => ({
+    start_time: rfc3339(step.from),
+    claimed_mbps: step.claimedMbps,
+    // A topology that shrank may carry more promises than it has room.
+    free_mbps: Math.max(0, link.capacity_mbps - step.claimedMbps),
+  })),
+});
+
+export const DomainSchema = Type.Object(
+  {
+    name: Type.String(),
+    prefix: Type.String(),
+    role: Type.Enum(['OWN', 'NEIGHBOUR']),
+    api: Type.Optional(Type.String({ format: 'uri' })),
+    ports: Type.Integer({ description: 'How many it has, or advertises' }),
+  },
+  { $id: 'Domain' },
+);
+
+export const DeviceSchema = Type.Object(
+  {
+    id: Type.String(),
+    nodes: Type.Array(Type.String(), { description: 'The nodes of the topology that it is' }),
+  },
+  { $id: 'Device' },
+);
+
+const AttachmentSchema = Type.Object({
+  port: Type.String({ description: "The device's own name for it" }),
+  vlan: Type.Union([Type.Integer(), Type.Literal('UNTAGGED')]),
+});
+export const CrossConnectSchema = Type.Object(
+  {
+    device: Type.String(),
+    in: AttachmentSchema,
+    out: AttachmentSchema,
+    circuit_id: Type.Optional(Type.String({ description: 'Absent on what is not ours' })),
+    version: Type.Optional(Type.Integer({ description: 'Of the placement' })),
+  },
+  { $id: 'CrossConnect' },
+);
+
+const writeSide = (side: ObservedConnect['in']) => ({
+  port: side.port,
+  vlan: side.label === UNTAGGED ? ('UNTAGGED' as const) : side.label,
+});
+
+export const writeCrossConnect = (c: ObservedConnect): Static<typeof CrossConnectSchema> => ({
+  device: c.device,
+  in: writeSide(c.in),
+  out: writeSide(c.out),
+  ...(c.owner === undefined ? {} : { circuit_id: c.owner.circuit, version: c.owner.version }),
+});
+
+export const topologySchemas = [
+  NodeSchema,
+  TopologyPortSchema,
+  LinkSchema,
+  NeighbourSchema,
+  TopologySchema,
+  ImpactSchema,
+  PortViewSchema,
+  CalendarSchema,
+  DomainSchema,
+  DeviceSchema,
+  CrossConnectSchema,
+];
