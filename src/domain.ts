@@ -1,0 +1,218 @@
+/**
+ * One domain put together and running: store, devices, broker, webhooks, API. `serve` runs one of these, the
+ * lab will run several. Everything is handed its dependencies here and nowhere else.
+ */
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { allowAll } from './aaa/allowAll.ts';
+import { buildApp } from './api/app.ts';
+import { Broker } from './broker/broker.ts';
+import type { Peers, StoreError } from './broker/ports.ts';
+import type { Config } from './config.ts';
+import { MemoryDevices } from './drivers/memory.ts';
+import { StartError } from './flags.ts';
+import { guardedAgent } from './http/address.ts';
+import type { HttpServer } from './http/server.ts';
+import { type DevelopmentIssuer, developmentIssuer } from './identity/dev.ts';
+import { bearerAuthenticator, type Issuer, openIssuer, readKeys } from './identity/issuers.ts';
+import { type Clock, every, instant, wallClock } from './kernel/clock.ts';
+import { newId } from './kernel/ids.ts';
+import type { Log } from './kernel/log.ts';
+import { type Random, seededRandom, systemRandom } from './kernel/random.ts';
+import { Deliverer } from './notify/deliver.ts';
+import { sender } from './notify/send.ts';
+import { readTopology } from './seeds.ts';
+import { openStore, type StoreOptions } from './store/open.ts';
+import type { TopologyDocument } from './topology/document.ts';
+
+/** A stop waits so long for requests under way before their connections are cut. */
+const DRAIN_MS = 3_000;
+const PRUNE_EVERY_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+
+export interface Domain {
+  /** `http://host:port`, as it really is. */
+  readonly address: string;
+  /** The development issuer, when the configuration has one. */
+  readonly development?: DevelopmentIssuer;
+  readonly broker: Broker;
+  readonly topology: TopologyDocument;
+  /** Stops taking requests, ends streams, writes what was decided, gives the lease back. */
+  stop(): Promise<void>;
+}
+
+export interface DomainPorts {
+  readonly log: Log;
+  /** The store is gone for good: the process should end. */
+  onLost(error: StoreError): void;
+}
+
+export function storeOptions({ store }: Config): StoreOptions {
+  if (store.client === 'sqlite') return { client: 'sqlite', file: store.file };
+  return {
+    client: 'postgres',
+    // loadConfig has seen to it that there is one.
+    url: store.url as string,
+    ...(store.password === undefined ? {} : { password: store.password }),
+  };
+}
+
+export function packageVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  // Our own file, one folder above both src and dist.
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+export async function startDomain(config: Config, ports: DomainPorts): Promise<Domain> {
+  const { log } = ports;
+  const random = systemRandom;
+  const store = await openStore(storeOptions(config), { clock: wallClock(), log });
+  // What was begun, to be ended in the opposite order: at a stop, or when a later step fails.
+  const begun: (() => Promise<void>)[] = [() => store.close()];
+  const stop = async (): Promise<void> => {
+    for (const end of begun.splice(0).reverse()) await end();
+  };
+  try {
+    // Time does not fall below what an earlier run has seen.
+    const clock = wallClock((await store.counters()).clock);
+    const topology = (await store.topology())?.document ?? (await seedOf(config));
+    const broker = new Broker({
+      domain: config.domain,
+      holder: `${hostname()}/${process.pid}/${newId('req', clock.now(), random).slice(-6)}`,
+      clock,
+      random,
+      log,
+      store,
+      devices: devicesOf(config, clock),
+      peers: noPeers,
+      decide: allowAll,
+      seedTopology: topology,
+      leaseTtlMs: config.lease.ttl_s * 1000,
+      onLost: (error) => {
+        if (error.kind === 'CORRUPT') ports.onLost(error);
+      },
+    });
+    begun.push(() => broker.stop());
+    const { issuers, development } = await issuersOf(config, clock);
+    const app = await buildApp({
+      broker,
+      clock,
+      random,
+      log,
+      domain: config.domain,
+      version: packageVersion(),
+      authenticate: bearerAuthenticator(issuers, clock),
+      allowPrivateWebhooks: config.webhooks.allow_private,
+      limits: { rate: { max: config.http.rate_limit_per_minute, windowMs: 60_000 } },
+    });
+    const deliverer = webhooksOf(config, { clock, random, log, broker });
+    // Requests under way still need the broker, which is stopped after them.
+    begun.push(async () => {
+      await Promise.all([drained(app, clock), deliverer.stop()]);
+    });
+    // Before the broker starts, so that /livez answers while a large store is being read.
+    const address = await listen(app, config);
+    log.info({ event: 'http.listening', address });
+    await broker.start();
+    deliverer.start();
+    const stopPruning = every(clock, PRUNE_EVERY_MS, () => void prune(config, broker, clock, log));
+    begun.push(async () => stopPruning());
+    return { address, broker, topology, stop, ...(development === undefined ? {} : { development }) };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function devicesOf({ devices }: Config, clock: Clock): MemoryDevices {
+  return new MemoryDevices({
+    clock,
+    random: seededRandom(devices.seed),
+    delayMs: devices.delay_ms,
+    failureRatio: devices.failure_ratio,
+  });
+}
+
+/** There is nobody to talk to yet: a circuit that needs a peer is refused before it gets here. */
+const noPeers: Peers = {
+  send: (domain) => Promise.reject(new Error(`no way to reach ${domain}: this domain has no peers`)),
+};
+
+async function seedOf(config: Config): Promise<TopologyDocument> {
+  const file = config.seeds.topology;
+  if (file === undefined)
+    throw new StartError('the store has no topology yet and `seeds.topology` names no file to start from');
+  return readTopology(file, config.domain);
+}
+
+interface Issuers {
+  readonly issuers: readonly Issuer[];
+  readonly development?: DevelopmentIssuer;
+}
+
+/** The issuers that the configuration lists, with their keys. Makes nothing, so that `config check` may ask too. */
+export function readKeySets({ identity, domain }: Config): Promise<Issuer[]> {
+  const audience = identity.audience ?? domain;
+  return Promise.all(
+    identity.issuers.map(async ({ issuer, algorithm, jwks_file }) => {
+      try {
+        return await openIssuer({ issuer, algorithm, audience, keys: await readKeys(jwks_file) });
+      } catch (error) {
+        throw new StartError(`the issuer ${issuer}: ${(error as Error).message}`);
+      }
+    }),
+  );
+}
+
+async function issuersOf(config: Config, clock: Clock): Promise<Issuers> {
+  const issuers = await readKeySets(config);
+  const { development_dir: directory, audience = config.domain } = config.identity;
+  if (directory === undefined) return { issuers };
+  const development = await developmentIssuer({ directory, audience, clock });
+  return { issuers: [...issuers, development.issuer], development };
+}
+
+function webhooksOf(
+  config: Config,
+  ports: { readonly clock: Clock; readonly random: Random; readonly log: Log; readonly broker: Broker },
+): { start(): void; stop(): Promise<void> } {
+  const dispatcher = guardedAgent({ allowPrivate: config.webhooks.allow_private });
+  const send = sender({ clock: ports.clock, dispatcher });
+  const deliverer = new Deliverer({ ...ports, domain: config.domain, send });
+  return {
+    start: () => deliverer.start(),
+    async stop() {
+      await deliverer.stop();
+      await dispatcher.destroy();
+    },
+  };
+}
+
+async function listen(app: HttpServer, { http }: Config): Promise<string> {
+  try {
+    return await app.listen({ host: http.host, port: http.port });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const where = `${http.host}:${http.port}`;
+    if (code === 'EADDRINUSE')
+      throw new StartError(`${where} is taken by another program; choose another http.port`);
+    throw new StartError(`cannot listen on ${where}: ${message}`);
+  }
+}
+
+/** No new requests; those under way are answered; whoever takes too long is cut off. */
+async function drained(app: HttpServer, clock: Clock): Promise<void> {
+  const cancel = clock.alarm(instant(clock.now() + DRAIN_MS), () => app.server.closeAllConnections());
+  await app.close();
+  cancel();
+}
+
+async function prune(config: Config, broker: Broker, clock: Clock, log: Log): Promise<void> {
+  const { keep_days } = config.retention;
+  if (keep_days === 0 || broker.readiness().role !== 'LEADER') return;
+  try {
+    await broker.prune(instant(clock.now() - keep_days * DAY_MS));
+  } catch (error) {
+    log.warn({ event: 'settle.failed', error: `prune: ${(error as Error).message}` });
+  }
+}
