@@ -16,6 +16,9 @@ const OPTIONS: Options = {
   useDefaults: false,
   discriminator: true,
   addUsedSchema: false,
+  validateSchema: false, // the tests check the schemas themselves; starting up need not
+  inlineRefs: false, // a named schema is compiled once, not once per place
+  code: { optimize: false },
   keywords: ['example'], // an OpenAPI annotation
 };
 
@@ -32,11 +35,21 @@ export function newAjv(named: Readonly<Record<string, unknown>>, coerce: boolean
   return ajv;
 }
 
-/** Fastify asks once per encapsulated context, with every schema named so far. */
+/**
+ * Fastify asks once per encapsulated context, with every schema named so far, and then for each part of each
+ * route. Many of those are alike (an id in the path, an empty query), and compiling is what start-up waits for.
+ */
 export function buildValidator(named: Readonly<Record<string, unknown>>): FastifySchemaCompiler<object> {
   const plain = newAjv(named, false);
   const coercing = newAjv(named, true);
-  return ({ schema, httpPart }) => (httpPart === 'body' ? plain : coercing).compile(schema);
+  const compiled = new Map<string, ReturnType<Ajv2020['compile']>>();
+  return ({ schema, httpPart }) => {
+    const ajv = httpPart === 'body' ? plain : coercing;
+    const key = `${httpPart === 'body'} ${JSON.stringify(schema)}`;
+    const validate = compiled.get(key) ?? ajv.compile(schema);
+    compiled.set(key, validate);
+    return validate;
+  };
 }
 
 export const buildSerializer = (): FastifySerializerCompiler<unknown> => () => JSON.stringify;
