@@ -2,6 +2,8 @@
  * The verbs that work on a domain's own files and not over HTTP: `config check`, `backup`, `prune` and
  * `doctor`. Only `prune` needs the store for itself; the others may be asked while a broker runs on it.
  */
+import { existsSync } from 'node:fs';
+import { StoreError } from './broker/ports.ts';
 import { type Config, configReference, shownConfig } from './config.ts';
 import { readKeySets, storeOptions } from './domain.ts';
 import { configFrom, type Io, readFlags, StartError, UsageError, withMessages } from './flags.ts';
@@ -89,6 +91,7 @@ async function backup(argv: readonly string[], io: Io): Promise<number> {
   const flags = readFlags(argv, { config: 'string', set: 'list', to: 'string' });
   if (flags.to === undefined) throw new UsageError('name the file to write: --to FILE');
   const config = await configFrom(flags, io);
+  if (existsSync(flags.to)) throw new StartError(`${flags.to} is there already; a backup overwrites nothing`);
   const beside = await openBeside(storeOptions(config));
   if (beside === undefined) throw new StartError('there is no store yet, so there is nothing to copy');
   try {
@@ -126,8 +129,15 @@ async function prune(argv: readonly string[], io: Io): Promise<number> {
   if (before === undefined) throw new StartError('there is no store yet, so there is nothing to prune');
   await before.close();
 
-  const wall = wallClock();
-  const store = await openStore(storeOptions(config), { clock: wall, log: jsonLog('warn') });
+  const store = await openStore(storeOptions(config), { clock: wallClock(), log: jsonLog('warn') }).catch(
+    (error: unknown) => {
+      if (error instanceof StoreError && error.kind === 'IN_USE')
+        throw new StartError(
+          `${error.message}. A running broker prunes by itself, as retention.keep_days says`,
+        );
+      throw error;
+    },
+  );
   try {
     const clock = wallClock((await store.counters()).clock);
     const holder = `prune/${process.pid}`;
