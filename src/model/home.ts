@@ -39,6 +39,7 @@ import {
   refuse,
   remotes,
   sameHops,
+  stays,
 } from './rules.ts';
 
 type Ev<T extends HomeEvent['type']> = Extract<HomeEvent, { readonly type: T }>;
@@ -65,7 +66,7 @@ const place = go<Ev<'place'>>(['RESERVING', 'HELD', 'SCHEDULED'], (c, e) => {
   return c.request.holdS > 0 ? onHold(held, plus(e.at, c.request.holdS * 1000), []) : scheduled(held);
 });
 
-const held = go<Ev<'held'>>(['RESERVING', 'HELD', 'COMMITTING'], (c, e) => {
+const held = go<Ev<'held'>>(['HELD', 'COMMITTING'], (c, e) => {
   const attempt = answered(c.pending, e);
   if (attempt === undefined) return 'same';
   if (attempt.placement.segments.some((s) => s.agreed === 'ASKED')) return next(c, { pending: attempt });
@@ -77,13 +78,13 @@ const held = go<Ev<'held'>>(['RESERVING', 'HELD', 'COMMITTING'], (c, e) => {
   return onHold(agreed, instant(Math.max(until, e.at)), []);
 });
 
-const commit = go<Ev<'commit'>>(['COMMITTING', 'SCHEDULED', 'HOLD_EXPIRED'], (c, e) => {
+const commit = go<Ev<'commit'>>(['COMMITTING', 'SCHEDULED'], (c, e) => {
   if (c.holdExpire !== undefined && e.at >= c.holdExpire)
     return no('HOLD_EXPIRED', 'the hold ran out before it was committed');
   return c.current !== undefined && remotes(c.current).length > 0 ? committing(c, e.at) : scheduled(c);
 });
 
-const committed = go<Ev<'committed'>>(['COMMITTING', 'SCHEDULED'], (c, e) => {
+const committed = go<Ev<'committed'>>(['SCHEDULED'], (c, e) => {
   if (c.current?.version !== e.version) return 'same';
   const current = mapSegments(
     c.current,
@@ -111,7 +112,7 @@ const withdraw = go<Ev<'abort'> | Ev<'cancel'>>(['CANCELLED'], (c, e) =>
   ),
 );
 
-const provision = go<Ev<'provision'>>(['SCHEDULED', 'PROVISIONING'], (c, e) => {
+const provision = go<Ev<'provision'>>(['PROVISIONING'], (c, e) => {
   if (c.request.provision === 'AUTOMATIC')
     return no('WRONG_STATE', 'an AUTOMATIC circuit is lit at its start by itself');
   if (c.armed) return 'same';
@@ -133,7 +134,7 @@ const lost = go<Ev<'ended'>>(['FAILED', 'RELEASING'], (c, e) =>
   out(c, 'FAILED', 'PEER_ENDED', `${e.domain}: ${e.cause}`),
 );
 
-const modify = go<Ev<'modify'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
+const modify = go<Ev<'modify'>>(stays, (c, e) => {
   if (c.pending !== undefined)
     return no('CHANGE_PENDING', `a change (version ${c.pending.placement.version}) is not settled yet`);
   if (e.placement === undefined) return next(c, { request: e.request });
@@ -145,7 +146,7 @@ const modify = go<Ev<'modify'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) 
   return next(asked, { pending }, hold(placement, inForce(c).version));
 });
 
-const changeHeld = go<Ev<'held'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
+const changeHeld = go<Ev<'held'>>(stays, (c, e) => {
   const attempt = answered(c.pending, e);
   if (attempt === undefined) return 'same';
   if (attempt.placement.segments.some((s) => s.agreed === 'ASKED')) return next(c, { pending: attempt });
@@ -153,7 +154,7 @@ const changeHeld = go<Ev<'held'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e
   return next(c, { pending: { ...attempt, phase: 'COMMITTING', until } }, commitAll(attempt.placement));
 });
 
-const changeCommitted = go<Ev<'committed'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
+const changeCommitted = go<Ev<'committed'>>(stays, (c, e) => {
   if (c.pending?.phase !== 'COMMITTING' || c.pending.placement.version !== e.version) return 'same';
   const placement = mapSegments(
     c.pending.placement,
@@ -172,13 +173,13 @@ const changeCommitted = go<Ev<'committed'>>(['SCHEDULED', 'PROVISIONING', 'ACTIV
     : next(result.circuit, {}, [...told, ...result.effects]);
 });
 
-const changeRefused = go<Ev<'refused'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) =>
+const changeRefused = go<Ev<'refused'>>(stays, (c, e) =>
   c.pending?.placement.version === e.version && underNegotiation(c.pending)
     ? dropPending(c, `${e.domain}: ${e.cause}`)
     : 'same',
 );
 
-const up = go<Ev<'up'>>(['PROVISIONING', 'ACTIVE', 'SCHEDULED'], (c, e) => {
+const up = go<Ev<'up'>>(['ACTIVE'], (c, e) => {
   if (c.pending?.phase === 'LIGHTING' && c.pending.placement.version === e.version) {
     const placement = mapSegments(c.pending.placement, inDomain(e.domain, lit));
     // Make before break: the old light goes only when our own share of the new one is there.
@@ -191,7 +192,7 @@ const up = go<Ev<'up'>>(['PROVISIONING', 'ACTIVE', 'SCHEDULED'], (c, e) => {
   return next(active({ ...c, current }, e.at), {});
 });
 
-const down = go<Ev<'down'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
+const down = go<Ev<'down'>>(stays, (c, e) => {
   if (c.current?.version !== e.version) return 'same';
   const segment = c.current.segments.find((s) => s.domain === e.domain);
   if (segment === undefined) return 'same';
@@ -208,13 +209,13 @@ const down = go<Ev<'down'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
   );
 });
 
-const retired = go<Ev<'dark'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) =>
+const retired = go<Ev<'dark'>>(stays, (c, e) =>
   c.pending?.phase === 'RETIRING' && c.pending.placement.version === e.version
     ? next(c, { pending: undefined })
     : 'same',
 );
 
-const out_ = go<Ev<'dark'>>(['RELEASING', 'ENDED', 'CANCELLED', 'FAILED'], (c, e) => {
+const out_ = go<Ev<'dark'>>(['ENDED', 'CANCELLED', 'FAILED'], (c, e) => {
   const now = darken(c, e.domain, e.version);
   return anyLight(now) ? next(now, {}) : finish(now, e.at);
 });
@@ -234,7 +235,7 @@ const dueCommitting = go<Ev<'due'>>(['RESERVING'], (c, e) =>
     ? backToReserving(c, inForce(c), 'PEER_SILENT', 'a domain of the path did not commit in time')
     : 'same',
 );
-const dueScheduled = go<Ev<'due'>>(['SCHEDULED', 'PROVISIONING', 'FAILED'], (c, e) => {
+const dueScheduled = go<Ev<'due'>>(['PROVISIONING', 'FAILED'], (c, e) => {
   const { window } = inForce(c);
   if (e.at >= window.end) {
     return c.request.provision === 'MANUAL' && !c.armed
@@ -244,7 +245,7 @@ const dueScheduled = go<Ev<'due'>>(['SCHEDULED', 'PROVISIONING', 'FAILED'], (c, 
   if (overdue(c, e.at)) return dropPending(c, 'the change was not agreed in time');
   return e.at >= window.start && (c.request.provision === 'AUTOMATIC' || c.armed) ? light(c) : 'same';
 });
-const dueLit = go<Ev<'due'>>(['PROVISIONING', 'ACTIVE', 'RELEASING', 'ENDED', 'FAILED'], (c, e) => {
+const dueLit = go<Ev<'due'>>(['RELEASING', 'ENDED', 'FAILED'], (c, e) => {
   const coming = c.pending?.phase === 'LIGHTING' ? c.pending.placement : undefined;
   if (e.at >= (coming ?? inForce(c)).window.end) {
     return c.actualStart === undefined
@@ -298,7 +299,7 @@ export const homeMatrix = {
     ended: retreat,
     commit,
     abort: withdraw,
-    'extend-hold': go(['HELD'], (c, e) => {
+    'extend-hold': go(stays, (c, e) => {
       if (c.holdExpire !== undefined && e.at >= c.holdExpire)
         return no('HOLD_EXPIRED', 'the hold has run out');
       const version = inForce(c).version;
@@ -402,7 +403,7 @@ export const homeMatrix = {
     held: ignore,
     refused: ignore,
     committed: ignore,
-    ended: go(['RELEASING', 'ENDED', 'CANCELLED', 'FAILED'], (c, e) =>
+    ended: go(['ENDED', 'CANCELLED', 'FAILED'], (c, e) =>
       out_.run(c, { type: 'dark', domain: e.domain, at: e.at }),
     ),
     commit: refuse,
@@ -411,7 +412,7 @@ export const homeMatrix = {
     provision: refuse,
     release: ignore,
     // A released circuit that is cancelled on top goes on going out; only its name for it changes.
-    cancel: go(['RELEASING'], (c, e) =>
+    cancel: go(stays, (c, e) =>
       c.outcome === 'CANCELLED'
         ? 'same'
         : next(c, { outcome: 'CANCELLED', ...because('CANCELLED', e.detail) }),

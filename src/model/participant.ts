@@ -41,6 +41,7 @@ import {
   type Result,
   refuse,
   sameHops,
+  stays,
 } from './rules.ts';
 import { contains } from './window.ts';
 
@@ -75,7 +76,7 @@ const nextHold = go<Ev<'hold'>>(['HELD'], (c, e) =>
   c.pending?.placement.version === e.placement.version ? 'same' : firstHold.run(c, e),
 );
 
-const changeHold = go<Ev<'hold'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
+const changeHold = go<Ev<'hold'>>(stays, (c, e) => {
   const version = e.placement.version;
   if (
     version === c.current?.version ||
@@ -97,7 +98,7 @@ const changeHold = go<Ev<'hold'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e
   });
 });
 
-const extendHold = go<Ev<'extend-hold'>>(['HELD', 'SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
+const extendHold = go<Ev<'extend-hold'>>(stays, (c, e) => {
   if (c.pending?.phase !== 'HOLDING' || c.pending.placement.version !== e.version) {
     return c.current?.version === e.version ? 'same' : no('HOLD_EXPIRED', `version ${e.version} is not held`);
   }
@@ -129,7 +130,7 @@ const firstCommit = go<Ev<'commit'>>(['SCHEDULED'], (c, e) => {
   });
 });
 
-const changeCommit = go<Ev<'commit'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
+const changeCommit = go<Ev<'commit'>>(['PROVISIONING'], (c, e) => {
   const { placement } = e;
   if (placement.version === c.current?.version) return 'same';
   const pending = c.pending;
@@ -160,14 +161,8 @@ const changeCommit = go<Ev<'commit'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (
   return next(...lightWhatIsDue(both, e.at));
 });
 
-const abort = go<Ev<'abort'>>(
-  ['RESERVING', 'HELD', 'SCHEDULED', 'PROVISIONING', 'ACTIVE', 'RELEASING'],
-  (c, e) => close(c, e.version, e.active, e.at),
-);
-const free = go<Ev<'free'>>(
-  ['RESERVING', 'HELD', 'SCHEDULED', 'PROVISIONING', 'ACTIVE', 'RELEASING'],
-  (c, e) => close(c, e.version, e.active, e.at),
-);
+const abort = go<Ev<'abort'>>(['RESERVING', 'RELEASING'], (c, e) => close(c, e.version, e.active, e.at));
+const free = go<Ev<'free'>>(['RESERVING', 'RELEASING'], (c, e) => close(c, e.version, e.active, e.at));
 const cancel = go<Ev<'cancel'>>(['CANCELLED', 'RELEASING'], (c, e) => {
   const home = { ...homeOf(c), floor: Math.max(homeOf(c).floor, e.floor) };
   return out(
@@ -179,37 +174,34 @@ const cancel = go<Ev<'cancel'>>(['CANCELLED', 'RELEASING'], (c, e) => {
 });
 const release = go<Ev<'release'>>(['ENDED', 'RELEASING'], (c, e) => out(c, 'ENDED', 'RELEASED', e.detail));
 
-const provision = go<Ev<'provision'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
+const provision = go<Ev<'provision'>>(['PROVISIONING'], (c, e) => {
   if (c.armed) return 'same';
   const [circuit, patch, effects] = lightWhatIsDue({ ...c, armed: true }, e.at);
   return next(circuit, patch, effects);
 });
 
-const told = go<Ev<'told'>>(
-  ['RESERVING', 'HELD', 'SCHEDULED', 'PROVISIONING', 'ACTIVE', 'RELEASING', 'CANCELLED'],
-  (c, e) => {
-    const home = homeOf(c);
-    switch (e.state) {
-      case 'PENDING':
-        return 'same';
-      case 'ABORTED':
-        return out(c, 'CANCELLED', 'ABORTED', 'aborted by its home');
-      case 'UNKNOWN': {
-        if (e.epoch < home.epoch) return 'same';
-        const unknowns = home.unknowns + 1;
-        if (unknowns < UNKNOWNS_TO_RELEASE) return next(c, { home: { ...home, unknowns } });
-        return out(c, 'CANCELLED', 'UNKNOWN_TO_HOME', 'its home knows nothing of it');
-      }
-      case 'ACTIVE': {
-        const { askAt: _, ...rest } = home;
-        const settled: Circuit = { ...c, home: { ...rest, told: true } };
-        const known = placements(c).some((p) => p.version === e.version);
-        if (e.version === undefined || !known) return 'same';
-        return home.told && c.pending === undefined ? 'same' : close(settled, e.version, e.version, e.at);
-      }
+const told = go<Ev<'told'>>(['RESERVING', 'RELEASING', 'CANCELLED'], (c, e) => {
+  const home = homeOf(c);
+  switch (e.state) {
+    case 'PENDING':
+      return 'same';
+    case 'ABORTED':
+      return out(c, 'CANCELLED', 'ABORTED', 'aborted by its home');
+    case 'UNKNOWN': {
+      if (e.epoch < home.epoch) return 'same';
+      const unknowns = home.unknowns + 1;
+      if (unknowns < UNKNOWNS_TO_RELEASE) return next(c, { home: { ...home, unknowns } });
+      return out(c, 'CANCELLED', 'UNKNOWN_TO_HOME', 'its home knows nothing of it');
     }
-  },
-);
+    case 'ACTIVE': {
+      const { askAt: _, ...rest } = home;
+      const settled: Circuit = { ...c, home: { ...rest, told: true } };
+      const known = placements(c).some((p) => p.version === e.version);
+      if (e.version === undefined || !known) return 'same';
+      return home.told && c.pending === undefined ? 'same' : close(settled, e.version, e.version, e.at);
+    }
+  }
+});
 
 const dueReserving = go<Ev<'due'>>(['CANCELLED'], (c, e) =>
   e.at >= homeOf(c).keepUntil
@@ -225,38 +217,35 @@ const dueHeld = go<Ev<'due'>>(['RESERVING'], (c, e) =>
       })
     : 'same',
 );
-const dueCommitted = go<Ev<'due'>>(
-  ['SCHEDULED', 'PROVISIONING', 'ACTIVE', 'RELEASING', 'ENDED', 'FAILED'],
-  (c, e) => {
-    const last = Math.max(...inForce(c).map((p) => p.window.end));
-    if (e.at >= last) {
-      return c.actualStart === undefined
-        ? out(c, 'FAILED', 'WINDOW_PASSED', 'the window passed without light', [
-            notify(c, 'ENDED', 'the window passed without light'),
-          ])
-        : out(c, 'ENDED', 'COMPLETED', 'ended as booked');
-    }
-    const effects: Effect[] = [];
-    let now = c;
-    if (c.pending?.phase === 'HOLDING' && c.pending.until !== undefined && e.at >= c.pending.until) {
-      now = { ...now, pending: { ...c.pending, phase: 'EXPIRED' } };
-    }
-    const home = homeOf(now);
-    if (!home.told && home.askAt !== undefined && e.at >= home.askAt) {
-      const wait = Math.min(ASK_FIRST_MS * 2 ** Math.min(home.asks + 1, 10), ASK_LAST_MS);
-      now = { ...now, home: { ...home, asks: home.asks + 1, askAt: plus(e.at, wait) } };
-      effects.push({ type: 'peer.query', domain: home.domain });
-    }
-    const [rest, darks] = quenchWhatIsOver(now, e.at);
-    const [circuit, patch, lights] = lightWhatIsDue(rest, e.at);
-    // A dark version whose time passes is written down once, or dueAt would name its start for ever.
-    const passed = inForce(c).some((p) => c.updateTime < p.window.end && p.window.end <= e.at);
-    if (circuit === c && !passed) return 'same';
-    return next(circuit, patch, [...effects, ...darks, ...lights]);
-  },
-);
+const dueCommitted = go<Ev<'due'>>(['PROVISIONING', 'RELEASING', 'ENDED', 'FAILED'], (c, e) => {
+  const last = Math.max(...inForce(c).map((p) => p.window.end));
+  if (e.at >= last) {
+    return c.actualStart === undefined
+      ? out(c, 'FAILED', 'WINDOW_PASSED', 'the window passed without light', [
+          notify(c, 'ENDED', 'the window passed without light'),
+        ])
+      : out(c, 'ENDED', 'COMPLETED', 'ended as booked');
+  }
+  const effects: Effect[] = [];
+  let now = c;
+  if (c.pending?.phase === 'HOLDING' && c.pending.until !== undefined && e.at >= c.pending.until) {
+    now = { ...now, pending: { ...c.pending, phase: 'EXPIRED' } };
+  }
+  const home = homeOf(now);
+  if (!home.told && home.askAt !== undefined && e.at >= home.askAt) {
+    const wait = Math.min(ASK_FIRST_MS * 2 ** Math.min(home.asks + 1, 10), ASK_LAST_MS);
+    now = { ...now, home: { ...home, asks: home.asks + 1, askAt: plus(e.at, wait) } };
+    effects.push({ type: 'peer.query', domain: home.domain });
+  }
+  const [rest, darks] = quenchWhatIsOver(now, e.at);
+  const [circuit, patch, lights] = lightWhatIsDue(rest, e.at);
+  // A dark version whose time passes is written down once, or dueAt would name its start for ever.
+  const passed = inForce(c).some((p) => c.updateTime < p.window.end && p.window.end <= e.at);
+  if (circuit === c && !passed) return 'same';
+  return next(circuit, patch, [...effects, ...darks, ...lights]);
+});
 
-const up = go<Ev<'up'>>(['PROVISIONING', 'ACTIVE'], (c, e) => {
+const up = go<Ev<'up'>>(['ACTIVE'], (c, e) => {
   if (!placements(c).some((p) => p.version === e.version)) return 'same';
   const shine = (p: Placement): Placement =>
     p.version === e.version ? mapSegments(p, inDomain(e.domain, lit)) : p;
@@ -279,7 +268,7 @@ const up = go<Ev<'up'>>(['PROVISIONING', 'ACTIVE'], (c, e) => {
   );
 });
 
-const down = go<Ev<'down'>>(['PROVISIONING', 'ACTIVE'], (c, e) => {
+const down = go<Ev<'down'>>(stays, (c, e) => {
   const of = placements(c).find((p) => p.version === e.version);
   const segment = of === undefined ? undefined : localSegment(of);
   if (segment === undefined) return 'same';
@@ -297,14 +286,14 @@ const down = go<Ev<'down'>>(['PROVISIONING', 'ACTIVE'], (c, e) => {
   return next(counted, { conditions }, [...again, notify(counted, 'DOWN', e.detail)]);
 });
 
-const retired = go<Ev<'dark'>>(['SCHEDULED', 'PROVISIONING', 'ACTIVE'], (c, e) => {
+const retired = go<Ev<'dark'>>(stays, (c, e) => {
   const out = placements(c).find((p) => p.version === e.version && localSegment(p)?.light === 'DARKENING');
   if (out === undefined) return 'same';
   return c.pending?.phase === 'RETIRING' && c.pending.placement === out
     ? next(c, { pending: undefined })
     : next(darken(c, e.domain, e.version), {});
 });
-const wentOut = go<Ev<'dark'>>(['RELEASING', 'RESERVING', 'ENDED', 'CANCELLED', 'FAILED'], (c, e) => {
+const wentOut = go<Ev<'dark'>>(['RESERVING', 'ENDED', 'CANCELLED', 'FAILED'], (c, e) => {
   const now = darken(c, e.domain, e.version);
   return anyLight(now) ? next(now, {}) : finish(now, e.at);
 });
@@ -405,15 +394,15 @@ export const participantMatrix = {
     hold: refuse,
     'extend-hold': refuse,
     commit: refuse,
-    abort: go(['RELEASING'], (c, e) => raiseFloor(c, e.version)),
-    free: go(['RELEASING'], (c, e) => raiseFloor(c, e.version)),
+    abort: go(stays, (c, e) => raiseFloor(c, e.version)),
+    free: go(stays, (c, e) => raiseFloor(c, e.version)),
     provision: refuse,
-    release: go(['RELEASING'], (c) =>
+    release: go(stays, (c) =>
       c.outcome === 'RESERVING'
         ? next(c, { outcome: 'ENDED', ...because('RELEASED', 'released by its home') })
         : 'same',
     ),
-    cancel: go(['RELEASING'], (c, e) => {
+    cancel: go(stays, (c, e) => {
       const home = { ...homeOf(c), floor: Math.max(homeOf(c).floor, e.floor) };
       return c.outcome === 'CANCELLED' && home.floor === c.home?.floor
         ? 'same'

@@ -30,6 +30,7 @@ export interface Refusal {
 export type Result = Next | Refusal | 'same';
 
 export interface Rule<E> {
+  /** The other states that it may lead to; that it may stay where it is goes without saying. */
   readonly to: readonly State[];
   run(circuit: Circuit, event: E): Result;
 }
@@ -39,6 +40,9 @@ export type Cell<E> = Rule<E> | 'refuse' | 'ignore';
 export type Matrix<E extends { readonly type: string }> = {
   readonly [S in State]: { readonly [T in E['type']]: Cell<Extract<E, { readonly type: T }>> };
 };
+
+/** Of a rule that may change the circuit, but never its state. */
+export const stays: readonly State[] = [];
 
 export const refuse = 'refuse';
 export const ignore = 'ignore';
