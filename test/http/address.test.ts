@@ -154,6 +154,7 @@ describe('attack 72: the address that is really connected to', () => {
 
   afterEach(async () => {
     await agent?.destroy();
+    server?.closeAllConnections();
     await new Promise((done) => server?.close(done) ?? done(undefined));
     connections = 0;
   });
