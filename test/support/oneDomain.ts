@@ -138,10 +138,7 @@ export class OneDomain {
     const end = this.clock.now() + seconds * 1000;
     await this.settle();
     while (this.clock.now() < end) {
-      const step = Math.min(
-        end - this.clock.now(),
-        Math.max(1, this.clock.nextInMs ?? Number.POSITIVE_INFINITY),
-      );
+      const step = Math.min(end - this.clock.now(), 1_000);
       await this.clock.advance(step);
       await this.settle();
     }
