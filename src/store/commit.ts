@@ -26,11 +26,23 @@ const replace = (columns: readonly string[]): string =>
   columns.map((column) => `${column} = excluded.${column}`).join(', ');
 
 const newCircuits = new Insert('circuits', circuitColumns);
+// Only what can change: SQLite rewrites the entries of every index that a column of SET belongs to.
+const changing = [
+  'state',
+  'set_id',
+  'series_id',
+  'start_time',
+  'end_time',
+  'due_time',
+  'prune_time',
+  'revision',
+  'doc',
+];
 // The last line of defence: revisions only grow, and no final state is ever left.
 const oldCircuits = new Insert(
   'circuits',
   circuitColumns,
-  `ON CONFLICT (id) DO UPDATE SET ${replace(circuitColumns.slice(1))}
+  `ON CONFLICT (id) DO UPDATE SET ${replace(changing)}
    WHERE excluded.revision > circuits.revision
      AND (circuits.state NOT IN ${FINAL} OR circuits.state = excluded.state)`,
 );

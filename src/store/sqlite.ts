@@ -21,20 +21,21 @@ import { quiet, type SqliteConnection, type SqliteSession, sqliteSession } from 
 export interface SqliteOptions {
   readonly client: 'sqlite';
   readonly file: string;
-  /** Kept back for releases when the disk is full; 0 keeps nothing. 8 MiB unless told: some 150 groups. */
+  /** Kept back for releases when the disk is full; 0 keeps nothing. */
   readonly reserveBytes?: number;
   /** A bound on the database's own size. */
   readonly maxBytes?: number;
 }
 
-const RESERVE_BYTES = 8 << 20;
 /** Somebody else's lock is waited for this long: at opening, and later (a copy being taken by hand). */
 const BUSY_AT_OPEN_MS = 500;
 const BUSY_MS = 5_000;
 const READERS = 2;
-/** 16 MiB of log between checkpoints: fewer of them, each moving pages that changed many times once. */
-const CHECKPOINT_PAGES = 4_000;
-const LOG_BYTES_KEPT = 64 << 20;
+/** 4 MiB of log between checkpoints. */
+const CHECKPOINT_PAGES = 1_000;
+const LOG_BYTES_KEPT = 8 << 20;
+/** Twice the log: room to move it into the database, and as much again for what follows. */
+const RESERVE_BYTES = 8 << 20;
 const CACHE_KIB = 16 << 10;
 /** A file up to this size is checked page by page at every start (about 0.1 s); larger ones by `doctor`. */
 const CHECKED_BYTES = 64 << 20;
