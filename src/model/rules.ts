@@ -52,6 +52,9 @@ export const go = <E>(to: readonly State[], run: (circuit: Circuit, event: E) =>
   run,
 });
 
+/** A rule that several rows share, in a row from which it leads to fewer states. */
+export const only = <E>(to: readonly State[], rule: Rule<E>): Rule<E> => ({ to, run: rule.run });
+
 /** Fields that a change may take away as well as set: undefined removes. */
 type Patch = { readonly [K in keyof Circuit]?: Circuit[K] | undefined };
 
