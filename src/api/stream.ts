@@ -39,7 +39,7 @@ export interface StreamFilter {
 export interface StreamPorts {
   readonly clock: Clock;
   readonly domain: string;
-  readonly broker: Pick<UseCases, 'events' | 'lastEventSeq' | 'onEvents'>;
+  readonly broker: Pick<UseCases, 'events' | 'lastEventSeq' | 'onEvents' | 'readiness'>;
 }
 
 /** All streams of one server. */
@@ -62,8 +62,14 @@ export class EventStreams {
     return this.#clients.size;
   }
 
-  /** Throws when there are too many already; nothing has been written then. */
+  /** Throws when this is not the place, or there are too many already; nothing has been written then. */
   admit(who: Principal): void {
+    // Whoever stands by is not told when something happens.
+    if (this.#ports.broker.readiness().role !== 'LEADER') {
+      throw new BrokerError('NOT_LEADER', 'this instance stands by; listen to the other one', {
+        retry_after_s: 5,
+      });
+    }
     const own = [...this.#clients].filter((client) => client.caller === who.id).length;
     if (this.#clients.size >= MOST_STREAMS || own >= MOST_PER_CALLER) {
       throw new BrokerError('OVERLOADED', 'there are too many event streams already');
@@ -178,9 +184,10 @@ class Client {
   }
 
   start(): void {
-    const { clock } = this.#ports;
+    const { broker, clock } = this.#ports;
     this.#cancels.push(
       every(clock, HEARTBEAT_MS, () => {
+        if (broker.readiness().role !== 'LEADER') return this.end();
         this.#beat = true;
         this.#resume();
       }),

@@ -361,6 +361,17 @@ describe('the stream of events', () => {
     await closed;
   }, 20_000);
 
+  it('is had from the leader alone, and ends when that is somebody else', async () => {
+    world = await World.open();
+    const port = await world.listen();
+    const listener = await Listener.open(port, 'user');
+    world.ready = { ready: false, role: 'STANDBY' };
+    expect((await Listener.open(port, 'user')).status).toBe(503);
+    await world.clock.advance(HEARTBEAT_MS);
+    await until(() => listener.ended);
+    expect((await world.get('/v1/events/stream', 'user')).json()).toMatchObject({ code: 'NOT_LEADER' });
+  });
+
   it.each([
     ['an id that is none', { 'last-event-id': 'evt_!' }, '', 'Last-Event-ID', 400],
     ['an id behind the end of the log', { 'last-event-id': 'evt_00000000009' }, '', 'Last-Event-ID', 400],
