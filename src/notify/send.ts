@@ -6,6 +6,7 @@
 import { createHmac } from 'node:crypto';
 import { type Dispatcher, request } from 'undici';
 import { type Clock, instant } from '../kernel/clock.ts';
+import { printable } from '../kernel/log.ts';
 import type { CloudEvent } from '../model/cloudevent.ts';
 
 /** From the first look-up of the name to the end of the answer. */
@@ -62,7 +63,8 @@ export function sender(ports: { readonly clock: Clock; readonly dispatcher: Disp
       return outcome;
     } catch (error) {
       const why = late.signal.aborted ? `no answer within ${CALL_TIMEOUT_MS / 1000} s` : messageOf(error);
-      return { kind: 'failed', error: why.slice(0, MAX_ERROR_LENGTH) };
+      // It may quote the other side, a certificate's names for example, and ends in logs and on screens.
+      return { kind: 'failed', error: printable(why.slice(0, MAX_ERROR_LENGTH)) };
     } finally {
       cancel();
     }

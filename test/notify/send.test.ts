@@ -186,6 +186,15 @@ describe('a call of a webhook', () => {
     expect(await call(broken)).toEqual({ kind: 'delivered' });
   });
 
+  it('attack 76: what the other side makes us say is safe to show, and short', async () => {
+    const evil = `names: \r\nforged line \u001b[31m \u009b31m \u202e ${'x'.repeat(1_000)}`;
+    const dispatcher = new Agent({ connect: (_target, callback) => callback(new Error(evil), null) });
+    const outcome = await call('https://hook.example/', {}, dispatcher);
+    const error = outcome.kind === 'failed' ? outcome.error : '';
+    expect(error).toContain('names: \\u000d\\u000aforged line \\u001b[31m \\u009b31m \\u202e x');
+    expect(error.length).toBeLessThan(300);
+  });
+
   it('says why nobody was reached', async () => {
     const server = createTcp();
     const url = await listen(server);
