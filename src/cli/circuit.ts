@@ -272,8 +272,7 @@ async function watch(context: Context, first: Json): Promise<void> {
   for (const event of past) print(event);
   if (isFinal(first)) return;
   const last = text(past.at(-1)?.['id']);
-  for await (const event of tail(context, last === '' ? undefined : last)) {
-    if (event['subject'] !== id) continue;
+  for await (const event of tail(context, { circuit_id: id }, last === '' ? undefined : last)) {
     print(event);
     if (isFinal(await read(client, id))) return;
   }

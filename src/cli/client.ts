@@ -196,7 +196,7 @@ export class Client {
       const json = /\bjson\b/i.test(response.headers.get('content-type') ?? '');
       const raw = await this.#read(response);
       const { status, headers: got } = response;
-      return { status, headers: got, raw, body: json ? this.#parse(raw) : undefined };
+      return { status, headers: got, raw, body: json && raw !== '' ? this.#parse(raw) : undefined };
     } catch (error) {
       if (interrupt.aborted) throw interrupted();
       if (error instanceof CliError) throw error;
@@ -264,6 +264,7 @@ export class Client {
    */
   async stream(
     path: string,
+    query: Query,
     lastEventId: string | undefined,
     signal: AbortSignal,
   ): Promise<AsyncGenerator<SseMessage>> {
@@ -284,7 +285,7 @@ export class Client {
     heard();
     let response: Response;
     try {
-      response = await this.#fetch(this.#address(path), {
+      response = await this.#fetch(this.#address(path, query), {
         headers: {
           accept: 'text/event-stream',
           ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),

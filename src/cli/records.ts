@@ -98,8 +98,8 @@ export function addRecords(program: Command, run: Run): void {
           action: options.action,
           effect: options.effect?.toUpperCase(),
           circuit_id: options.circuit,
-          'time.gte': await at(options.from),
-          'time.lt': await at(options.before),
+          'create_time.gte': await at(options.from),
+          'create_time.lt': await at(options.before),
         };
         await context.out.list(
           await context.pages('/v1/decisions', query, limitOf(options.limit)),
@@ -171,12 +171,13 @@ interface TailOptions {
 }
 
 async function follow(context: Context, options: TailOptions): Promise<void> {
-  const wanted = options.type?.map((type) => type.replace(/^turnpike\./, ''));
   let left =
     options.count === undefined ? Number.POSITIVE_INFINITY : parseCount(options.count, 'count', 1, 1e9);
-  for await (const event of tail(context, options.after)) {
-    if (wanted !== undefined && !wanted.includes(eventType(event))) continue;
-    if (options.circuit !== undefined && event['subject'] !== options.circuit) continue;
+  for await (const event of tail(
+    context,
+    { type: options.type, circuit_id: options.circuit },
+    options.after,
+  )) {
     const cells = [text(event['time']), eventType(event), text(event['subject']), eventGist(event)];
     context.out.line(context.out.eventLine(event, cells));
     if (--left === 0) return;
@@ -213,9 +214,10 @@ function addWebhooks(program: Command, run: Run): void {
     .command('list')
     .description('your webhooks')
     .action((_options: object, command: Command) =>
-      run(command, async (context) =>
-        context.out.list(await context.pages('/v1/webhooks', {}, 10_000), webhookList),
-      ),
+      run(command, async (context) => {
+        const { body } = await context.client.get('/v1/webhooks');
+        await context.out.list(items(dig(body, 'items')), webhookList);
+      }),
     );
   webhook
     .command('show <webhook>')

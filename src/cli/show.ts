@@ -160,7 +160,7 @@ export const eventList: Layout = {
 
 export const decisionList: Layout = {
   columns: [
-    ['TIME', (d) => d['time'] ?? d['decision_time'] ?? d['create_time']],
+    ['TIME', (d) => d['create_time']],
     ['DECISION', (d) => d['id']],
     ['EFFECT', (d) => d['effect']],
     ['ACTION', (d) => d['action']],

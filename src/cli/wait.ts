@@ -4,7 +4,7 @@
  * breaks, the circuit is polled between attempts to open it again after the last event seen.
  */
 import { every, instant } from '../kernel/clock.ts';
-import { type Client, interrupted, seg, Unreachable } from './client.ts';
+import { type Client, interrupted, type Query, seg, Unreachable } from './client.ts';
 import type { Context } from './context.ts';
 import { CliError, exits, usage } from './io.ts';
 import { dig, isJson, type Json, text } from './output.ts';
@@ -133,16 +133,18 @@ async function follow(client: Client, id: string, done: (circuit: Json) => boole
     const round = new AbortController();
     try {
       // Opened before the circuit is read: what happens between the two is in the stream.
-      const stream = await client.stream(STREAM, lastId, round.signal).catch((error: unknown) => {
-        if (error instanceof Unreachable || error instanceof Refused) return undefined;
-        throw error;
-      });
+      const stream = await client
+        .stream(STREAM, { circuit_id: id }, lastId, round.signal)
+        .catch((error: unknown) => {
+          if (error instanceof Unreachable || error instanceof Refused) return undefined;
+          throw error;
+        });
       if (done(await read(client, id))) return;
       if (stream !== undefined) {
         for await (const message of stream) {
           misses = 0;
           lastId = message.id ?? lastId;
-          if (message.data.includes(id) && done(await read(client, id))) return;
+          if (done(await read(client, id))) return;
         }
       }
     } catch (error) {
@@ -160,9 +162,10 @@ export async function read(client: Client, id: string): Promise<Json> {
   return body;
 }
 
-/** Every event of the stream from now on (or after `lastId`), across broken connections. Never ends by itself. */
+/** Every event that the filter lets pass, from now on or after `lastId`, across broken connections. Endless. */
 export async function* tail(
   context: Context,
+  filter: Query,
   lastId: string | undefined,
 ): AsyncGenerator<Json & { readonly id?: string }> {
   const { client, interrupt, out } = context;
@@ -170,7 +173,7 @@ export async function* tail(
   for (let misses = 0; ; misses++) {
     const round = new AbortController();
     try {
-      for await (const message of await client.stream(STREAM, last, round.signal)) {
+      for await (const message of await client.stream(STREAM, filter, last, round.signal)) {
         misses = 0;
         last = message.id ?? last;
         const event = parse(message.data);

@@ -6,16 +6,15 @@ import { CIRCUIT_ID, circuit, fake, frame, hastyClock, problem, run, START, sse 
 const PATH = `GET /v1/circuits/${CIRCUIT_ID}`;
 const STREAM = 'GET /v1/events/stream';
 const WAIT = `circuit wait ${CIRCUIT_ID}`;
-const event = (id: string, subject: string = CIRCUIT_ID) =>
-  frame(id, { specversion: '1.0', id, type: 'turnpike.circuit.updated', subject, data: {} });
+const event = (id: string) =>
+  frame(id, { specversion: '1.0', id, type: 'turnpike.circuit.updated', subject: CIRCUIT_ID, data: {} });
 
-test('an event says when to look; those of others are passed over', async () => {
+test('an event of the circuit says when to look', async () => {
   let state = 'SCHEDULED';
   const at = await fake({
     [PATH]: () => ({ body: circuit(state) }),
     [STREAM]: () =>
       sse((write) => {
-        write(event('evt_1', 'cir_other'));
         setTimeout(() => {
           state = 'ACTIVE';
           write(event('evt_2'));
@@ -26,6 +25,7 @@ test('an event says when to look; those of others are passed over', async () => 
   expect(ran.code).toBe(0);
   expect(ran.stdout).toContain('ACTIVE');
   expect(ran.stderr).toBe(`${CIRCUIT_ID} SCHEDULED\n${CIRCUIT_ID} ACTIVE\n`);
+  expect(at.seen.find((call) => call.path.endsWith('stream'))?.query.get('circuit_id')).toBe(CIRCUIT_ID);
   // Once by its id, once when the stream was open, once for its own event.
   expect(at.seen.filter((call) => call.path.startsWith('/v1/circuits'))).toHaveLength(3);
 });
@@ -45,7 +45,7 @@ test('a broken stream is resumed after the last event seen', async () => {
     [STREAM]: (_, count) =>
       sse((write, response) => {
         if (count === 0) {
-          write(event('evt_7', 'cir_other'));
+          write(event('evt_7'));
           setTimeout(() => response.destroy(), 20);
         } else {
           state = 'ACTIVE';
