@@ -1,12 +1,12 @@
 /** An event as it is served, and how a client says which events it means. The mapping itself is the model's. */
-import { type Static, Type } from 'typebox';
+import { Type } from 'typebox';
 import type { PublicType } from '../../broker/ports.ts';
 import { eventSeq } from '../../kernel/ids.ts';
 import { type EventType, eventType, eventTypes, TYPE_PREFIX } from '../../model/cloudevent.ts';
 import { idSchema, invalid, Time } from './common.ts';
 
 /** The list must name every type that the broker writes. */
-export const publicTypes: readonly PublicType[] = eventTypes satisfies readonly PublicType[] &
+const publicTypes: readonly PublicType[] = eventTypes satisfies readonly PublicType[] &
   (Exclude<PublicType, EventType> extends never ? unknown : never);
 
 export const EventSchema = Type.Object(
@@ -14,7 +14,7 @@ export const EventSchema = Type.Object(
     specversion: Type.Literal('1.0'),
     id: idSchema('evt', 'Ids sort as the events happened'),
     source: Type.String({ format: 'uri-reference', description: 'The domain and the collection' }),
-    type: Type.Enum(eventTypes.map((type) => `${TYPE_PREFIX}${type}`)),
+    type: Type.Enum(publicTypes.map((type) => `${TYPE_PREFIX}${type}`)),
     subject: Type.Optional(Type.String({ description: 'The circuit' })),
     time: Time,
     datacontenttype: Type.Literal('application/json'),
@@ -30,7 +30,6 @@ export const EventSchema = Type.Object(
   },
   { $id: 'Event', description: 'CloudEvents 1.0' },
 );
-export type WireEvent = Static<typeof EventSchema>;
 
 export const TypesSchema = Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
   maxItems: 64,
