@@ -12,6 +12,9 @@ import type { EffectRecord } from './ports.ts';
 /** What became of one try. */
 export type Tried = 'done' | { readonly retryInMs: number };
 
+/** `answered` is called as soon as the device or peer has spoken: what is left to do then is our own writing. */
+export type Perform = (effect: EffectRecord, attempt: number, answered: () => void) => Promise<Tried>;
+
 /** Effects under way at once: to all devices, and to any one peer. */
 const DEVICE_LIMIT = 512;
 const PEER_LIMIT = 32;
@@ -40,17 +43,12 @@ export class Lanes {
   readonly #perCircuit = new Map<CircuitId, number>();
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #perform: (effect: EffectRecord, attempt: number) => Promise<Tried>;
+  readonly #perform: Perform;
   readonly #emptied: (circuit: CircuitId) => void;
   #stopped = false;
   #running = 0;
 
-  constructor(
-    clock: Clock,
-    random: Random,
-    perform: (effect: EffectRecord, attempt: number) => Promise<Tried>,
-    emptied: (circuit: CircuitId) => void,
-  ) {
+  constructor(clock: Clock, random: Random, perform: Perform, emptied: (circuit: CircuitId) => void) {
     this.#clock = clock;
     this.#random = random;
     this.#perform = perform;
@@ -141,15 +139,20 @@ export class Lanes {
 
   async #run(lane: Lane, head: EffectRecord): Promise<void> {
     this.#running++;
+    let holding = true;
+    const answered = (): void => {
+      if (holding) this.#handOver(lane.pool);
+      holding = false;
+    };
     let tried: Tried;
     try {
-      tried = await this.#perform(head, lane.attempt);
+      tried = await this.#perform(head, lane.attempt, answered);
     } catch {
       tried = { retryInMs: 1_000 };
     }
+    answered();
     this.#running--;
     lane.busy = false;
-    this.#handOver(lane.pool);
     if (this.#stopped) return;
     if (tried === 'done') {
       this.done++;

@@ -55,17 +55,17 @@ export class Performer {
     this.#wentDark = wentDark;
   }
 
-  async perform(record: EffectRecord, attempt: number): Promise<Tried> {
+  async perform(record: EffectRecord, attempt: number, answered: () => void): Promise<Tried> {
     const circuit = this.#book.circuits.get(record.circuitId);
     if (circuit === undefined) return this.#finish(record, undefined);
     const { effect } = record;
     switch (effect.type) {
       case 'device.light':
-        return this.#light(record, effect, circuit, attempt);
+        return this.#light(record, effect, circuit, attempt, answered);
       case 'device.dark':
-        return this.#dark(record, effect, circuit, attempt);
+        return this.#dark(record, effect, circuit, attempt, answered);
       default:
-        return this.#tell(record, effect, circuit, attempt);
+        return this.#tell(record, effect, circuit, attempt, answered);
     }
   }
 
@@ -74,6 +74,7 @@ export class Performer {
     effect: Extract<Effect, { type: 'device.light' }>,
     circuit: Circuit,
     attempt: number,
+    answered: () => void,
   ): Promise<Tried> {
     const placement = wanted(circuit, effect.version);
     const segment = placement === undefined ? undefined : localSegment(placement);
@@ -82,6 +83,7 @@ export class Performer {
     const report = await this.#ask(() =>
       this.#devices.light(segment, this.#context(record, circuit, effect.version, placement)),
     );
+    answered();
     const { version } = effect;
     if (report.ok)
       return this.#finish(record, { type: 'up', domain: segment.domain, version, at: this.#clock.now() });
@@ -101,6 +103,7 @@ export class Performer {
     effect: Extract<Effect, { type: 'device.dark' }>,
     circuit: Circuit,
     attempt: number,
+    answered: () => void,
   ): Promise<Tried> {
     const placement = placements(circuit).find((p) => p.version === effect.version);
     const segment = effect.segment ?? (placement === undefined ? undefined : localSegment(placement));
@@ -108,6 +111,7 @@ export class Performer {
     const report = await this.#ask(() =>
       this.#devices.dark(segment, this.#context(record, circuit, effect.version, placement)),
     );
+    answered();
     if (report.ok) {
       const tried = await this.#finish(record, {
         type: 'dark',
@@ -127,6 +131,7 @@ export class Performer {
     effect: Exclude<Effect, { type: 'device.light' | 'device.dark' }>,
     circuit: Circuit,
     attempt: number,
+    answered: () => void,
   ): Promise<Tried> {
     const message = messageFor(circuit, effect, this.#writer.epoch);
     if (message === undefined) return this.#finish(record, undefined);
@@ -142,6 +147,7 @@ export class Performer {
       });
       return { retryInMs: backOff(attempt, PEER_RETRY_MS) };
     }
+    answered();
     const heard = this.#heard(circuit, effect, answer);
     return heard === 'again' ? { retryInMs: STILL_LIT_MS } : this.#finish(record, heard);
   }

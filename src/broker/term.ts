@@ -69,7 +69,7 @@ export class Term {
     this.lanes = new Lanes(
       ports.clock,
       ports.random,
-      (effect, attempt) => performer.perform(effect, attempt),
+      (effect, attempt, answered) => performer.perform(effect, attempt, answered),
       (id) => this.#forget(id),
     );
   }
