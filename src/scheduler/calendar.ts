@@ -1,0 +1,186 @@
+/**
+ * What is claimed of every edge over time, and so what is free: the path search asks it through
+ * model/capacity.ts. It counts and never refuses: who claims has asked before, and maintenance may claim
+ * what circuits hold already. All of it is a fold of claims, so that it can be rebuilt from the store and
+ * compared; claim and release undo each other exactly. It knows neither circuits nor the time of day.
+ */
+import { invariant } from '../kernel/assert.ts';
+import {
+  type Claim,
+  type Edge,
+  type EdgeNames,
+  type EdgeRoom,
+  type Free,
+  LAST_SECOND,
+  type Seconds,
+  toSeconds,
+} from '../model/capacity.ts';
+import { type Label, LabelSet } from '../model/label.ts';
+import { BlockedSteps } from './blocks.ts';
+import { LabelClaims } from './label-claims.ts';
+import { FlatSteps, type Steps } from './steps.ts';
+
+/** Where blocks begin to win over one flat array, measured on random bookings; see bench/paths.ts. */
+const FLAT_POINTS = 10_000;
+
+/** One circuit's share of one edge over [start, end), in the numbers of the hot path. */
+export interface Share {
+  readonly edge: Edge;
+  readonly mbps: number;
+  readonly label?: Label;
+  readonly start: Seconds;
+  readonly end: Seconds;
+}
+
+export const toShare = (names: EdgeNames, claim: Claim): Share => ({
+  edge: names.intern(claim.edge),
+  mbps: claim.mbps,
+  ...(claim.label === undefined ? {} : { label: claim.label }),
+  start: toSeconds(claim.start),
+  end: toSeconds(claim.end),
+});
+
+/** What is claimed and free from `start` to `end` without a change. */
+export interface Step {
+  readonly start: Seconds;
+  readonly end: Seconds;
+  readonly claimed: number;
+  readonly free: number;
+}
+
+export class Calendar implements Free {
+  readonly #rooms: (EdgeRoom | undefined)[] = [];
+  readonly #steps: (Steps | undefined)[] = [];
+  readonly #labels: (LabelClaims | undefined)[] = [];
+
+  /** What the edge can carry from now on. Less than is claimed is allowed: see overbooked(). */
+  setRoom(edge: Edge, room: EdgeRoom): void {
+    invariant(
+      Number.isInteger(room.mbps) && room.mbps >= 0 && room.mbps <= LAST_SECOND,
+      `room of ${room.mbps} Mb/s is a whole number that 31 bits hold`,
+    );
+    this.#rooms[edge] = room;
+  }
+
+  room(edge: Edge): EdgeRoom | undefined {
+    return this.#rooms[edge];
+  }
+
+  claim(share: Share): void {
+    const { edge, mbps, label, start, end } = share;
+    invariant(Number.isInteger(mbps) && mbps >= 0, `a claim of ${mbps} Mb/s is a whole number`);
+    invariant(start < end, `the claim [${start}, ${end}) lasts`);
+    if (mbps > 0) this.#grown(edge).add(start, end, mbps);
+    if (label === undefined) return;
+    let claims = this.#labels[edge];
+    if (claims === undefined) {
+      claims = new LabelClaims();
+      this.#labels[edge] = claims;
+    }
+    claims.add(label, start, end);
+  }
+
+  release(share: Share): void {
+    const { edge, mbps, label, start, end } = share;
+    if (mbps > 0) {
+      const steps = this.#steps[edge];
+      invariant(steps !== undefined, `edge ${edge} has claims to release`);
+      steps.add(start, end, -mbps);
+      invariant(steps.min(start, end) >= 0, `no more is released on edge ${edge} than was claimed`);
+    }
+    if (label === undefined) return;
+    invariant(
+      this.#labels[edge]?.remove(label, start, end) === true,
+      `label ${label} was claimed on edge ${edge} for [${start}, ${end})`,
+    );
+  }
+
+  #grown(edge: Edge): Steps {
+    const steps = this.#steps[edge];
+    if (steps === undefined) {
+      const made = new FlatSteps();
+      this.#steps[edge] = made;
+      return made;
+    }
+    if (steps.points <= FLAT_POINTS || steps instanceof BlockedSteps) return steps;
+    const blocked = BlockedSteps.from(steps);
+    this.#steps[edge] = blocked;
+    return blocked;
+  }
+
+  fits(edge: Edge, mbps: number, start: Seconds, end: Seconds): boolean {
+    return mbps <= this.free(edge, start, end);
+  }
+
+  free(edge: Edge, start: Seconds, end: Seconds): number {
+    const room = this.#rooms[edge];
+    if (room === undefined) return 0;
+    const steps = this.#steps[edge];
+    if (steps === undefined) return room.mbps;
+    const free = room.mbps - steps.max(start, end);
+    return Math.max(free, 0);
+  }
+
+  nextOpen(
+    edge: Edge,
+    mbps: number,
+    duration: number,
+    from: Seconds,
+    latest: Seconds = LAST_SECOND - 1,
+  ): Seconds | undefined {
+    if (from > latest) return undefined;
+    if (mbps === 0) return from;
+    const limit = (this.#rooms[edge]?.mbps ?? 0) - mbps;
+    if (limit < 0) return undefined;
+    const steps = this.#steps[edge];
+    if (steps === undefined) return from;
+    const start = steps.firstFit(limit, duration, from, latest);
+    return start < 0 ? undefined : start;
+  }
+
+  labels(edge: Edge, start: Seconds, end: Seconds, into = new LabelSet()): LabelSet {
+    this.#labels[edge]?.collect(start, end, into);
+    return into;
+  }
+
+  nextLabel(edge: Edge, start: Seconds, end: Seconds): Seconds | undefined {
+    return this.#labels[edge]?.nextEnd(start, end);
+  }
+
+  /** The step function of one edge over [from, to): what GET /v1/links/{id}/calendar shows. */
+  profile(edge: Edge, from: Seconds, to: Seconds): Step[] {
+    const room = this.#rooms[edge]?.mbps ?? 0;
+    const points: { start: Seconds; claimed: number }[] = [];
+    this.#steps[edge]?.each(from, to, (start, claimed) => points.push({ start, claimed }));
+    if (points.length === 0) points.push({ start: from, claimed: 0 });
+    return points.map(({ start, claimed }, i) => ({
+      start,
+      end: points[i + 1]?.start ?? to,
+      claimed,
+      free: Math.max(0, room - claimed),
+    }));
+  }
+
+  /** The label claims of one edge that touch [from, to), by start. */
+  labelProfile(edge: Edge, from: Seconds, to: Seconds): { label: Label; start: Seconds; end: Seconds }[] {
+    const claims: { label: Label; start: Seconds; end: Seconds }[] = [];
+    this.#labels[edge]?.each(from, to, (label, start, end) => claims.push({ label, start, end }));
+    return claims;
+  }
+
+  /** When, from `from` on, more is claimed than the edge has room for: what a smaller room would break. */
+  overbooked(edge: Edge, from: Seconds, room = this.#rooms[edge]?.mbps ?? 0): Step[] {
+    return this.profile(edge, from, LAST_SECOND).filter((step) => step.claimed > room);
+  }
+
+  /** Forgets what ended by `at`. Releasing a forgotten claim is no mistake. */
+  dropBefore(at: Seconds): void {
+    for (const steps of this.#steps) steps?.dropBefore(at);
+    for (const claims of this.#labels) claims?.dropBefore(at);
+  }
+
+  /** Points held, over all edges: for metrics and benches. */
+  get points(): number {
+    return this.#steps.reduce((sum, steps) => sum + (steps?.points ?? 0), 0);
+  }
+}
