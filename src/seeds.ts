@@ -9,8 +9,8 @@ import { topologySchemas } from './api/wire/topology.ts';
 import { StartError } from './flags.ts';
 import { newAjv } from './http/schema.ts';
 import type { FieldError } from './kernel/errors.ts';
+import { checkDocument } from './topology/check.ts';
 import type { TopologyDocument } from './topology/document.ts';
-import { checkDocument } from './topology/network.ts';
 
 // TypeBox leaves `$id` out of an object's type.
 const named = Object.fromEntries(

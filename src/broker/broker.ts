@@ -514,26 +514,29 @@ export class Broker implements UseCases {
 }
 
 function portViews(term: Term): PortView[] {
-  const { network } = term.book;
-  const own = [...network.ports.values()].map(
-    (port): PortView => ({
-      id: port.id,
-      domain: network.document.domain,
-      node: port.node,
-      kind: port.document.kind,
-      capacityMbps: port.document.capacity_mbps,
-      vlans: port.document.vlans ?? '2-4094',
-      ...(port.document.mtu === undefined ? {} : { mtu: port.document.mtu }),
-    }),
-  );
-  const theirs = [...network.neighbourPorts.values()].map((port): PortView => ({ ...port, kind: 'CLIENT' }));
+  const { network, neighbours } = term.book;
+  const { domain, ports } = network.document;
+  const own = ports.map((port): PortView => {
+    const { id, node, kind, vlans = '2-4094', mtu } = port;
+    return {
+      id,
+      domain,
+      node,
+      kind,
+      capacityMbps: port.capacity_mbps,
+      vlans,
+      ...(mtu === undefined ? {} : { mtu }),
+    };
+  });
+  const theirs = [...neighbours.ports.values()].map((port): PortView => ({ ...port, kind: 'CLIENT' }));
   return [...own, ...theirs].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 function linkSteps(term: Term, id: string, from: InstantMs, to: InstantMs): CalendarStep[] | undefined {
-  const link = term.book.network.links.get(id);
-  if (link === undefined) return undefined;
-  return term.book.calendar
-    .steps(link.edge, toSeconds(from), toSeconds(to))
-    .map((step) => ({ from: fromSeconds(step.from), claimedMbps: step.mbps }));
+  const { network, calendar } = term.book;
+  const index = network.linkIndex.get(id);
+  if (index === undefined) return undefined;
+  return calendar
+    .profile(network.link(index).edge, toSeconds(from), toSeconds(to))
+    .map((step) => ({ from: fromSeconds(step.start), claimedMbps: step.claimed }));
 }

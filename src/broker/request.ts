@@ -9,7 +9,6 @@ import type { Random } from '../kernel/random.ts';
 import type { Circuit, CircuitRequest } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
 import { nextFullSecond, plusSeconds } from '../model/window.ts';
-import { unknownConstraints } from '../topology/constraints/index.ts';
 import { type Authoriser, factsOf } from './authorise.ts';
 import { placementOf, plan, type Slot } from './plan.ts';
 import type { Tx } from './tx.ts';
@@ -49,7 +48,7 @@ export function admit(tx: Tx, authoriser: Authoriser, random: Random, admission:
   });
   if (decision.denied !== undefined) return { denied: decision.denied };
   refuseTakenRef(tx, request);
-  const planned = plan(tx.book.network, tx.book.calendar, request, slot);
+  const planned = plan(tx.book, request, slot);
   if (planned.kind === 'refused') throw planned.problem;
   tx.create({
     ...blank(tx, id, random, request, principal.id),
@@ -77,7 +76,7 @@ export function placeAgain(tx: Tx, circuit: Circuit, attempts: number): void {
     reject(new BrokerError(code, circuit.reason.detail));
     return;
   }
-  const planned = plan(tx.book.network, tx.book.calendar, circuit.request, slot);
+  const planned = plan(tx.book, circuit.request, slot);
   if (planned.kind === 'refused') {
     reject(planned.problem);
     return;
@@ -173,8 +172,6 @@ function slotAgain(request: CircuitRequest, circuit: Circuit, now: InstantMs): S
 
 function refuseUnsupported(request: CircuitRequest): void {
   if (request.protection === 'PROTECTED') throw notYet('protection PROTECTED');
-  const unknown = unknownConstraints(request.constraints);
-  if (unknown.length > 0) throw notYet(`constraint ${unknown.join(', ')}`);
 }
 
 const notYet = (what: string): BrokerError =>

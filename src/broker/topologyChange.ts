@@ -5,8 +5,10 @@
 import { BrokerError } from '../kernel/errors.ts';
 import { EdgeNames, LAST_SECOND, toSeconds } from '../model/capacity.ts';
 import { localSegment, placements } from '../model/circuit.ts';
+import { checkDocument } from '../topology/check.ts';
+import { compile } from '../topology/compile.ts';
 import type { TopologyDocument } from '../topology/document.ts';
-import { buildNetwork, checkDocument } from '../topology/network.ts';
+import { USABLE } from '../topology/network.ts';
 import type { Authoriser } from './authorise.ts';
 import type { Tx } from './tx.ts';
 import type { Mutation, TopologyImpact } from './usecases.ts';
@@ -46,9 +48,10 @@ export function topologyChange(
 
 function impact(tx: Tx, document: TopologyDocument): TopologyImpact['broken'] {
   const names = new EdgeNames();
-  const next = buildNetwork(document, names);
-  const rooms = new Map(next.rooms.map(([edge, room]) => [names.name(edge), room.mbps]));
-  for (const link of next.links.values()) if (!link.up) rooms.set(names.name(link.edge), 0);
+  const next = compile(document, names);
+  const rooms = new Map(Array.from(next.rooms(), ([edge, room]) => [names.name(edge), room.mbps]));
+  for (const [i, link] of next.links.entries())
+    if (next.state[i] !== USABLE) rooms.set(names.name(link.edge), 0);
   const { calendar, names: edges } = tx.book;
   const now = toSeconds(tx.now);
   const broken: { circuitId: TopologyImpact['broken'][number]['circuitId']; detail: string }[] = [];
@@ -63,7 +66,7 @@ function impact(tx: Tx, document: TopologyDocument): TopologyImpact['broken'] {
           const start = Math.max(now, toSeconds(placement.window.start));
           const end = Math.min(LAST_SECOND, toSeconds(placement.window.end));
           if (end <= start) continue;
-          const claimed = calendar.room(index).mbps - calendar.free(index, start, end);
+          const claimed = Math.max(0, ...calendar.profile(index, start, end).map((step) => step.claimed));
           if (claimed > room)
             reasons.add(`${edge.replace(':', ' ')} carries ${room} Mb/s, ${claimed} are promised`);
         }

@@ -115,13 +115,16 @@ describe('asking for a circuit', () => {
     expect(refused.body.detail).toContain(name);
   });
 
-  it.each([
-    ['protection', { protection: 'PROTECTED' }],
-    ['constraint', { constraints: { srlg_disjoint: true } }],
-  ])('%s that is not offered yet is a 422', async (_name, over) => {
-    const refused = await api.post('/v1/circuits', ask(over));
+  it('protection that is not offered yet is a 422', async () => {
+    const refused = await api.post('/v1/circuits', ask({ protection: 'PROTECTED' }));
     expect(refused.status).toBe(422);
     expect(refused.body.code).toBe('NOT_SUPPORTED');
+  });
+
+  it('a constraint that names what is not there is a 400 with its place', async () => {
+    const refused = await api.post('/v1/circuits', ask({ constraints: { exclude_links: ['nowhere'] } }));
+    expect(refused.status).toBe(400);
+    expect(refused.body.errors?.[0]?.pointer).toBe('/constraints/exclude_links/0');
   });
 });
 

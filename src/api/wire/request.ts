@@ -12,8 +12,8 @@ import type { CircuitRequest, EndpointAsk, Schedule } from '../../model/circuit.
 import { formatLabels, HIGHEST_LABEL, type LabelAsk, parseLabels } from '../../model/label.ts';
 import { PORT_MAX_LENGTH, PORT_PATTERN, type PortId } from '../../model/port.ts';
 import type { Principal } from '../../model/principal.ts';
-import { constraints as known } from '../../topology/constraints/index.ts';
-import { idSchema, invalid, LONGEST_S, readTime, Time } from './common.ts';
+import { constraints } from '../../topology/constraints/index.ts';
+import { invalid, LONGEST_S, readTime, Time } from './common.ts';
 
 /** Far above any interface there is, and far below where sums leave the integers. */
 export const HIGHEST_MBPS = 100_000_000;
@@ -55,29 +55,9 @@ export const EndpointSchema = Type.Object(
   { $id: 'Endpoint', ...strict },
 );
 
-const Names = Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { maxItems: 256 });
-
-/** The contract's constraints, and whatever else the search has learnt. Not every broker offers each. */
-const CONSTRAINTS = {
-  exclude_links: Type.Optional(Names),
-  exclude_nodes: Type.Optional(Names),
-  include_links: Type.Optional(Names),
-  include_nodes: Type.Optional(Names),
-  max_latency_ms: Type.Optional(Type.Number({ minimum: 0, maximum: 1_000_000 })),
-  max_hops: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
-  min_mtu: Type.Optional(Type.Integer({ minimum: 68, maximum: 65_535 })),
-  diverse_from: Type.Optional(Type.Array(idSchema('cir', 'A circuit'), { maxItems: 16 })),
-  srlg_disjoint: Type.Optional(Type.Boolean()),
-};
-const learnt = Object.fromEntries(
-  known.flatMap((c) =>
-    c.name in CONSTRAINTS
-      ? []
-      : [[c.name, Type.Optional(c.value === 'names' ? Names : Type.Number({ minimum: 0 }))] as const],
-  ),
-);
+/** As the path search declares them: a new constraint there is a new field here. */
 export const ConstraintsSchema = Type.Object(
-  { ...learnt, ...CONSTRAINTS },
+  Object.fromEntries(constraints.map(({ name, schema }) => [name, Type.Optional(schema)])),
   { $id: 'Constraints', ...strict, description: 'What the path must be like' },
 );
 

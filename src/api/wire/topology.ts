@@ -25,6 +25,39 @@ const Vlans = Type.String({
 });
 const Mtu = Type.Integer({ minimum: 68, maximum: 65_535 });
 
+const State = Type.Enum(['UP', 'DOWN'], { default: 'UP' });
+const Maintenance = Type.Array(
+  Type.Object(
+    { start_time: Time, end_time: Time, reason: Type.Optional(Type.String({ maxLength: 256 })) },
+    strict,
+  ),
+  { maxItems: 256, description: 'When it is out of use' },
+);
+/** One kind of label at most; VLANs 2-4094 when none is named. */
+const labels = {
+  vlans: Type.Optional(Vlans),
+  wavelengths: Type.Optional(Vlans),
+  time_slots: Type.Optional(Vlans),
+  unlabelled: Type.Optional(Type.Boolean({ description: 'Circuits share it without being told apart' })),
+};
+
+const SiteSchema = Type.Object(
+  {
+    id: Name,
+    name: Type.Optional(Name),
+    latitude: Type.Optional(Type.Number({ minimum: -90, maximum: 90 })),
+    longitude: Type.Optional(Type.Number({ minimum: -180, maximum: 180 })),
+  },
+  { $id: 'TopologySite', ...strict },
+);
+const SrlgSchema = Type.Object(
+  { id: Name, description: Type.Optional(Type.String({ maxLength: 256 })) },
+  { $id: 'TopologySrlg', ...strict },
+);
+const PortGroupSchema = Type.Object(
+  { id: Name, ports: Type.Array(PortSchema, { minItems: 1, maxItems: 1_000 }), capacity_mbps: Mbps },
+  { $id: 'TopologyPortGroup', ...strict, description: 'Ports that share room: a line card, an aggregate' },
+);
 const NodeSchema = Type.Object(
   {
     id: Name,
@@ -35,6 +68,10 @@ const NodeSchema = Type.Object(
       Type.String({ ...Name, description: 'The element; the id of the node when absent' }),
     ),
     swaps_labels: Type.Optional(Type.Boolean({ default: true })),
+    domain: Type.Optional(DomainName),
+    admin_state: Type.Optional(State),
+    oper_state: Type.Optional(State),
+    maintenance: Type.Optional(Maintenance),
   },
   { $id: 'TopologyNode', ...strict },
 );
@@ -44,9 +81,10 @@ const TopologyPortSchema = Type.Object(
     node: Name,
     kind: Type.Enum(['CLIENT', 'BORDER']),
     capacity_mbps: Mbps,
-    vlans: Type.Optional(Vlans),
+    ...labels,
     mtu: Type.Optional(Mtu),
     device_port: Type.Optional(Name),
+    admin_state: Type.Optional(State),
     remote: Type.Optional(Type.Object({ domain: DomainName, port: PortSchema }, strict)),
   },
   { $id: 'TopologyPort', ...strict },
@@ -58,12 +96,15 @@ export const LinkSchema = Type.Object(
     a: LinkEnd,
     z: LinkEnd,
     capacity_mbps: Mbps,
+    capacity_za_mbps: Type.Optional(Mbps),
     latency_ms: Type.Optional(Type.Number({ minimum: 0, maximum: 1_000_000 })),
     cost: Type.Optional(Type.Number({ minimum: 0, maximum: 1_000_000_000 })),
     mtu: Type.Optional(Mtu),
-    vlans: Type.Optional(Vlans),
+    ...labels,
     srlgs: Type.Optional(Type.Array(Name, { maxItems: 256, description: 'What fails together' })),
-    admin_state: Type.Optional(Type.Enum(['UP', 'DOWN'], { default: 'UP' })),
+    admin_state: Type.Optional(State),
+    oper_state: Type.Optional(State),
+    maintenance: Type.Optional(Maintenance),
   },
   { $id: 'Link', ...strict },
 );
@@ -90,6 +131,9 @@ export const TopologySchema = Type.Object(
     ports: Type.Array(ref(TopologyPortSchema), { maxItems: 20_000 }),
     links: Type.Array(ref(LinkSchema), { maxItems: 20_000 }),
     neighbours: Type.Optional(Type.Array(ref(NeighbourSchema), { maxItems: 1_000 })),
+    sites: Type.Optional(Type.Array(ref(SiteSchema), { maxItems: 20_000 })),
+    port_groups: Type.Optional(Type.Array(ref(PortGroupSchema), { maxItems: 20_000 })),
+    srlgs: Type.Optional(Type.Array(ref(SrlgSchema), { maxItems: 20_000 })),
   },
   { $id: 'Topology', ...strict },
 );
@@ -208,6 +252,9 @@ export const writeCrossConnect = (c: ObservedConnect): Static<typeof CrossConnec
 });
 
 export const topologySchemas = [
+  SiteSchema,
+  SrlgSchema,
+  PortGroupSchema,
   NodeSchema,
   TopologyPortSchema,
   LinkSchema,
