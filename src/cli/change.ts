@@ -79,7 +79,8 @@ async function finish(
     return show(context, circuit);
   }
   if (options.wait === true || options.until !== undefined) {
-    context.out.say(`${text(circuit['id'])} is ${stateOf(circuit)}`);
+    // On a terminal the progress is written over, and the id shall not be lost with it.
+    if (context.io.isTTY) context.out.say(`${text(circuit['id'])} is ${stateOf(circuit)}`);
     const fresh = circuit['id'] === undefined ? circuit : await read(context.client, text(circuit['id']));
     return waitAndShow(context, fresh, options.until ?? until, parsePositiveDuration(options.timeout));
   }

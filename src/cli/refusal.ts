@@ -105,21 +105,16 @@ function tryThis(problem: Json): string[] {
   const first = dig(problem, 'alternatives', 0);
   const hints: string[] = [];
   if (code === 'NO_FEASIBLE_SLOT' && isJson(first)) {
-    const end = text(first['end_time']);
-    const mbps = number(first['bandwidth_mbps']);
-    hints.push(
-      `--start ${text(first['start_time'])}${end === '' ? '' : ` --end ${end}`}${mbps === undefined ? '' : ` --bw ${formatBandwidth(mbps)}`}`,
-    );
+    hints.push(optionsFor(first, dig(problem, 'bottlenecks', 0)));
   } else if (code === 'UNAUTHENTICATED') {
-    hints.push(
-      'set TURNPIKE_TOKEN to a token of an issuer that the broker knows; turnpike whoami shows who you are',
-    );
+    hints.push('set TURNPIKE_TOKEN to a token of an issuer that the broker knows');
   } else if (decision !== '') {
     hints.push(`turnpike decision why ${decision}`);
   } else if (code === 'NOT_HOME') {
     hints.push('set TURNPIKE_URL to the broker of that domain');
   } else if (
     Object.hasOwn(problems, code) &&
+    code !== 'NOT_SUPPORTED' &&
     !/\[\]|_id\}/.test(problems[code as keyof typeof problems].help)
   ) {
     hints.push(problems[code as keyof typeof problems].help);
@@ -127,4 +122,17 @@ function tryThis(problem: Json): string[] {
   const retry = number(problem['retry_after_s']);
   if (retry !== undefined) hints.push(`again in ${retry} s`);
   return hints.map(printable);
+}
+
+/** The words that book an alternative. In the window that was asked for only the rate differs. */
+function optionsFor(offered: Json, asked: unknown): string {
+  const said: string[] = [];
+  const end = text(offered['end_time']);
+  if (offered['start_time'] !== dig(asked, 'start_time') || offered['end_time'] !== dig(asked, 'end_time')) {
+    said.push(`--start ${text(offered['start_time'])}`);
+    if (end !== '') said.push(`--end ${end}`);
+  }
+  const mbps = number(offered['bandwidth_mbps']);
+  if (mbps !== undefined) said.push(`--bw ${formatBandwidth(mbps)}`);
+  return said.join(' ');
 }

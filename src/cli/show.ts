@@ -83,12 +83,18 @@ const dataPlane = (c: Json): string => {
   return why === '' ? word : `${word} (${why})`;
 };
 
-function pending(c: Json): string {
-  const p = c['pending'];
-  if (!isJson(p)) return '';
+/** `10G from ... until ...` of a placement. */
+function slot(p: unknown): string {
+  if (!isJson(p) || p['start_time'] === undefined) return '';
   const until = text(p['end_time']);
-  return `${bandwidth(p['bandwidth_mbps'])} from ${text(p['start_time'])}${until === '' ? '' : ` until ${until}`}`;
+  return `${bandwidth(p['bandwidth_mbps'])} from ${text(p['start_time'])}${until === '' ? '' : ` until ${until}`}`.trim();
 }
+
+/** Only what has a deadline has any. */
+const spare = (c: Json, name: string): string =>
+  /FLEXIBLE|VOLUME/.test(text(dig(c, 'request', 'schedule', 'type')))
+    ? duration(dig(c, 'placement', name))
+    : '';
 
 export const circuitCard: readonly Column[] = [
   ['circuit', (c) => c['id']],
@@ -106,13 +112,13 @@ export const circuitCard: readonly Column[] = [
     'end',
     (c) => (dig(c, 'request', 'schedule', 'end') === 'NEVER' && endOf(c) === undefined ? 'never' : endOf(c)),
   ],
-  ['laxity', (c) => duration(dig(c, 'placement', 'laxity_s'))],
-  ['slack', (c) => duration(dig(c, 'placement', 'slack_s'))],
+  ['laxity', (c) => spare(c, 'laxity_s')],
+  ['slack', (c) => spare(c, 'slack_s')],
   ['moved', (c) => (dig(c, 'placement', 'moves') === 0 ? '' : dig(c, 'placement', 'moves'))],
   ['lit from', (c) => dig(c, 'placement', 'actual_start_time')],
   ['lit until', (c) => dig(c, 'placement', 'actual_end_time')],
   ['hold until', (c) => c['hold_expire_time']],
-  ['changing to', pending],
+  ['changing to', (c) => slot(c['pending'])],
   ['domains', (c) => dig(c, 'path', 'domains')],
   ['links', (c) => dig(c, 'path', 'links')],
   ['light', dataPlane],
@@ -136,14 +142,22 @@ export const segmentList: Layout = {
 /** `circuit.moved` of `turnpike.circuit.moved`. */
 export const eventType = (event: Json): string => text(event['type']).replace(/^turnpike\./, '');
 
-/** What an event says beyond its type, in a few words. */
+/** What an event says beyond its type, in a few words: the state and why, the slot, and the rest by name. */
 export function eventGist(event: Json): string {
   const data = event['data'];
   if (!isJson(data)) return '';
-  return Object.entries(data)
-    .filter(([name, value]) => name !== 'project' && name !== 'circuit_id' && value !== undefined)
-    .map(([name, value]) => `${name}=${text(value)}`)
-    .join(' ');
+  const { project: _, circuit_id: _id, short_code: _code, revision: _revision, ...told } = data;
+  const { state, state_reason, placement, ...rest } = told;
+  const why = text(dig(state_reason, 'detail')) || text(dig(state_reason, 'code'));
+  return [
+    why === '' ? text(state) : `${text(state)}: ${why}`,
+    slot(placement),
+    ...Object.entries(rest).map(
+      ([name, value]) => `${name}=${isJson(value) ? slot(value) || text(value) : text(value)}`,
+    ),
+  ]
+    .filter((part) => part !== '')
+    .join(', ');
 }
 
 export const eventList: Layout = {

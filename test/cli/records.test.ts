@@ -8,7 +8,15 @@ const event = (id: string, type: string) => ({
   type: `turnpike.${type}`,
   subject: 'cir_1',
   time: '2026-11-20T21:17:04Z',
-  data: { project: 'lhc', detail: 'a "b"' },
+  data: {
+    project: 'lhc',
+    circuit_id: 'cir_1',
+    revision: 4,
+    state: 'ACTIVE',
+    state_reason: { code: 'ACTIVE', detail: 'carrying "light"' },
+    placement: { start_time: 'S', end_time: 'E', bandwidth_mbps: 2000 },
+    cause: 'x',
+  },
 });
 
 describe('event tail', () => {
@@ -38,8 +46,8 @@ describe('event tail', () => {
     const table = await run(await two(), 'event tail --count 2');
     expect(table.code).toBe(0);
     expect(table.stdout).toBe(
-      '2026-11-20T21:17:04Z  circuit.active  cir_1  detail=a "b"\n' +
-        '2026-11-20T21:17:04Z  circuit.ended  cir_1  detail=a "b"\n',
+      '2026-11-20T21:17:04Z  circuit.active  cir_1  ACTIVE: carrying "light", 2G from S until E, cause=x\n' +
+        '2026-11-20T21:17:04Z  circuit.ended  cir_1  ACTIVE: carrying "light", 2G from S until E, cause=x\n',
     );
     const json = await run(await two(), 'event tail --count 2 -o json');
     expect(
@@ -49,7 +57,9 @@ describe('event tail', () => {
         .map((line) => JSON.parse(line).id),
     ).toEqual(['evt_1', 'evt_2']);
     const csv = await run(await two(), 'event tail --count 1 -o csv');
-    expect(csv.stdout).toBe('2026-11-20T21:17:04Z,circuit.active,cir_1,"detail=a ""b"""\r\n');
+    expect(csv.stdout).toBe(
+      '2026-11-20T21:17:04Z,circuit.active,cir_1,"ACTIVE: carrying ""light"", 2G from S until E, cause=x"\r\n',
+    );
   });
   test('a broken stream is resumed', async () => {
     const at = await fake({

@@ -39,6 +39,15 @@ test('no room: where, how much, what would fit, and the words to book it', async
   );
 });
 
+test('room for less in the same window: only the rate is to be changed', async () => {
+  const slot = { start_time: '2026-11-20T21:17:04Z', end_time: '2026-11-20T23:17:04Z' };
+  const stderr = await told(409, 'NO_FEASIBLE_SLOT', {
+    bottlenecks: [{ kind: 'PORT', id: 'ams:host1', free_mbps: 4000, needed_mbps: 10000, ...slot }],
+    alternatives: [{ ...slot, bandwidth_mbps: 4000 }],
+  });
+  expect(stderr).toContain('  try: --bw 4G\n');
+});
+
 test('denied: the decision, and how to read it', async () => {
   const stderr = await told(403, 'POLICY_DENIED', { decision_id: 'dec_9' });
   expect(stderr).toContain('decision: dec_9\n  try: turnpike decision why dec_9\n');

@@ -117,7 +117,9 @@ test('create --wait: data on stdout is one document, the circuit as it came to b
   const ran = await run(at, 'circuit create ams:host1 ams:host3 --bw 10G --for 2h --wait -o json');
   expect(ran.code).toBe(0);
   expect(JSON.parse(ran.stdout).state).toBe('ACTIVE');
-  expect(ran.stderr).toContain(`${CIRCUIT_ID} is SCHEDULED`);
+  expect(ran.stderr).toBe(
+    `start     now\nend       2h later\n${CIRCUIT_ID} PROVISIONING\n${CIRCUIT_ID} ACTIVE\n`,
+  );
 });
 
 test('progress is one line that is written over, and only on a terminal', async () => {

@@ -119,7 +119,73 @@ export const circuitFields = {
   create_time: Time,
   update_time: Time,
 };
-export const CircuitSchema = Type.Object(circuitFields, { $id: 'Circuit' });
+export const CircuitSchema = Type.Object(circuitFields, {
+  $id: 'Circuit',
+  examples: [
+    {
+      id: 'cir_01m7vjz7sh2w1hw8gq0tm5f63q',
+      short_code: 'CX47',
+      state: 'SCHEDULED',
+      state_reason: { code: 'COMMITTED', detail: 'every domain has agreed' },
+      revision: 2,
+      role: 'HOME',
+      owner: 'urn:turnpike:development|user',
+      request: {
+        project: 'lhc',
+        a: { port: 'ams:host1', vlan: 'ANY' },
+        z: { port: 'ams:host2', vlan: 'ANY' },
+        bandwidth_mbps: 1000,
+        protection: 'UNPROTECTED',
+        constraints: {},
+        provision: 'AUTOMATIC',
+        hold_s: 0,
+        pinned: false,
+        notice_s: 60,
+        priority: 50,
+        schedule: {
+          type: 'FIXED',
+          start_time: '2027-03-01T05:00:00Z',
+          end_time: '2027-03-01T07:00:00Z',
+        },
+      },
+      placement: {
+        start_time: '2027-03-01T05:00:00Z',
+        end_time: '2027-03-01T07:00:00Z',
+        bandwidth_mbps: 1000,
+        a_vlan: 2,
+        z_vlan: 2,
+        laxity_s: 0,
+        slack_s: 0,
+        movable: false,
+        moves: 0,
+      },
+      path: { domains: ['ams.example'], links: ['ams-1'], latency_ms: 0.4 },
+      segments: [
+        {
+          domain: 'ams.example',
+          a_port: 'ams:host1',
+          z_port: 'ams:host2',
+          links: ['ams-1'],
+          latency_ms: 0.4,
+          state: 'COMMITTED',
+          data_plane: 'DOWN',
+        },
+      ],
+      conditions: [
+        {
+          type: 'DataPlaneUp',
+          status: 'FALSE',
+          reason: 'NOT_YET_DUE',
+          last_transition_time: '2027-02-28T17:00:00Z',
+        },
+      ],
+      allowed_actions: ['release', 'cancel', 'extend', 'modify'],
+      decision_ids: ['dec_01m7vjz7sh2w1hw8gq0tm5f63q'],
+      create_time: '2027-02-28T17:00:00Z',
+      update_time: '2027-02-28T17:00:00Z',
+    },
+  ],
+});
 export type WireCircuit = Static<typeof CircuitSchema>;
 
 export const circuitSchemas = [

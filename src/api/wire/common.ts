@@ -192,6 +192,37 @@ export const ProblemSchema = Type.Object(
     allowed_actions: Type.Optional(Type.Array(Type.String())),
     retry_after_s: Type.Optional(Type.Integer()),
   },
-  { $id: 'Problem', description: 'RFC 9457, served as application/problem+json' },
+  {
+    $id: 'Problem',
+    description: 'RFC 9457, served as application/problem+json',
+    examples: [
+      {
+        type: 'urn:turnpike:problem:NO_FEASIBLE_SLOT',
+        title: 'No path with enough capacity in the window',
+        status: 409,
+        code: 'NO_FEASIBLE_SLOT',
+        detail: 'link ams-1 has 2000 Mb/s free in the window, 5000 are asked for',
+        request_id: 'req_01m7vjz7sh2w1hw8gq0tm5f63q',
+        bottlenecks: [
+          {
+            kind: 'LINK',
+            id: 'ams-1',
+            free_mbps: 2000,
+            needed_mbps: 5000,
+            start_time: '2027-03-01T05:00:00Z',
+            end_time: '2027-03-01T07:00:00Z',
+          },
+        ],
+        alternatives: [
+          {
+            start_time: '2027-03-01T07:00:00Z',
+            end_time: '2027-03-01T09:00:00Z',
+            bandwidth_mbps: 5000,
+          },
+        ],
+        proof: 'PROVEN_IMPOSSIBLE',
+      },
+    ],
+  },
 );
 export type WireProblem = Static<typeof ProblemSchema>;

@@ -194,7 +194,46 @@ export const requestFields = {
   ),
   schedule: ref(ScheduleSchema),
 };
-export const CircuitRequestSchema = Type.Object(requestFields, { $id: 'CircuitRequest', ...strict });
+export const CircuitRequestSchema = Type.Object(requestFields, {
+  $id: 'CircuitRequest',
+  ...strict,
+  examples: [
+    {
+      a: { port: 'ams:host1' },
+      z: { port: 'ams:host2' },
+      bandwidth_mbps: 1000,
+      schedule: { type: 'NOW', duration_s: 3600 },
+    },
+    {
+      project: 'lhc',
+      description: 'CMS replay',
+      client_ref: 'slurm:812334',
+      a: { port: 'ams:cx3/1', vlan: 1801 },
+      z: { port: 'sdg:cx1/4', vlan: '1800-1899' },
+      bandwidth_mbps: 10_000,
+      constraints: { exclude_links: ['ams-lon-2'], max_latency_ms: 90, max_hops: 12 },
+      hold_s: 600,
+      schedule: {
+        type: 'FIXED',
+        start_time: '2027-03-01T06:00:00+01:00',
+        end_time: '2027-03-01T08:00:00+01:00',
+      },
+    },
+    {
+      a: { port: 'ams:host1', vlan: 'UNTAGGED' },
+      z: { port: 'ams:host2' },
+      bandwidth_mbps: 100,
+      provision: 'MANUAL',
+      schedule: {
+        type: 'RECURRING',
+        rrule: 'FREQ=WEEKLY;BYDAY=MO;COUNT=10',
+        timezone: 'Europe/Amsterdam',
+        duration_s: 7200,
+        not_before_time: '2027-03-01T06:00:00+01:00',
+      },
+    },
+  ],
+});
 export type WireRequest = Static<typeof CircuitRequestSchema>;
 export const requestSchemas = [
   EndpointSchema,

@@ -135,7 +135,31 @@ export const TopologySchema = Type.Object(
     port_groups: Type.Optional(Type.Array(ref(PortGroupSchema), { maxItems: 20_000 })),
     srlgs: Type.Optional(Type.Array(ref(SrlgSchema), { maxItems: 20_000 })),
   },
-  { $id: 'Topology', ...strict },
+  {
+    $id: 'Topology',
+    ...strict,
+    examples: [
+      {
+        domain: 'ams.example',
+        prefix: 'ams',
+        nodes: [{ id: 'sw1' }, { id: 'sw2', site: 'Amsterdam', latitude: 52.36, longitude: 4.95 }],
+        ports: [
+          { id: 'ams:host1', node: 'sw1', kind: 'CLIENT', capacity_mbps: 100_000 },
+          { id: 'ams:host2', node: 'sw2', kind: 'CLIENT', capacity_mbps: 100_000, vlans: '2-99,200-4094' },
+        ],
+        links: [
+          {
+            id: 'ams-1',
+            a: { node: 'sw1', port: '1/1' },
+            z: { node: 'sw2', port: '1/1' },
+            capacity_mbps: 100_000,
+            latency_ms: 0.4,
+            srlgs: ['duct-7'],
+          },
+        ],
+      },
+    ],
+  },
 );
 
 /** The schema allows exactly what the document's type says: a domain's YAML and PUT come in through here. */
