@@ -35,6 +35,8 @@ interface Circuit {
 /** What we know of one circuit from the answers that we got, and what was asked without one. */
 interface Known {
   readonly ref: string;
+  /** What was asked: the same again when it is asked again. */
+  readonly body: Record<string, unknown>;
   readonly kind: 'FIXED' | 'NOW' | 'HOLD';
   id?: string;
   revision: number;
@@ -48,17 +50,17 @@ const LIT = ['SCHEDULED', 'PROVISIONING', 'ACTIVE'];
 const GONE = ['RELEASING', 'CANCELLED', 'ENDED'];
 const after = { FIXED: ['SCHEDULED'], NOW: LIT, HOLD: ['HELD'] } as const;
 
-function body(known: Known): Record<string, unknown> {
+function bodyOf(ref: string, kind: Known['kind']): Record<string, unknown> {
   // Small enough that nothing is ever refused for want of room.
-  const common = { client_ref: known.ref, bandwidth_mbps: 1 };
-  if (known.kind === 'NOW') return booking({ ...common, schedule: { type: 'NOW', duration_s: 86_400 } });
-  return booking(known.kind === 'HOLD' ? { ...common, hold_s: 3600 } : common);
+  const common = { client_ref: ref, bandwidth_mbps: 1 };
+  if (kind === 'NOW') return booking({ ...common, schedule: { type: 'NOW', duration_s: 86_400 } });
+  return booking(kind === 'HOLD' ? { ...common, hold_s: 3600 } : common);
 }
 
 async function create(instance: Instance, known: Known): Promise<void> {
   const answer = await instance.call<Circuit>('POST', '/v1/circuits', {
     token,
-    body: body(known),
+    body: known.body,
     headers: { 'idempotency-key': known.ref },
   });
   expect(answer.status, JSON.stringify(answer.body)).toBe(201);
@@ -84,7 +86,8 @@ async function further(instance: Instance, known: Known): Promise<void> {
 async function load(instance: Instance, all: Known[], name: string): Promise<void> {
   for (let i = 0; instance.program.running; i++) {
     const kind = (['FIXED', 'NOW', 'HOLD'] as const)[random.int(3)] as Known['kind'];
-    const known: Known = { ref: `${name}-${i}`, kind, revision: 0, legal: [], maybe: after[kind] };
+    const ref = `${name}-${i}`;
+    const known: Known = { ref, kind, body: bodyOf(ref, kind), revision: 0, legal: [], maybe: after[kind] };
     all.push(known);
     try {
       await create(instance, known);
