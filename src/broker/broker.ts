@@ -5,17 +5,17 @@
  */
 import { createHash } from 'node:crypto';
 import type { Decide } from '../aaa/decide.ts';
-import { type Cancel, type Clock, every, type InstantMs, instant } from '../kernel/clock.ts';
+import { type Clock, type InstantMs, instant } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
 import type { CircuitId, DecisionId, SeriesId, SetId, WebhookId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
-import { fromSeconds, toSeconds } from '../model/capacity.ts';
 import type { Circuit, CircuitRequest } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
 import type { TopologyDocument } from '../topology/document.ts';
 import * as actions from './actions.ts';
 import type { BookSeams } from './book.ts';
+import { Office } from './office.ts';
 import { PeerDesk } from './peer.ts';
 import type {
   CircuitQuery,
@@ -36,7 +36,7 @@ import type {
   WebhookRecord,
 } from './ports.ts';
 import { Queries } from './queries.ts';
-import { Term } from './term.ts';
+import type { Term } from './term.ts';
 import { topologyChange } from './topologyChange.ts';
 import type { Tx } from './tx.ts';
 import type {
@@ -54,6 +54,7 @@ import type {
   TopologyImpact,
   UseCases,
 } from './usecases.ts';
+import { linkSteps, portViews } from './views.ts';
 import { StoredRefusal } from './writer.ts';
 
 export interface BrokerPorts {
@@ -76,141 +77,32 @@ export interface BrokerPorts {
   readonly onLost?: (error: StoreError) => void;
 }
 
-const LEASE_TTL_MS = 6_000;
 const KEY_LIFE_MS = 86_400_000;
 
 export class Broker implements UseCases {
   readonly #ports: BrokerPorts;
   readonly #queries: Queries;
   readonly #listeners = new Set<(events: readonly EventRecord[]) => void>();
-  readonly #ttl: number;
-  #term: Term | undefined;
-  #role: Readiness['role'] = 'STARTING';
-  #leader: string | undefined;
-  #storeState: 'OK' | 'UNAVAILABLE' = 'OK';
-  #cancelLease: Cancel = () => {};
-  /** One question about the lease at a time, however slow the store. */
-  #asking = false;
+  readonly #office: Office;
   #admitted = 0;
   #refused = 0;
 
   constructor(ports: BrokerPorts) {
     this.#ports = ports;
-    this.#ttl = ports.leaseTtlMs ?? LEASE_TTL_MS;
+    this.#office = new Office(ports, (events) => {
+      for (const listen of this.#listeners) listen(events);
+    });
     this.#queries = new Queries(ports.store);
   }
 
   // ---- life ----------------------------------------------------------------------------------------------
 
   /** Takes the lease if it is to be had, and begins a term; otherwise stands by and goes on trying. */
-  async start(): Promise<void> {
-    await this.#campaign();
-    this.#cancelLease = every(this.#ports.clock, Math.floor(this.#ttl / 3), () => void this.#keepLease());
+  start(): Promise<void> {
+    return this.#office.start();
   }
-
-  /** Finishes what is queued, gives the lease back, and leaves the rest to whoever comes next. */
-  async stop(): Promise<void> {
-    this.#role = 'STOPPING';
-    this.#cancelLease();
-    const term = this.#term;
-    if (term === undefined) return;
-    term.writer.close(new BrokerError('STOPPING', 'the broker is stopping', { retry_after_s: 5 }));
-    term.end();
-    await term.writer.drained();
-    this.#term = undefined;
-    await this.#ports.store.releaseLease(this.#ports.holder, term.epoch);
-    this.#ports.log.info({ event: 'broker.stopped', domain: this.#ports.domain, reason: 'asked to' });
-  }
-
-  async #campaign(): Promise<void> {
-    const { store, holder, log } = this.#ports;
-    const answer = await store.acquireLease(holder, this.#ttl);
-    this.#storeState = 'OK';
-    if (!answer.held) {
-      if (this.#leader !== answer.leader) log.info({ event: 'lease.standby', holder, leader: answer.leader });
-      this.#leader = answer.leader;
-      this.#role = 'STANDBY';
-      return;
-    }
-    this.#leader = holder;
-    log.info({ event: 'lease.acquired', holder, epoch: answer.epoch });
-    await this.#beginTerm(answer.epoch);
-  }
-
-  async #beginTerm(epoch: number): Promise<void> {
-    const { store, clock, log, domain } = this.#ports;
-    const began = clock.now();
-    const topology: TopologyRecord = (await store.topology()) ?? {
-      version: 1,
-      time: clock.now(),
-      document: this.#ports.seedTopology,
-    };
-    const term = await Term.begin(epoch, topology, this.#ports, {
-      events: (events) => {
-        for (const listen of this.#listeners) listen(events);
-      },
-      lost: (error) => this.#lost(error, epoch),
-    });
-    if ((await store.topology()) === undefined) await term.writer.submit((tx) => tx.setTopology(topology));
-    this.#term = term;
-    this.#role = 'LEADER';
-    term.run();
-    log.info({
-      event: 'broker.started',
-      domain,
-      epoch,
-      circuits: term.book.circuits.size,
-      ms: clock.now() - began,
-    });
-  }
-
-  async #keepLease(): Promise<void> {
-    if (this.#role === 'STOPPING' || this.#asking) return;
-    this.#asking = true;
-    const { store, holder } = this.#ports;
-    try {
-      if (this.#term === undefined) {
-        await this.#campaign();
-      } else if (!(await store.renewLease(holder, this.#term.epoch, this.#ttl))) {
-        const error = Object.assign(new Error('the lease lapsed and was taken'), { kind: 'FENCED' as const });
-        this.#lost(error as StoreError, this.#term.epoch);
-      }
-      this.#storeState = 'OK';
-    } catch (error) {
-      this.#storeState = 'UNAVAILABLE';
-      this.#ports.log.error({
-        event: 'lease.lost',
-        holder,
-        epoch: this.#term?.epoch ?? 0,
-        detail: error instanceof Error ? error.message : String(error),
-      });
-    }
-  }
-
-  #lost(error: StoreError, epoch: number): void {
-    if (this.#term?.epoch !== epoch || this.#role === 'STOPPING') return;
-    this.#term.writer.close(
-      new BrokerError('NOT_LEADER', 'this instance lost its lease', { retry_after_s: 2 }),
-    );
-    this.#term.end();
-    this.#term = undefined;
-    this.#role = 'STANDBY';
-    this.#leader = undefined;
-    this.#ports.log.error({ event: 'lease.lost', holder: this.#ports.holder, epoch, detail: error.message });
-    this.#ports.onLost?.(error);
-  }
-
-  #now(): Term {
-    if (this.#term !== undefined) return this.#term;
-    if (this.#role === 'STOPPING')
-      throw new BrokerError('STOPPING', 'the broker is stopping', { retry_after_s: 5 });
-    throw new BrokerError(
-      'NOT_LEADER',
-      this.#leader === undefined ? 'this instance is not in office' : `${this.#leader} is in office`,
-      {
-        retry_after_s: Math.ceil(this.#ttl / 1000),
-      },
-    );
+  stop(): Promise<void> {
+    return this.#office.stop();
   }
 
   // ---- changes -------------------------------------------------------------------------------------------
@@ -221,7 +113,7 @@ export class Broker implements UseCases {
     decide: (tx: Tx, term: Term) => T | StoredRefusal,
     reduces = false,
   ): Promise<Mutated<T>> {
-    const term = this.#now();
+    const term = this.#office.now();
     if (call.validateOnly) return { kind: 'done', value: term.writer.preview((tx) => decide(tx, term)) };
     const { idempotency } = call;
     if (idempotency === undefined) return { kind: 'done', value: await this.#submit(term, decide, reduces) };
@@ -373,7 +265,7 @@ export class Broker implements UseCases {
 
   /** A message of a peer that has proved to be `from`. */
   async peer(from: string, message: PeerMessage): Promise<PeerAnswer> {
-    const term = this.#now();
+    const term = this.#office.now();
     return term.writer.submit((tx) => term.desk.answer(tx, from, message), PeerDesk.reduces(message));
   }
 
@@ -386,7 +278,7 @@ export class Broker implements UseCases {
       readonly disable?: boolean;
     },
   ): Promise<void> {
-    await this.#now().writer.submit((tx) => actions.webhookProgress(tx, id, progress), true);
+    await this.#office.now().writer.submit((tx) => actions.webhookProgress(tx, id, progress), true);
   }
 
   // ---- readers -------------------------------------------------------------------------------------------
@@ -445,42 +337,31 @@ export class Broker implements UseCases {
     return this.#queries.webhook(who, id);
   }
   enabledWebhooks(): readonly WebhookRecord[] {
-    return [...(this.#term?.book.webhooks.values() ?? [])].filter((hook) => hook.state === 'ENABLED');
+    return [...(this.#office.term?.book.webhooks.values() ?? [])].filter((hook) => hook.state === 'ENABLED');
   }
   eventsFor(hook: WebhookRecord, limit: number): Promise<readonly EventRecord[]> {
     return this.#queries.eventsFor(hook, limit);
   }
 
   topology(): TopologyRecord {
-    return this.#now().book.topology;
+    return this.#office.now().book.topology;
   }
   ports(domain?: string): readonly PortView[] {
-    return portViews(this.#now()).filter((port) => domain === undefined || port.domain === domain);
+    return portViews(this.#office.now()).filter((port) => domain === undefined || port.domain === domain);
   }
   linkCalendar(link: string, from: InstantMs, to: InstantMs): readonly CalendarStep[] | undefined {
-    return linkSteps(this.#now(), link, from, to);
+    return linkSteps(this.#office.now(), link, from, to);
   }
   observed(): Promise<readonly ObservedConnect[]> {
     return this.#ports.devices.observe();
   }
 
   readiness(): Readiness {
-    const term = this.#term;
-    const store = term?.writer.full === true ? 'FULL' : this.#storeState;
-    return {
-      ready: this.#role === 'LEADER' && store !== 'UNAVAILABLE',
-      role: this.#role,
-      epoch: term?.epoch ?? 0,
-      store,
-      clock: this.#ports.clock.now(),
-      liveCircuits: term?.book.circuits.size ?? 0,
-      effectsWaiting: term?.lanes.waiting ?? 0,
-      ...(this.#leader === undefined ? {} : { leader: this.#leader }),
-    };
+    return this.#office.readiness();
   }
 
   stats(): Stats {
-    const term = this.#term;
+    const term = this.#office.term;
     return {
       transactions: term?.writer.transactions ?? 0,
       groups: Array.from(term?.writer.groups ?? [], (n) => n ?? 0),
@@ -495,7 +376,7 @@ export class Broker implements UseCases {
   async prune(before: InstantMs): Promise<{ readonly circuits: number; readonly events: number }> {
     const sum = { circuits: 0, events: 0 };
     for (let more = true; more; ) {
-      const done = await this.#ports.store.prune(this.#now().epoch, before, this.#ports.clock.now());
+      const done = await this.#ports.store.prune(this.#office.now().epoch, before, this.#ports.clock.now());
       sum.circuits += done.circuits;
       sum.events += done.events;
       more = done.more;
@@ -509,34 +390,6 @@ export class Broker implements UseCases {
 
   /** The present term, for the checks of the simulation and the bench. */
   get term(): Term | undefined {
-    return this.#term;
+    return this.#office.term;
   }
-}
-
-function portViews(term: Term): PortView[] {
-  const { network, neighbours } = term.book;
-  const { domain, ports } = network.document;
-  const own = ports.map((port): PortView => {
-    const { id, node, kind, vlans = '2-4094', mtu } = port;
-    return {
-      id,
-      domain,
-      node,
-      kind,
-      capacityMbps: port.capacity_mbps,
-      vlans,
-      ...(mtu === undefined ? {} : { mtu }),
-    };
-  });
-  const theirs = [...neighbours.ports.values()].map((port): PortView => ({ ...port, kind: 'CLIENT' }));
-  return [...own, ...theirs].sort((a, b) => (a.id < b.id ? -1 : 1));
-}
-
-function linkSteps(term: Term, id: string, from: InstantMs, to: InstantMs): CalendarStep[] | undefined {
-  const { network, calendar } = term.book;
-  const index = network.linkIndex.get(id);
-  if (index === undefined) return undefined;
-  return calendar
-    .profile(network.link(index).edge, toSeconds(from), toSeconds(to))
-    .map((step) => ({ from: fromSeconds(step.start), claimedMbps: step.claimed }));
 }
