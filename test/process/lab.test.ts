@@ -6,7 +6,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { build, eventually, type Exit, type Program, Site } from './broker.ts';
+import { build, type Exit, eventually, type Program, Site } from './broker.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -42,7 +42,9 @@ async function start(): Promise<Program> {
   return program;
 }
 
-function shell(command: string): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+function shell(
+  command: string,
+): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
   return new Promise((done) => {
     execFile('bash', ['-c', command], { cwd: ROOT }, (error, stdout, stderr) => {
       done({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1, stdout, stderr });
@@ -81,7 +83,9 @@ test('the three commands that it prints do what they say', async () => {
 }, 120_000);
 
 describe('while it runs', () => {
-  const verb = async (...args: string[]): Promise<Exit & { readonly stdout: string; readonly stderr: string }> => {
+  const verb = async (
+    ...args: string[]
+  ): Promise<Exit & { readonly stdout: string; readonly stderr: string }> => {
     const program = site.run([...args, '--config', site.path('data/ams.example/domain.yaml')]);
     const exit = await program.exit;
     return { ...exit, stdout: program.stdout, stderr: program.stderr };
@@ -147,9 +151,15 @@ test('a restart keeps what was booked, and lights again what should shine', asyn
     const response = await fetch(`${domain?.api}${path}`, auth);
     return ((await response.json()) as { items: { state?: string }[] }).items;
   };
-  expect((await list('/v1/circuits')).map((circuit) => circuit.state).sort()).toEqual(['ACTIVE', 'SCHEDULED']);
+  expect((await list('/v1/circuits')).map((circuit) => circuit.state).sort()).toEqual([
+    'ACTIVE',
+    'SCHEDULED',
+  ]);
   // The memory device has forgotten everything with its process.
-  await eventually(async () => (await list('/v1/devices/nkf-sw1/cross-connects')).length === 1, 'light again');
+  await eventually(
+    async () => (await list('/v1/devices/nkf-sw1/cross-connects')).length === 1,
+    'light again',
+  );
 });
 
 test('flags that make no sense end it with 2', async () => {
