@@ -98,6 +98,7 @@ export interface ServerOptions {
 
 const BODY_BYTES = 256 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
+const CHECK_INTERVAL_MS = 5_000;
 /** 10,000 a second: meant against a loop gone wild, not as a quota. */
 const RATE = { max: 600_000, windowMs: 60_000 };
 /** A percent-encoded port id: 81 characters of at most three. */
@@ -110,6 +111,7 @@ type WithCaller = FastifyRequest & { [caller]?: Principal };
 
 export async function buildServer(options: ServerOptions): Promise<HttpServer> {
   const { log, clock, random, limits = {} } = options;
+  const requestTimeout = limits.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
   const nextRequestId = (): string => newId('req', clock.now(), random);
 
   const app = Fastify<Server, IncomingMessage, ServerResponse>({
@@ -117,8 +119,13 @@ export async function buildServer(options: ServerOptions): Promise<HttpServer> {
     requestIdHeader: false,
     genReqId: (raw) => givenRequestId(raw) ?? nextRequestId(),
     bodyLimit: limits.bodyBytes ?? BODY_BYTES,
-    requestTimeout: limits.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
-    http: { connectionsCheckingInterval: limits.checkIntervalMs ?? 5_000 },
+    requestTimeout,
+    // Node gives the head a minute of its own unless told; the whole request has less.
+    http: {
+      requestTimeout,
+      headersTimeout: requestTimeout,
+      connectionsCheckingInterval: limits.checkIntervalMs ?? CHECK_INTERVAL_MS,
+    },
     return503OnClosing: false, // the hook below says it in our own words
     routerOptions: { maxParamLength: PARAM_LENGTH },
     schemaController: {
