@@ -115,7 +115,6 @@ const table = {
 } satisfies Fields;
 
 export type Config = Values<typeof table>;
-export type StoreConfig = Config['store'];
 
 /** What the process was handed: copied once, here, so that everything else can be given another. */
 export type Env = Readonly<Record<string, string | undefined>>;
