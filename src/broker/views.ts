@@ -23,7 +23,12 @@ export function portViews(term: Term): PortView[] {
   return [...own, ...theirs].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-export function linkSteps(term: Term, id: string, from: InstantMs, to: InstantMs): CalendarStep[] | undefined {
+export function linkSteps(
+  term: Term,
+  id: string,
+  from: InstantMs,
+  to: InstantMs,
+): CalendarStep[] | undefined {
   const { network, calendar } = term.book;
   const index = network.linkIndex.get(id);
   if (index === undefined) return undefined;

@@ -359,7 +359,7 @@ describe('reading', () => {
     const events = (await api.get(`${url}/events`)).body.items;
     expect(events[0]).toMatchObject({
       specversion: '1.0',
-      type: 'turnpike.circuit.created',
+      type: 'circuit.created',
       subject: body.id,
     });
     const first = (await api.get(`${url}/events?page_size=1`)).body;

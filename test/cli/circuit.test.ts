@@ -347,7 +347,7 @@ test('watch: the past, then what comes, without a gap, until the end', async () 
   const happened = (id: string, type: string) => ({
     specversion: '1.0',
     id,
-    type: `turnpike.circuit.${type}`,
+    type: `circuit.${type}`,
     subject: CIRCUIT_ID,
     time: '2026-11-20T21:17:04Z',
     data: { detail: type },

@@ -68,8 +68,8 @@ test('from request to light and back, over the event stream', async () => {
   );
   expect((await json('user', `circuit release ${made.id} --reason done --wait`)).state).toBe('ENDED');
   const events = (await json('user', `circuit events ${made.id}`)).items.map((e: { type: string }) => e.type);
-  expect(events).toContain('turnpike.circuit.active');
-  expect(events.at(-1)).toBe('turnpike.circuit.ended');
+  expect(events).toContain('circuit.active');
+  expect(events.at(-1)).toBe('circuit.ended');
   const watched = await as('user', `circuit watch ${made.id}`);
   expect(watched.stdout.trimEnd().split('\n')).toHaveLength(events.length);
   const decision = (await json('user', 'decision list --limit 1')).items[0];
@@ -169,5 +169,5 @@ test('event tail hears what happens', async () => {
   while (!heard) await as('user', 'circuit create ams:host5 ams:host7 --bw 1M --start +2d --for 1m -q');
   const tailed = await tailing;
   expect(tailed.code).toBe(0);
-  expect(JSON.parse(tailed.stdout).type).toBe('turnpike.circuit.created');
+  expect(JSON.parse(tailed.stdout).type).toBe('circuit.created');
 });
