@@ -2,7 +2,7 @@
  * What all resources share on the wire: times, ids, pages, ETags and the problem document, each as a schema
  * and the functions that read and write it. Reading throws INVALID_REQUEST with the place at fault.
  */
-import { type Static, type TSchema, Type } from 'typebox';
+import { type TSchema, Type } from 'typebox';
 import { ref } from '../../http/schema.ts';
 import { type InstantMs, instant } from '../../kernel/clock.ts';
 import { BrokerError, problems } from '../../kernel/errors.ts';
@@ -225,4 +225,3 @@ export const ProblemSchema = Type.Object(
     ],
   },
 );
-export type WireProblem = Static<typeof ProblemSchema>;
