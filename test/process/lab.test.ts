@@ -2,7 +2,7 @@
  * What a newcomer meets: the lab, its lab.json, and the three commands that it prints, run as they were
  * printed. Then the verbs that look after a broker, asked of the lab while it runs.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -161,6 +161,31 @@ test('a restart keeps what was booked, and lights again what should shine', asyn
     'light again',
   );
 });
+
+test('npm start hands a signal on: the lab does not outlive it', async () => {
+  const data = site.path('npm');
+  const npm = spawn('npm', ['start', '--', '--data', data, '--port-base', '0'], {
+    cwd: ROOT,
+    stdio: 'ignore',
+  });
+  const ended = new Promise((done) => npm.once('exit', done));
+  const file = join(data, 'lab.json');
+  await eventually(async () => existsSync(file), 'npm start is ready');
+  const { pid } = JSON.parse(readFileSync(file, 'utf8')) as LabFile;
+  npm.kill('SIGTERM');
+  await ended;
+  await eventually(async () => !existsSync(file), 'the lab has stopped', 5_000);
+  await eventually(async () => !runs(pid), 'its process has ended', 5_000);
+});
+
+function runs(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 test('flags that make no sense end it with 2', async () => {
   for (const args of [['--port-base', 'x'], ['--seed', '-1'], ['--fast'], ['--set', 'x']]) {
