@@ -3,6 +3,7 @@ import type { Resource } from '../resource.ts';
 import { circuitParts } from './circuitParts.ts';
 import { circuitSets } from './circuitSets.ts';
 import { circuits } from './circuits.ts';
+import { circuitVerbs } from './circuitVerbs.ts';
 import { decisions } from './decisions.ts';
 import { devices } from './devices.ts';
 import { events } from './events.ts';
@@ -16,6 +17,7 @@ export const resources: readonly Resource[] = [
   // First, because it measures the routes that come after it.
   system,
   circuits,
+  circuitVerbs,
   circuitParts,
   circuitSets,
   series,

@@ -18,7 +18,8 @@ import { type Label, UNTAGGED } from '../../model/label.ts';
 import { allowed } from '../../model/lifecycle.ts';
 import { secondsBetween } from '../../model/window.ts';
 import { idSchema, ProblemSchema, Time } from './common.ts';
-import { CircuitRequestSchema, endTime, Mbps, writeRequest } from './request.ts';
+import { CircuitRequestSchema, writeRequest } from './request.ts';
+import { endTime, Mbps } from './schedule.ts';
 
 const Vlan = Type.Union([Type.Integer({ minimum: 1, maximum: 4094 }), Type.Literal('UNTAGGED')], {
   description: 'The VLAN that was given, or the whole port',
@@ -77,7 +78,7 @@ export const PathSchema = Type.Object(
 
 export const ConditionSchema = Type.Object(
   {
-    type: Type.Literal('DataPlaneUp'),
+    type: Type.Enum(['DataPlaneUp', 'Protected']),
     status: Type.Enum(['TRUE', 'FALSE', 'UNKNOWN']),
     reason: Type.String(),
     last_transition_time: Time,

@@ -12,7 +12,8 @@ import { UNTAGGED } from '../../model/label.ts';
 import { PREFIX_PATTERN } from '../../model/port.ts';
 import type { LinkDocument, TopologyDocument } from '../../topology/document.ts';
 import { Time } from './common.ts';
-import { Mbps, PortSchema } from './request.ts';
+import { PortSchema } from './request.ts';
+import { Mbps } from './schedule.ts';
 
 const strict = { additionalProperties: false } as const;
 const Name = Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\u0000-\\u001f\\u007f]+$' });
