@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { seededRandom } from '../../src/kernel/random.ts';
-import { booking, build, type Instance, Site } from './broker.ts';
+import { booking, build, eventually, type Instance, Site } from './broker.ts';
 
 const KILLS = 50;
 const CLIENTS = 8;
@@ -30,6 +30,10 @@ interface Circuit {
   readonly revision: number;
   readonly client_ref?: string;
   readonly request: { readonly client_ref?: string };
+}
+
+interface Log {
+  readonly items: readonly { readonly data: { readonly state?: string; readonly revision?: number } }[];
 }
 
 /** What we know of one circuit from the answers that we got, and what was asked without one. */
@@ -161,16 +165,17 @@ test(`killed ${KILLS} times under load, nothing acknowledged is lost`, { timeout
   await instance.ready();
   await inTurns(all, (known) => check(instance, known));
 
-  // The log of each circuit ends where the circuit stands.
-  for (const known of all.filter(() => random.chance(0.02))) {
-    const { body: circuit } = await instance.call<Circuit>('GET', `/v1/circuits/${known.id}`, { token });
-    const { body: log } = await instance.call<{ items: { data: { revision?: number } }[] }>(
-      'GET',
-      `/v1/circuits/${known.id}/events?page_size=100`,
-      { token },
-    );
-    expect(log.items.length).toBeGreaterThan(0);
-    expect(circuit.revision).toBeGreaterThanOrEqual(1);
+  // The log of each circuit ends where the circuit stands, as soon as what is still moving has come to rest.
+  const sample = all.filter((known) => random.chance(50 / all.length) && known.id !== undefined);
+  expect(sample.length).toBeGreaterThan(0);
+  for (const known of sample) {
+    await eventually(async () => {
+      const path = `/v1/circuits/${known.id}`;
+      const { body: circuit } = await instance.call<Circuit>('GET', path, { token });
+      const { body: log } = await instance.call<Log>('GET', `${path}/events?page_size=100`, { token });
+      const last = log.items.at(-1)?.data;
+      return last?.state === circuit.state && last?.revision === circuit.revision;
+    }, `the log of ${known.id} ends where it stands`);
   }
   const answered = all.filter((known) => known.id !== undefined).length;
   expect(answered).toBe(all.length);
