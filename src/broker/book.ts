@@ -11,6 +11,7 @@ import { type Circuit, claims as claimsOfModel, isFinal, type State, states } fr
 import type { Label } from '../model/label.ts';
 import { dueAt } from '../model/lifecycle.ts';
 import { Calendar, type Share } from '../scheduler/calendar.ts';
+import { type Closure, closuresOf } from '../topology/closures.ts';
 import { compile } from '../topology/compile.ts';
 import { type Neighbours, neighboursOf } from '../topology/neighbours.ts';
 import type { Network } from '../topology/network.ts';
@@ -57,6 +58,8 @@ export class Book {
   #topology: TopologyRecord;
   #network: Network;
   #neighbours: Neighbours;
+  /** What maintenance takes, as long as the topology says so. */
+  #closures: readonly Closure[] = [];
 
   constructor(topology: TopologyRecord, seams: BookSeams = {}) {
     this.#claimsOf = seams.claimsOf ?? claimsOfModel;
@@ -65,6 +68,8 @@ export class Book {
     this.#network = compile(topology.document, this.names);
     this.#neighbours = neighboursOf(topology.document);
     for (const [edge, room] of this.#network.rooms()) this.calendar.setRoom(edge, room);
+    this.#closures = closuresOf(this.#network);
+    for (const closure of this.#closures) this.calendar.claim(closure);
   }
 
   get topology(): TopologyRecord {
@@ -81,10 +86,13 @@ export class Book {
     const before = this.#topology;
     const use = (next: TopologyRecord): void => {
       for (const [edge] of this.#network.rooms()) this.calendar.setRoom(edge, { mbps: 0 });
+      for (const closure of this.#closures) this.calendar.release(closure);
       this.#topology = next;
       this.#network = compile(next.document, this.names);
       this.#neighbours = neighboursOf(next.document);
       for (const [edge, room] of this.#network.rooms()) this.calendar.setRoom(edge, room);
+      this.#closures = closuresOf(this.#network);
+      for (const closure of this.#closures) this.calendar.claim(closure);
     };
     use(record);
     undo.push(() => use(before));
@@ -138,6 +146,7 @@ export class Book {
   rebuilt(): Calendar {
     const fresh = new Calendar();
     for (const [edge, room] of this.#network.rooms()) fresh.setRoom(edge, room);
+    for (const closure of this.#closures) fresh.claim(closure);
     for (const circuit of this.circuits.values()) {
       for (const claim of this.#claimsOf(circuit)) fresh.claim(this.#byEdge(claim));
     }

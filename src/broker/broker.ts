@@ -3,18 +3,21 @@
  * knows ports, not adapters. Everything that changes something goes through the writer of the present term;
  * everything that only reads goes to the store, so that nobody is shown what is not durable.
  */
-import { createHash } from 'node:crypto';
 import type { Decide } from '../aaa/decide.ts';
-import { type Clock, type InstantMs, instant } from '../kernel/clock.ts';
+import type { Clock, InstantMs } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
 import type { CircuitId, DecisionId, SeriesId, SetId, WebhookId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
-import type { Circuit, CircuitRequest } from '../model/circuit.ts';
+import type { Circuit, CircuitRequest, EndpointAsk } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
-import type { TopologyDocument } from '../topology/document.ts';
+import type { Window } from '../model/window.ts';
+import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/document.ts';
 import * as actions from './actions.ts';
 import type { BookSeams } from './book.ts';
+import * as hooks from './hooks.ts';
+import * as upkeep from './maintenance.ts';
+import { Mutations } from './mutations.ts';
 import { Office } from './office.ts';
 import { PeerDesk } from './peer.ts';
 import type {
@@ -37,12 +40,15 @@ import type {
 } from './ports.ts';
 import { Queries } from './queries.ts';
 import type { Term } from './term.ts';
-import { topologyChange } from './topologyChange.ts';
-import type { Tx } from './tx.ts';
+import { linkChange, topologyChange } from './topologyChange.ts';
 import type {
+  Availability,
   CalendarStep,
   CircuitAction,
   CircuitChange,
+  LinkState,
+  MaintenanceAsk,
+  MaintenanceView,
   Mutated,
   Mutation,
   PortView,
@@ -54,8 +60,7 @@ import type {
   TopologyImpact,
   UseCases,
 } from './usecases.ts';
-import { linkSteps, portViews } from './views.ts';
-import { StoredRefusal } from './writer.ts';
+import { availability, linkSteps, portViews } from './views.ts';
 
 export interface BrokerPorts {
   readonly domain: string;
@@ -77,21 +82,19 @@ export interface BrokerPorts {
   readonly onLost?: (error: StoreError) => void;
 }
 
-const KEY_LIFE_MS = 86_400_000;
-
 export class Broker implements UseCases {
   readonly #ports: BrokerPorts;
   readonly #queries: Queries;
   readonly #listeners = new Set<(events: readonly EventRecord[]) => void>();
   readonly #office: Office;
-  #admitted = 0;
-  #refused = 0;
+  readonly #mutations: Mutations;
 
   constructor(ports: BrokerPorts) {
     this.#ports = ports;
     this.#office = new Office(ports, (events) => {
       for (const listen of this.#listeners) listen(events);
     });
+    this.#mutations = new Mutations(this.#office, ports);
     this.#queries = new Queries(ports.store);
   }
 
@@ -107,109 +110,24 @@ export class Broker implements UseCases {
 
   // ---- changes -------------------------------------------------------------------------------------------
 
-  /** One mutation: under its idempotency key, decided and made durable, or only looked at. */
-  async #mutate<T>(
-    call: Mutation<T>,
-    decide: (tx: Tx, term: Term) => T | StoredRefusal,
-    reduces = false,
-  ): Promise<Mutated<T>> {
-    const term = this.#office.now();
-    if (call.validateOnly) return { kind: 'done', value: term.writer.preview((tx) => decide(tx, term)) };
-    const { idempotency } = call;
-    if (idempotency === undefined) return { kind: 'done', value: await this.#submit(term, decide, reduces) };
-
-    const bodyHash = createHash('sha256')
-      .update(`${call.principal.id}\u0000${idempotency.bodyHash}`)
-      .digest('base64url');
-    const known = term.book.keys.get(idempotency.key);
-    if (known !== undefined && known.expire > this.#ports.clock.now()) {
-      if (known.bodyHash !== bodyHash)
-        throw new BrokerError(
-          'IDEMPOTENCY_KEY_REUSED',
-          'this Idempotency-Key came with another request before',
-        );
-      if (known.pending)
-        throw new BrokerError(
-          'IDEMPOTENCY_IN_PROGRESS',
-          'the first request with this Idempotency-Key is still running',
-          { retry_after_s: 1 },
-        );
-      const stored = await this.#ports.store.idempotent(call.principal.id, idempotency.key);
-      if (stored !== undefined) return { kind: 'replayed', answer: stored.answer };
-    }
-    const keep = (tx: Tx, outcome: { readonly ok: T } | { readonly problem: BrokerError }): void => {
-      const expireTime = instant(tx.now + KEY_LIFE_MS);
-      const answer = idempotency.render(outcome);
-      tx.book.setKey(
-        idempotency.key,
-        { principal: call.principal.id, bodyHash, expire: expireTime, pending: true },
-        tx.undo,
-      );
-      tx.idempotency.push({
-        principal: call.principal.id,
-        key: idempotency.key,
-        bodyHash,
-        expireTime,
-        answer,
-      });
-    };
-    const settle = (): void => {
-      const state = term.book.keys.get(idempotency.key);
-      if (state?.pending === true && state.bodyHash === bodyHash)
-        term.book.keys.set(idempotency.key, { ...state, pending: false });
-    };
-    const guarded = (tx: Tx): T | StoredRefusal => {
-      try {
-        const outcome = decide(tx, term);
-        if (outcome instanceof StoredRefusal) keep(tx, { problem: outcome.problem });
-        else keep(tx, { ok: outcome });
-        return outcome;
-      } catch (error) {
-        if (!(error instanceof BrokerError) || error.status >= 500) throw error;
-        tx.reset();
-        keep(tx, { problem: error });
-        return new StoredRefusal(error);
-      }
-    };
-    try {
-      const value = await this.#submit(term, guarded, reduces);
-      settle();
-      return { kind: 'done', value };
-    } catch (error) {
-      settle();
-      throw error;
-    }
-  }
-
-  async #submit<T>(
-    term: Term,
-    decide: (tx: Tx, term: Term) => T | StoredRefusal,
-    reduces: boolean,
-  ): Promise<T> {
-    try {
-      const value = await term.writer.submit((tx) => decide(tx, term), reduces);
-      this.#admitted++;
-      return value;
-    } catch (error) {
-      this.#refused++;
-      throw error;
-    }
-  }
-
   createCircuit(call: Mutation<Circuit>, request: CircuitRequest): Promise<Mutated<Circuit>> {
-    return this.#mutate(call, (tx, term) => actions.create(tx, term, this.#ports.random, call, request));
+    return this.#mutations.run(call, (tx, term) =>
+      actions.create(tx, term, this.#ports.random, call, request),
+    );
   }
   createSeries(
     call: Mutation<SeriesRecord>,
     request: CircuitRequest,
     recurrence: RecurrenceAsk,
   ): Promise<Mutated<SeriesRecord>> {
-    return this.#mutate(call, (tx, term) =>
+    return this.#mutations.run(call, (tx, term) =>
       actions.createSeries(tx, term, this.#ports.random, call, request, recurrence),
     );
   }
   createSet(call: Mutation<SetResult>, members: readonly SetMemberAsk[]): Promise<Mutated<SetResult>> {
-    return this.#mutate(call, (tx, term) => actions.createSet(tx, term, this.#ports.random, call, members));
+    return this.#mutations.run(call, (tx, term) =>
+      actions.createSet(tx, term, this.#ports.random, call, members),
+    );
   }
   async act(
     call: Mutation<Circuit>,
@@ -219,7 +137,11 @@ export class Broker implements UseCases {
   ): Promise<Mutated<Circuit>> {
     const stored = await this.#queries.circuit(call.principal, id);
     const reduces = action.type === 'abort' || action.type === 'cancel' || action.type === 'release';
-    return this.#mutate(call, (tx, term) => actions.act(tx, term, call, stored, action, revision), reduces);
+    return this.#mutations.run(
+      call,
+      (tx, term) => actions.act(tx, term, call, stored, action, revision),
+      reduces,
+    );
   }
   async change(
     call: Mutation<Circuit>,
@@ -228,7 +150,7 @@ export class Broker implements UseCases {
     revision?: number,
   ): Promise<Mutated<Circuit>> {
     const stored = await this.#queries.circuit(call.principal, id);
-    return this.#mutate(call, (tx, term) => actions.change(tx, term, call, stored, change, revision));
+    return this.#mutations.run(call, (tx, term) => actions.change(tx, term, call, stored, change, revision));
   }
   async actOnSet(
     call: Mutation<SetResult>,
@@ -236,7 +158,7 @@ export class Broker implements UseCases {
     action: 'commit' | 'abort' | 'cancel',
   ): Promise<Mutated<SetResult>> {
     const stored = await this.#queries.set(call.principal, id);
-    return this.#mutate(
+    return this.#mutations.run(
       call,
       (tx, term) => actions.actOnSet(tx, term, call, stored, action),
       action !== 'commit',
@@ -244,23 +166,60 @@ export class Broker implements UseCases {
   }
   async cancelSeries(call: Mutation<SeriesRecord>, id: SeriesId): Promise<Mutated<SeriesRecord>> {
     const stored = await this.#queries.series(call.principal, id);
-    return this.#mutate(call, (tx, term) => actions.cancelSeries(tx, term, call, stored), true);
+    return this.#mutations.run(call, (tx, term) => actions.cancelSeries(tx, term, call, stored), true);
   }
   createWebhook(
     call: Mutation<WebhookRecord>,
     ask: { readonly url: string; readonly types: readonly string[] },
   ): Promise<Mutated<WebhookRecord>> {
-    return this.#mutate(call, (tx, term) => actions.createWebhook(tx, term, this.#ports.random, call, ask));
+    return this.#mutations.run(call, (tx, term) =>
+      hooks.createWebhook(tx, term, this.#ports.random, call, ask),
+    );
   }
   deleteWebhook(call: Mutation<undefined>, id: WebhookId, revision?: number): Promise<Mutated<undefined>> {
-    return this.#mutate(call, (tx, term) => actions.deleteWebhook(tx, term, call, id, revision), true);
+    return this.#mutations.run(call, (tx, term) => hooks.deleteWebhook(tx, term, call, id, revision), true);
   }
   putTopology(
     call: Mutation<TopologyImpact>,
     document: TopologyDocument,
     revision?: number,
   ): Promise<Mutated<TopologyImpact>> {
-    return this.#mutate(call, (tx, term) => topologyChange(tx, term.authoriser, call, document, revision));
+    return this.#mutations.run(call, (tx, term) =>
+      topologyChange(tx, term.authoriser, call, document, revision),
+    );
+  }
+
+  setLink(
+    call: Mutation<TopologyImpact>,
+    id: string,
+    state: LinkState,
+    revision?: number,
+  ): Promise<Mutated<TopologyImpact>> {
+    return this.#mutations.run(call, (tx, term) =>
+      linkChange(tx, term.authoriser, call, id, state, revision),
+    );
+  }
+  createMaintenance(call: Mutation<MaintenanceView>, ask: MaintenanceAsk): Promise<Mutated<MaintenanceView>> {
+    return this.#mutations.run(call, (tx, term) =>
+      upkeep.announceMaintenance(tx, term, this.#ports.random, call, ask),
+    );
+  }
+  migrateMaintenance(call: Mutation<MaintenanceView>, id: string): Promise<Mutated<MaintenanceView>> {
+    return this.#mutations.run(call, (tx, term) => upkeep.migrate(tx, term, call, id));
+  }
+  cancelMaintenance(call: Mutation<undefined>, id: string): Promise<Mutated<undefined>> {
+    return this.#mutations.run(call, (tx, term) => upkeep.cancelMaintenance(tx, term, call, id), true);
+  }
+  maintenances(): readonly MaintenanceWindowDocument[] {
+    return this.#office.now().book.topology.document.maintenance_windows ?? [];
+  }
+  maintenance(id: string): MaintenanceView {
+    const window = this.maintenances().find((one) => one.id === id);
+    if (window === undefined) throw new BrokerError('NOT_FOUND', `there is no maintenance window ${id}`);
+    return { window, impact: this.#office.now().writer.preview((tx) => upkeep.impactOf(tx, window)) };
+  }
+  availability(a: EndpointAsk, z: EndpointAsk, window: Window): Availability {
+    return availability(this.#office.now(), a, z, window);
   }
 
   /** A message of a peer that has proved to be `from`. */
@@ -278,7 +237,7 @@ export class Broker implements UseCases {
       readonly disable?: boolean;
     },
   ): Promise<void> {
-    await this.#office.now().writer.submit((tx) => actions.webhookProgress(tx, id, progress), true);
+    await this.#office.now().writer.submit((tx) => hooks.webhookProgress(tx, id, progress), true);
   }
 
   // ---- readers -------------------------------------------------------------------------------------------
@@ -365,8 +324,8 @@ export class Broker implements UseCases {
     return {
       transactions: term?.writer.transactions ?? 0,
       groups: Array.from(term?.writer.groups ?? [], (n) => n ?? 0),
-      admitted: this.#admitted,
-      refused: this.#refused,
+      admitted: this.#mutations.done,
+      refused: this.#mutations.refused,
       effectsDone: term?.lanes.done ?? 0,
       effectsFailed: term?.lanes.failed ?? 0,
       circuitsByState: { ...(term?.book.byState ?? {}) },

@@ -190,7 +190,7 @@ export class PeerDesk {
       const slot = { window: segment.window, mbps: segment.mbps };
       let found: ReturnType<typeof planSegment>;
       try {
-        const look = (): ReturnType<typeof planSegment> => planSegment(tx.book, request, slot);
+        const look = (): ReturnType<typeof planSegment> => planSegment(tx.ground, request, slot);
         found = known === undefined ? look() : tx.book.without(known, look);
       } catch (error) {
         if (error instanceof BrokerError) return this.#refused(error.message);

@@ -13,6 +13,7 @@ import {
   localSegment,
   type Placement,
   placements,
+  type Road,
   type Segment,
 } from '../model/circuit.ts';
 import type { LabelAsk } from '../model/label.ts';
@@ -22,6 +23,7 @@ import type { Neighbours } from '../topology/neighbours.ts';
 import type { Network } from '../topology/network.ts';
 import { findEarliest } from '../topology/search/earliest.ts';
 import { findPath, findWidest } from '../topology/search/find.ts';
+import { findPair } from '../topology/search/pair.ts';
 import type { Bottleneck as Blocked, Path, PathQuery, Refusal } from '../topology/search/question.ts';
 
 export interface Slot {
@@ -35,6 +37,7 @@ export interface Ground {
   readonly neighbours: Neighbours;
   readonly calendar: Free;
   readonly circuits: ReadonlyMap<CircuitId, Circuit>;
+  readonly now: InstantMs;
 }
 
 export type Plan =
@@ -58,18 +61,35 @@ export function plan(ground: Ground, request: CircuitRequest, slot: Slot): Plan 
   const candidates = endsOf(ground, request);
   const refusals: Refusal[] = [];
   for (const ends of candidates) {
-    const found = findPath(snapshot(ground), queryOf(ground, ends, request, slot));
-    if (found.found) return { kind: 'placed', segments: segmentsOf(ground, ends, found) };
+    const found = roadsFor(ground, request, queryOf(ground, ends, request, slot));
+    if (found.found) return { kind: 'placed', segments: segmentsOf(ground, ends, found.road, found.backup) };
     refusals.push(found);
   }
   return { kind: 'refused', problem: problemOf(ground, request, slot, candidates, refusals) };
 }
 
+/** One road, or for a protected circuit two that share no link, and no node where that is possible. */
+function roadsFor(
+  ground: Ground,
+  request: CircuitRequest,
+  query: PathQuery,
+): { found: true; road: Path; backup?: Road } | Refusal {
+  if (request.protection === 'UNPROTECTED') {
+    const road = findPath(snapshot(ground), query);
+    return road.found ? { found: true, road } : road;
+  }
+  const apart = findPair(snapshot(ground), { ...query, disjoint: 'NODE' });
+  const pair = apart.found ? apart : findPair(snapshot(ground), { ...query, disjoint: 'LINK' });
+  return pair.found ? { found: true, road: pair.paths[0], backup: roadOf(pair.paths[1]) } : pair;
+}
+
+export const roadOf = ({ links, latencyMs, uses, hops }: Path): Road => ({ links, latencyMs, uses, hops });
+
 /** A segment between two of our own ports, as a peer asks for it. */
 export function planSegment(ground: Ground, request: CircuitRequest, slot: Slot): Segment | Refusal {
   const ends: Ends = { a: request.a, z: request.z };
   const found = findPath(snapshot(ground), queryOf(ground, ends, request, slot));
-  return found.found ? localSegmentOf(ground, found) : found;
+  return found.found ? localSegmentOf(ground, found, undefined) : found;
 }
 
 export const placementOf = (version: number, slot: Slot, segments: readonly Segment[]): Placement => ({
@@ -92,7 +112,12 @@ const queryOf = (ground: Ground, ends: Ends, request: CircuitRequest, { window, 
   end: toSeconds(window.end),
   constraints: request.constraints,
   linksOf: (id) => linksOf(ground, id),
+  // What is out of order today is taken to be mended by then; what is taken out of service is not.
+  ignoreOperState: window.start > ground.now + MENDED_AFTER_MS,
 });
+
+/** A start further ahead than this may use a link that is out of order now. */
+export const MENDED_AFTER_MS = 3_600_000;
 
 /** The links of ours that another circuit runs over: what a diverse one keeps away from. */
 function linksOf({ circuits }: Ground, id: string): readonly string[] | undefined {
@@ -130,7 +155,7 @@ function endsOf({ network, neighbours }: Ground, request: CircuitRequest): Ends[
   });
 }
 
-function localSegmentOf({ network }: Ground, found: Path): Segment {
+function localSegmentOf({ network }: Ground, found: Path, backup: Road | undefined): Segment {
   return {
     domain: network.document.domain,
     local: true,
@@ -141,13 +166,14 @@ function localSegmentOf({ network }: Ground, found: Path): Segment {
     latencyMs: found.latencyMs,
     uses: found.uses,
     hops: found.hops,
+    ...(backup === undefined ? {} : { backup }),
     agreed: 'HELD',
     light: 'DARK',
   };
 }
 
-function segmentsOf(ground: Ground, ends: Ends, found: Path): Segment[] {
-  const own = localSegmentOf(ground, found);
+function segmentsOf(ground: Ground, ends: Ends, found: Path, backup: Road | undefined): Segment[] {
+  const own = localSegmentOf(ground, found, backup);
   if (ends.beyond === undefined) return [own];
   const { side, domain, entry, end } = ends.beyond;
   const label = onlyLabel(end.vlan);

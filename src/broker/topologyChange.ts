@@ -11,7 +11,7 @@ import type { TopologyDocument } from '../topology/document.ts';
 import { USABLE } from '../topology/network.ts';
 import type { Authoriser } from './authorise.ts';
 import type { Tx } from './tx.ts';
-import type { Mutation, TopologyImpact } from './usecases.ts';
+import type { LinkState, Mutation, TopologyImpact } from './usecases.ts';
 import { StoredRefusal } from './writer.ts';
 
 export function topologyChange(
@@ -75,4 +75,28 @@ function impact(tx: Tx, document: TopologyDocument): TopologyImpact['broken'] {
     if (reasons.size > 0) broken.push({ circuitId: circuit.id, detail: [...reasons].join('; ') });
   }
   return broken;
+}
+
+/** An operator, or what watches the devices, says that a link is up or down. */
+export function linkChange(
+  tx: Tx,
+  authoriser: Authoriser,
+  call: Mutation<TopologyImpact>,
+  id: string,
+  state: LinkState,
+  revision: number | undefined,
+): TopologyImpact | StoredRefusal {
+  const { document } = tx.book.topology;
+  if (!document.links.some((link) => link.id === id))
+    throw new BrokerError('NOT_FOUND', `there is no link ${id}`);
+  const links = document.links.map((link) =>
+    link.id === id
+      ? {
+          ...link,
+          ...(state.admin === undefined ? {} : { admin_state: state.admin }),
+          ...(state.oper === undefined ? {} : { oper_state: state.oper }),
+        }
+      : link,
+  );
+  return topologyChange(tx, authoriser, call, { ...document, links }, revision);
 }

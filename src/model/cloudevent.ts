@@ -19,6 +19,7 @@ export const eventTypes = [
   'circuit.restored',
   'circuit.modified',
   'circuit.moved',
+  'circuit.rerouted',
   'circuit.releasing',
   'circuit.ended',
   'circuit.rejected',

@@ -14,6 +14,8 @@ export interface TopologyDocument {
   readonly neighbours?: readonly NeighbourDocument[];
   readonly sites?: readonly SiteDocument[];
   readonly port_groups?: readonly PortGroupDocument[];
+  /** Operators' maintenance, kept as bookings of all the room of what it closes. */
+  readonly maintenance_windows?: readonly MaintenanceWindowDocument[];
   /** The shared-risk groups that links may name. Where the list is given, any other name is a mistake. */
   readonly srlgs?: readonly SrlgDocument[];
 }
@@ -25,6 +27,13 @@ export interface MaintenanceDocument {
   readonly start_time: string;
   readonly end_time: string;
   readonly reason?: string;
+}
+
+/** What an operator has announced: links and nodes (with their links and ports) out of use for a time. */
+export interface MaintenanceWindowDocument extends MaintenanceDocument {
+  readonly id: string;
+  readonly links?: readonly string[];
+  readonly nodes?: readonly string[];
 }
 
 /** What tells circuits apart there, at most one of these; VLANs "2-4094" when none is given. */
