@@ -40,6 +40,8 @@ export async function readTopology(file: string, domain: string): Promise<Topolo
   const isTopology = topologyCheck();
   const found: readonly FieldError[] = isTopology(document)
     ? checkDocument(document)
+        .filter((mistake) => mistake.severity === 'ERROR')
+        .map(({ pointer, message }) => ({ pointer, detail: message }))
     : (isTopology.errors ?? []).map(({ instancePath, message, params }) => ({
         pointer: instancePath,
         detail: `${message ?? 'is wrong'}${typeof params['additionalProperty'] === 'string' ? `: ${params['additionalProperty']}` : ''}`,

@@ -31,7 +31,9 @@ export function topologyChange(
   if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
   if (revision !== undefined && revision !== running.version)
     throw new BrokerError('STALE_REVISION', `the topology is at version ${running.version} now`);
-  const errors = checkDocument(document);
+  const errors = checkDocument(document)
+    .filter((mistake) => mistake.severity === 'ERROR')
+    .map(({ pointer, message }) => ({ pointer, detail: message }));
   if (document.domain !== running.document.domain || document.prefix !== running.document.prefix) {
     errors.push({
       pointer: '/domain',

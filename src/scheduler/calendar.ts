@@ -16,12 +16,8 @@ import {
   toSeconds,
 } from '../model/capacity.ts';
 import { type Label, LabelSet } from '../model/label.ts';
-import { BlockedSteps } from './blocks.ts';
 import { LabelClaims } from './label-claims.ts';
-import { FlatSteps, type Steps } from './steps.ts';
-
-/** Where blocks begin to win over one flat array, measured on random bookings; see bench/paths.ts. */
-const FLAT_POINTS = 10_000;
+import { Steps } from './steps.ts';
 
 /** One circuit's share of one edge over [start, end), in the numbers of the hot path. */
 export interface Share {
@@ -68,9 +64,16 @@ export class Calendar implements Free {
 
   claim(share: Share): void {
     const { edge, mbps, label, start, end } = share;
-    invariant(Number.isInteger(mbps) && mbps >= 0, `a claim of ${mbps} Mb/s is a whole number`);
-    invariant(start < end, `the claim [${start}, ${end}) lasts`);
-    if (mbps > 0) this.#grown(edge).add(start, end, mbps);
+    invariant(Number.isInteger(mbps) && mbps >= 0, 'a claim is for a whole number of Mb/s');
+    invariant(start < end, 'a claim lasts');
+    if (mbps > 0) {
+      let steps = this.#steps[edge];
+      if (steps === undefined) {
+        steps = new Steps();
+        this.#steps[edge] = steps;
+      }
+      steps.add(start, end, mbps);
+    }
     if (label === undefined) return;
     let claims = this.#labels[edge];
     if (claims === undefined) {
@@ -84,28 +87,12 @@ export class Calendar implements Free {
     const { edge, mbps, label, start, end } = share;
     if (mbps > 0) {
       const steps = this.#steps[edge];
-      invariant(steps !== undefined, `edge ${edge} has claims to release`);
+      invariant(steps !== undefined, 'an edge with something to release has claims');
       steps.add(start, end, -mbps);
-      invariant(steps.min(start, end) >= 0, `no more is released on edge ${edge} than was claimed`);
     }
     if (label === undefined) return;
-    invariant(
-      this.#labels[edge]?.remove(label, start, end) === true,
-      `label ${label} was claimed on edge ${edge} for [${start}, ${end})`,
-    );
-  }
-
-  #grown(edge: Edge): Steps {
-    const steps = this.#steps[edge];
-    if (steps === undefined) {
-      const made = new FlatSteps();
-      this.#steps[edge] = made;
-      return made;
-    }
-    if (steps.points <= FLAT_POINTS || steps instanceof BlockedSteps) return steps;
-    const blocked = BlockedSteps.from(steps);
-    this.#steps[edge] = blocked;
-    return blocked;
+    const removed = this.#labels[edge]?.remove(label, start, end) === true;
+    if (!removed) invariant(false, `label ${label} was claimed on edge ${edge} for [${start}, ${end})`);
   }
 
   fits(edge: Edge, mbps: number, start: Seconds, end: Seconds): boolean {

@@ -7,7 +7,6 @@
 import { invariant } from '../../kernel/assert.ts';
 import type { Edge, Seconds } from '../../model/capacity.ts';
 import { coreOf } from './core.ts';
-import type { Window } from './exact.ts';
 import { attemptAt } from './find.ts';
 import {
   type Path,
@@ -17,6 +16,7 @@ import {
   type Refusal,
   refuse,
   type Snapshot,
+  type Window,
 } from './question.ts';
 import { cutAround, explain, fullPort, portWithoutLabel } from './refusal.ts';
 

@@ -9,11 +9,10 @@
  * a loop may pass what must be passed, or a node that swaps labels. Then A must also have passed no node
  * that B has not, because what follows B may pass that node later and no path passes one twice.
  */
-import type { Seconds } from '../../model/capacity.ts';
 import type { Core } from './core.ts';
 import { Heap } from './heap.ts';
 import { type Choice, linkChoice, mustAgree, narrow, portChoice, within } from './labels.ts';
-import type { Question } from './question.ts';
+import type { Question, Window } from './question.ts';
 
 /** Partial paths kept per search: some tens of milliseconds at most. */
 export const MAX_PARTIAL_PATHS = 20_000;
@@ -36,11 +35,6 @@ export type Exact =
   | { readonly found: 'NONE' }
   | { readonly found: 'BUDGET' };
 
-export interface Window {
-  readonly start: Seconds;
-  readonly end: Seconds;
-}
-
 /** `core` has been asked the question: it knows which links are open. Without a window labels are no matter. */
 export function searchExactly(question: Question, core: Core, window: Window | undefined): Exact {
   const { network, rules, a, z } = question;
@@ -53,15 +47,15 @@ export function searchExactly(question: Question, core: Core, window: Window | u
       most: (bound.most * weights.scale + 0.5) * network.unit,
     };
   });
-  const first = window && portChoice(question, a, question.askA, window.start, window.end);
-  const last = window && portChoice(question, z, question.askZ, window.start, window.end);
+  const first = window && portChoice(question, a, question.askA, window);
+  const last = window && portChoice(question, z, question.askZ, window);
   if (first?.empty === true || last?.empty === true) return { found: 'NONE' };
   const choices = new Map<number, Choice>();
   const choiceOf = (link: number): Choice | undefined => {
     if (window === undefined) return undefined;
     const known = choices.get(link);
     if (known !== undefined) return known;
-    const made = linkChoice(question, link, window.start, window.end);
+    const made = linkChoice(question, link, window);
     choices.set(link, made);
     return made;
   };

@@ -3,12 +3,19 @@
  * goes first; only when what it finds misses a bound or a label, or a path as a whole must meet something,
  * does the exact search follow. All answers are shortest paths, whichever search gave them.
  */
-import type { Label } from '../../model/label.ts';
 import { type Core, coreOf } from './core.ts';
-import { describe, nodesOf } from './describe.ts';
-import { type Exact, searchExactly, type Window } from './exact.ts';
-import { assign, linkChoice, portChoice } from './labels.ts';
-import { type Path, type PathQuery, pose, type Question, type Refusal, type Snapshot } from './question.ts';
+import { describe } from './describe.ts';
+import { type Exact, searchExactly } from './exact.ts';
+import { labelsFor } from './labels.ts';
+import {
+  type Path,
+  type PathQuery,
+  pose,
+  type Question,
+  type Refusal,
+  type Snapshot,
+  type Window,
+} from './question.ts';
 import { explain, fullPort, portWithoutLabel } from './refusal.ts';
 
 /** The shortest path with room, labels and everything else over the whole window. */
@@ -72,20 +79,6 @@ export function withinBounds(question: Question, links: readonly number[]): bool
     for (const link of links) sum += perLink[link] as number;
     return sum <= (most * scale + 0.5) * question.network.unit;
   });
-}
-
-export function labelsFor(
-  question: Question,
-  links: readonly number[],
-  { start, end }: Window,
-): readonly (Label | undefined)[] | undefined {
-  const choices = [
-    portChoice(question, question.a, question.askA, start, end),
-    ...links.map((link) => linkChoice(question, link, start, end)),
-    portChoice(question, question.z, question.askZ, start, end),
-  ];
-  const assigned = assign(question, choices, nodesOf(question, links));
-  return 'labels' in assigned ? assigned.labels : undefined;
 }
 
 export interface Widest {

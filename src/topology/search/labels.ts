@@ -4,10 +4,11 @@
  * form a run. (Where the kind of label changes, or a port is untagged, a tag is pushed or popped, which every
  * node can do.) Choosing the path together with its labels is exact.ts's work; it asks here what is free.
  */
-import type { Edge, Seconds } from '../../model/capacity.ts';
+import type { Edge } from '../../model/capacity.ts';
 import { type Label, type LabelAsk, LabelSet, UNTAGGED } from '../../model/label.ts';
 import type { LabelKind, Labels, NetworkPort } from '../network.ts';
-import type { Question } from './question.ts';
+import { nodesOf } from './describe.ts';
+import type { Question, Window } from './question.ts';
 
 /** What is free at one place: a set, or nothing to choose (no labels there, or UNTAGGED). */
 export interface Choice {
@@ -25,11 +26,30 @@ const WHOLE_PORT: Choice = { ...NOTHING_TO_CHOOSE, fixed: UNTAGGED };
 
 const busy = new LabelSet();
 
-function freeLabels(question: Question, edge: Edge, labels: Labels, start: Seconds, end: Seconds): Choice {
+/** Where the words of a choice come from: kept ones are new, passing ones are taken from a pool. */
+export type Words = (length: number) => Uint32Array;
+const kept: Words = (length) => new Uint32Array(length);
+
+/** Half a kilobyte per place of every path asked about is most of what a search would leave to collect. */
+const pool: Uint32Array[] = [];
+let pooled = 0;
+const passing: Words = () => {
+  const words = pool[pooled] ?? new Uint32Array(128);
+  pool[pooled++] = words;
+  return words;
+};
+
+function freeLabels(
+  question: Question,
+  edge: Edge,
+  labels: Labels,
+  { start, end }: Window,
+  take: Words,
+): Choice {
   busy.words.fill(0);
   question.free.labels(edge, start, end, busy);
   if (busy.has(UNTAGGED)) return NONE_FREE;
-  const words = new Uint32Array(labels.words);
+  const words = take(labels.words);
   let any = 0;
   for (let w = 0; w < labels.words; w++) {
     const free = (labels.set.words[w] as number) & ~(busy.words[w] as number);
@@ -39,36 +59,48 @@ function freeLabels(question: Question, edge: Edge, labels: Labels, start: Secon
   return { kind: labels.kind, words, length: labels.words, empty: any === 0 };
 }
 
-export function linkChoice(question: Question, link: number, start: Seconds, end: Seconds): Choice {
+export function linkChoice(question: Question, link: number, window: Window, take = kept): Choice {
   const { edge, labels } = question.network.link(link);
-  return labels === undefined ? NOTHING_TO_CHOOSE : freeLabels(question, edge, labels, start, end);
+  return labels === undefined ? NOTHING_TO_CHOOSE : freeLabels(question, edge, labels, window, take);
 }
 
 export function portChoice(
   question: Question,
   port: NetworkPort,
   ask: LabelAsk,
-  start: Seconds,
-  end: Seconds,
+  window: Window,
+  take = kept,
 ): Choice {
   if (ask === 'UNTAGGED') {
     busy.words.fill(0);
-    return question.free.labels(port.edge, start, end, busy).empty ? WHOLE_PORT : NONE_FREE;
+    return question.free.labels(port.edge, window.start, window.end, busy).empty ? WHOLE_PORT : NONE_FREE;
   }
   if (port.labels === undefined) {
     // A client that names a label cannot get it where there are none.
     return ask === 'ANY' ? NOTHING_TO_CHOOSE : NONE_FREE;
   }
-  const choice = freeLabels(question, port.edge, port.labels, start, end);
-  return ask === 'ANY' || choice.empty ? choice : narrow(choice, { ...choice, words: asked(ask) });
+  const choice = freeLabels(question, port.edge, port.labels, window, take);
+  return ask === 'ANY' || choice.empty ? choice : narrow(choice, { ...choice, words: asked(ask) }, take);
 }
+
+/** What is free at each place of a path: the first port, the links, the last port. */
+export const rowOf = (
+  question: Question,
+  links: readonly number[],
+  window: Window,
+  take = kept,
+): Choice[] => [
+  portChoice(question, question.a, question.askA, window, take),
+  ...links.map((link) => linkChoice(question, link, window, take)),
+  portChoice(question, question.z, question.askZ, window, take),
+];
 
 const asked = (ask: Exclude<LabelAsk, string>): Uint32Array => LabelSet.of(ask).words;
 
 /** What is free at both places; they are of one kind. */
-export function narrow(one: Choice, other: Choice): Choice {
+export function narrow(one: Choice, other: Choice, take = kept): Choice {
   const length = Math.min(one.length, other.length);
-  const words = new Uint32Array(length);
+  const words = take(length);
   let any = 0;
   for (let w = 0; w < length; w++) {
     const both = (one.words[w] as number) & (other.words[w] as number);
@@ -129,6 +161,7 @@ export function assign(
   question: Question,
   choices: readonly Choice[],
   nodes: readonly number[],
+  take = kept,
 ): Assigned | Unassignable {
   const labels: (Label | undefined)[] = [];
   let last: Label | undefined;
@@ -141,7 +174,7 @@ export function assign(
       mustAgree(question, nodes[to] as number, common, choices[to + 1] as Choice)
     ) {
       to++;
-      common = narrow(common, choices[to] as Choice);
+      common = narrow(common, choices[to] as Choice, take);
     }
     if (common.empty) return { from, to };
     const label: Label | undefined =
@@ -151,6 +184,71 @@ export function assign(
     from = to + 1;
   }
   return { labels };
+}
+
+/** Labels for a path over a window, or undefined when there are none all the way. */
+export function labelsFor(
+  question: Question,
+  links: readonly number[],
+  window: Window,
+): Assigned['labels'] | undefined {
+  const nodes = nodesOf(question, links);
+  if (nodes.every((node) => question.network.swaps[node] === 1))
+    return eachForItself(question, links, window);
+  pooled = 0;
+  const assigned = assign(
+    question,
+    rowOf(question, links, window, passing),
+    nodesOf(question, links),
+    passing,
+  );
+  return 'labels' in assigned ? assigned.labels : undefined;
+}
+
+/** What assign() comes to where every node swaps: no sets to keep, each place takes what it finds first. */
+function eachForItself(
+  question: Question,
+  links: readonly number[],
+  window: Window,
+): (Label | undefined)[] | undefined {
+  const { network, a, z, askA, askZ } = question;
+  const row: (Label | undefined)[] = [];
+  let last: Label | undefined;
+  const take = (edge: Edge, labels: Labels | undefined): boolean => {
+    if (labels === undefined) {
+      row.push(undefined);
+      return true;
+    }
+    busy.words.fill(0);
+    question.free.labels(edge, window.start, window.end, busy);
+    if (busy.has(UNTAGGED)) return false;
+    if (last === undefined || !labels.set.has(last) || busy.has(last)) {
+      last = undefined;
+      for (let w = 0; w < labels.words && last === undefined; w++) {
+        const free = (labels.set.words[w] as number) & ~(busy.words[w] as number);
+        if (free !== 0) last = w * 32 + 31 - Math.clz32(free & -free);
+      }
+      if (last === undefined) return false;
+    }
+    row.push(last);
+    return true;
+  };
+  const takeEnd = (port: NetworkPort, ask: LabelAsk): boolean => {
+    if (ask === 'ANY') return take(port.edge, port.labels);
+    pooled = 0;
+    const choice = portChoice(question, port, ask, window, passing);
+    if (choice.empty) return false;
+    const label = choice.fixed ?? (last !== undefined && has(choice, last) ? last : lowest(choice));
+    if (choice.fixed === undefined) last = label;
+    row.push(label);
+    return true;
+  };
+  if (!takeEnd(a, askA)) return undefined;
+  for (const index of links) {
+    const link = network.link(index);
+    if (!take(link.edge, link.labels)) return undefined;
+  }
+  return takeEnd(z, askZ) ? row : undefined;
 }
 
 /** The labels that the first and the last place can have on this path; `one` when they must be the same. */

@@ -9,9 +9,17 @@ import type { Use } from '../../model/circuit.ts';
 import type { Label } from '../../model/label.ts';
 import { describe, nodesOf } from './describe.ts';
 import { type Disjointness, disjointPair, type Reached } from './disjoint.ts';
-import type { Window } from './exact.ts';
-import { ask, attemptAt, labelsFor, withinBounds } from './find.ts';
-import { asAsk, type Choice, endChoices, linkChoice, lowestAsAsk, narrow, portChoice } from './labels.ts';
+import { ask, attemptAt, withinBounds } from './find.ts';
+import {
+  asAsk,
+  type Choice,
+  type EndChoices,
+  endChoices,
+  labelsFor,
+  lowestAsAsk,
+  narrow,
+  rowOf,
+} from './labels.ts';
 import {
   type Bottleneck,
   type Path,
@@ -21,6 +29,7 @@ import {
   type Refusal,
   refuse,
   type Snapshot,
+  type Window,
 } from './question.ts';
 import { acceptable, passes } from './ranked.ts';
 import { explain, fullPort, MAX_BOTTLENECKS, portWithoutLabel } from './refusal.ts';
@@ -142,14 +151,8 @@ function shareRisk({ network }: Question, one: readonly number[], other: readonl
   return other.some((link) => network.link(link).srlgs.some((srlg) => risks.has(srlg)));
 }
 
-function endsOf(question: Question, links: readonly number[], { start, end }: Window) {
-  const choices = [
-    portChoice(question, question.a, question.askA, start, end),
-    ...links.map((link) => linkChoice(question, link, start, end)),
-    portChoice(question, question.z, question.askZ, start, end),
-  ];
-  return endChoices(question, choices, nodesOf(question, links));
-}
+const endsOf = (question: Question, links: readonly number[], window: Window): EndChoices =>
+  endChoices(question, rowOf(question, links, window), nodesOf(question, links));
 
 /** Both paths with labels: the same at each port, since both leave and arrive there. */
 function together(

@@ -16,6 +16,12 @@ export interface Snapshot {
   readonly free: Free;
 }
 
+/** Half-open. */
+export interface Window {
+  readonly start: Seconds;
+  readonly end: Seconds;
+}
+
 export interface PathEnd {
   readonly port: string;
   readonly vlan: LabelAsk;

@@ -5,8 +5,9 @@
  */
 import type { Core } from './core.ts';
 import { describe } from './describe.ts';
-import { ask, labelsFor, withinBounds } from './find.ts';
+import { ask, withinBounds } from './find.ts';
 import { Heap } from './heap.ts';
+import { labelsFor } from './labels.ts';
 import { type Path, type PathQuery, pose, type Question, type Refusal, type Snapshot } from './question.ts';
 import { explain, fullPort, portWithoutLabel } from './refusal.ts';
 

@@ -7,9 +7,9 @@ import type { Edge, Seconds } from '../../model/capacity.ts';
 import type { NetworkPort } from '../network.ts';
 import { Core, coreOf } from './core.ts';
 import { nodesOf } from './describe.ts';
-import { type Exact, searchExactly, type Window } from './exact.ts';
-import { assign, type Choice, countFree, linkChoice, portChoice } from './labels.ts';
-import { type Bottleneck, type Question, type Refusal, refuse } from './question.ts';
+import { type Exact, searchExactly } from './exact.ts';
+import { assign, type Choice, countFree, portChoice, rowOf } from './labels.ts';
+import { type Bottleneck, type Question, type Refusal, refuse, type Window } from './question.ts';
 
 /** A refusal names at most so many edges, those first that lack least. */
 export const MAX_BOTTLENECKS = 16;
@@ -26,10 +26,10 @@ export function fullPort(question: Question, { start, end }: Window): Refusal | 
   return undefined;
 }
 
-export function portWithoutLabel(question: Question, { start, end }: Window): Refusal | undefined {
+export function portWithoutLabel(question: Question, window: Window): Refusal | undefined {
   const ends: [NetworkPort, Choice][] = [
-    [question.a, portChoice(question, question.a, question.askA, start, end)],
-    [question.z, portChoice(question, question.z, question.askZ, start, end)],
+    [question.a, portChoice(question, question.a, question.askA, window)],
+    [question.z, portChoice(question, question.z, question.askZ, window)],
   ];
   const blocked = ends.find(([, choice]) => choice.empty)?.[0];
   if (blocked === undefined) return undefined;
@@ -155,14 +155,9 @@ export function cutAround(core: Core): number[] {
 
 /** The places of the first run on this path that finds no common label, fewest free first. */
 export function labelBottlenecks(question: Question, links: readonly number[], window: Window): Bottleneck[] {
-  const { start, end } = window;
   const { network } = question;
   const edges = [question.a.edge, ...links.map((link) => network.link(link).edge), question.z.edge];
-  const choices = [
-    portChoice(question, question.a, question.askA, start, end),
-    ...links.map((link) => linkChoice(question, link, start, end)),
-    portChoice(question, question.z, question.askZ, start, end),
-  ];
+  const choices = rowOf(question, links, window);
   const assigned = assign(question, choices, nodesOf(question, links));
   if ('labels' in assigned) return [];
   return edges
