@@ -3,7 +3,13 @@ import { type AddressInfo, connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { Type } from 'typebox';
 import { afterEach, describe, expect, it } from 'vitest';
-import { buildServer, type HttpServer, type ServerLimits } from '../../src/http/server.ts';
+import { sourceOf } from '../../src/http/guard.ts';
+import {
+  buildServer,
+  type HttpServer,
+  type ServerLimits,
+  type ServerOptions,
+} from '../../src/http/server.ts';
 import { BrokerError, problems } from '../../src/kernel/errors.ts';
 import type { Log, LogEvent } from '../../src/kernel/log.ts';
 import { jsonLog } from '../../src/kernel/log.ts';
@@ -26,7 +32,11 @@ afterEach(async () => {
   open = undefined;
 });
 
-async function server(limits: ServerLimits = {}, ready = true): Promise<HttpServer> {
+async function server(
+  limits: ServerLimits = {},
+  ready = true,
+  over: Partial<Pick<ServerOptions, 'clock' | 'authenticate'>> = {},
+): Promise<HttpServer> {
   const app = await buildServer({
     log,
     clock: new HandClock(T0),
@@ -40,6 +50,7 @@ async function server(limits: ServerLimits = {}, ready = true): Promise<HttpServ
     },
     openapi: { openapi: '3.1.0', info: { title: 'test', version: '1' } },
     limits,
+    ...over,
   });
   const visible = { authorisation: 'visible' } as const;
   app.post(
@@ -241,8 +252,9 @@ describe('the head of a request', () => {
       raw(app, 'POST /things/1 HTTP/1.1\r\nHost: t\r\nX-Slow: '),
     ]);
     for (const text of [body, headers]) {
+      expect(text).toMatch(/^HTTP\/1\.1 408 /);
       expect(problemIn(text)).toMatchObject({
-        code: 'INVALID_REQUEST',
+        code: 'REQUEST_TIMEOUT',
         detail: expect.stringContaining('in time'),
       });
     }
@@ -331,6 +343,43 @@ describe('limits', () => {
     expect([third.statusCode, third.json().code]).toEqual([429, 'RATE_LIMITED']);
     expect(Number(third.headers['retry-after'])).toBeGreaterThan(0);
     expect((await ask('slow')).statusCode).toBe(503);
+  });
+});
+
+describe('bad credentials', () => {
+  it('are counted by address, before anything is verified, and good ones never', async () => {
+    const verified: (string | undefined)[] = [];
+    const clock = new HandClock(T0);
+    const app = await server({ refusals: { max: 3, windowMs: 60_000 }, rate: false }, true, {
+      clock,
+      authenticate: ({ authorization }) => {
+        verified.push(authorization);
+        const no = new BrokerError('UNAUTHENTICATED', 'no');
+        if (authorization === 'Bearer later') return Promise.reject(no);
+        if (authorization !== 'Bearer u') throw no;
+        return { id: 'iss|u', name: 'u', roles: [], projects: [], assurance: 1 };
+      },
+    });
+    const ask = (name: string, remoteAddress = '192.0.2.1') =>
+      app.inject({ url: '/refuses', remoteAddress, headers: { authorization: `Bearer ${name}` } });
+    for (let i = 0; i < 5; i++) expect((await ask('u')).statusCode).toBe(503);
+    for (const name of ['bad', 'later', 'worse']) expect((await ask(name)).statusCode).toBe(401);
+    const seen = verified.length;
+    const stopped = await ask('bad');
+    expect([stopped.statusCode, stopped.json().code]).toEqual([429, 'RATE_LIMITED']);
+    expect(stopped.headers['retry-after']).toBe('60');
+    expect((await ask('u')).statusCode).toBe(429);
+    expect(verified).toHaveLength(seen);
+    expect((await ask('bad', '192.0.2.2')).statusCode).toBe(401);
+    await clock.advance(60_000);
+    expect((await ask('u')).statusCode).toBe(503);
+  });
+
+  it('of one IPv6 network are of one source', () => {
+    expect(sourceOf('2001:db8:1:2:3:4:5:6')).toBe(sourceOf('2001:db8:1:2::9'));
+    expect(sourceOf('2001:db8:1:3::9')).not.toBe(sourceOf('2001:db8:1:2::9'));
+    expect(sourceOf('::ffff:192.0.2.1')).toBe(sourceOf('192.0.2.1'));
+    expect(sourceOf('fe80::1%eth0')).toContain('fe80');
   });
 });
 
