@@ -134,6 +134,8 @@ const malformed: Line[] = [
   ['a port that is not there', ask({ a: { port: 'ams:nowhere' } }), '/a/port'],
   ['a project with a line break', ask({ project: 'lhc\nx' }), '/project'],
   ['a NUL in the description', ask({ description: 'a\u0000b' }), '/description'],
+  ['a NUL in the client_ref', ask({ client_ref: 'a\u0000b' }), '/client_ref'],
+  ['a NUL in the project', ask({ project: 'a\u0000b' }), '/project'],
   ['a client_ref of 129', ask({ client_ref: 'x'.repeat(129) }), '/client_ref'],
   ['a private key as holder_jwk', ask({ holder_jwk: { kty: 'EC', d: 'secret-canary' } }), '/holder_jwk/d'],
 ];
@@ -201,6 +203,24 @@ describe('attack 79: a start inside a daylight saving gap', () => {
       '2026-10-25T00:30:00Z',
       '2026-10-26T01:30:00Z',
     ]);
+  });
+});
+
+describe('NUL, which no database takes as text', () => {
+  it.each([
+    '/v1/circuits?client_ref=a%00',
+    '/v1/circuits?short_code=a%00',
+    '/v1/circuits?set_id=a%00',
+    '/v1/circuits?series_id=a%00',
+    '/v1/circuits?project=a%00',
+    '/v1/circuits?port=ams:a%00',
+    '/v1/decisions?principal=a%00',
+    '/v1/decisions?action=a%00',
+    '/v1/decisions?circuit_id=a%00',
+    '/v1/events?circuit_id=a%00',
+    '/v1/events?type=a%00',
+  ])('in %s', async (url) => {
+    expect((await api.get(url)).status).toBe(400);
   });
 });
 

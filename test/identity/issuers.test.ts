@@ -90,6 +90,12 @@ describe('a token of a configured issuer', () => {
     expect(await authenticate({ authorization: `bearer ${text}` })).toMatchObject({ assurance: 2 });
   });
 
+  it('loses the names that no column can hold', async () => {
+    const text = await token(claims({ name: 'A\u0000', projects: ['lhc', 'l\u0000hc', ''] }));
+    const found = await bearerAuthenticator([issuer], clock)({ authorization: `Bearer ${text}` });
+    expect(found).toMatchObject({ name: 'alice', projects: ['lhc'] });
+  });
+
   it('is remembered until it expires, and no longer', async () => {
     const authenticate = bearerAuthenticator([issuer], clock);
     const authorization = `Bearer ${await token(claims())}`;
@@ -143,6 +149,8 @@ describe('what is refused', () => {
     ['a not-before that is no number', { nbf: 'soon' }, 'malformed'],
     ['nobody', { sub: undefined }, 'names nobody'],
     ['an empty subject', { sub: '' }, 'names nobody'],
+    ['a subject with NUL', { sub: 'al\u0000ice' }, 'names nobody'],
+    ['a subject with an escape', { sub: '\u001b[31malice' }, 'names nobody'],
   ];
   it.each(byClaims)('%s', async (_name, changes, says) => {
     expect(await outcome(`Bearer ${await token(claims(changes))}`)).toContain(says);

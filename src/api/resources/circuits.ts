@@ -17,6 +17,7 @@ import type { ApiPorts } from '../resource.ts';
 import { ChangeBody, readChange } from '../wire/change.ts';
 import { CircuitSchema, circuitSchemas, writeCircuit } from '../wire/circuit.ts';
 import {
+  ColumnText,
   IdParams,
   listOf,
   MutationQuery,
@@ -235,10 +236,10 @@ const ListQuery = Type.Object(
     project: Type.Optional(ProjectName),
     port: Type.Optional(PortSchema),
     client_ref: Type.Optional(ClientRef),
-    short_code: Type.Optional(Type.String({ maxLength: 4 })),
+    short_code: Type.Optional(ColumnText(4)),
     role: Type.Optional(Type.Enum(['HOME', 'PARTICIPANT'])),
-    set_id: Type.Optional(Type.String({ maxLength: 32 })),
-    series_id: Type.Optional(Type.String({ maxLength: 32 })),
+    set_id: Type.Optional(ColumnText(32)),
+    series_id: Type.Optional(ColumnText(32)),
     'start_time.gte': Type.Optional(Time),
     'start_time.lt': Type.Optional(Time),
     'end_time.gte': Type.Optional(Time),

@@ -42,6 +42,12 @@ export function readTime(text: string, pointer: string): InstantMs {
   return instant(Date.UTC(year, month - 1, day, Number(h), Number(mi), Number(s)) - offset);
 }
 
+// ---- text ------------------------------------------------------------------------------------------------
+
+/** Text that a column is compared with: databases refuse NUL, and nothing that we keep holds a control. */
+export const ColumnText = (maxLength: number) =>
+  Type.String({ maxLength, pattern: '^[^\\u0000-\\u001f\\u007f]*$' });
+
 // ---- ids and ETags ---------------------------------------------------------------------------------------
 
 export const idSchema = (prefix: IdPrefix | 'evt', what: string) =>
@@ -188,6 +194,16 @@ export const ProblemSchema = Type.Object(
     bottlenecks: Type.Optional(Type.Array(ref(BottleneckSchema))),
     alternatives: Type.Optional(Type.Array(ref(AlternativeSchema))),
     proof: Type.Optional(Type.Enum(['PROVEN_IMPOSSIBLE', 'BUDGET_SPENT'])),
+    circuits: Type.Optional(
+      Type.Array(
+        Type.Object({
+          circuit_id: Type.String(),
+          start_time: Type.Optional(Time),
+          end_time: Type.Optional(Time),
+        }),
+        { description: 'Circuits that stand in the way' },
+      ),
+    ),
     domain: Type.Optional(Type.String()),
     allowed_actions: Type.Optional(Type.Array(Type.String())),
     retry_after_s: Type.Optional(Type.Integer()),
