@@ -5,6 +5,7 @@
  */
 import { type Cancel, every, instant } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';
+import { toSeconds } from '../model/capacity.ts';
 import { type Circuit, finalStates, isFinal } from '../model/circuit.ts';
 import { Authoriser } from './authorise.ts';
 import { Book } from './book.ts';
@@ -157,6 +158,8 @@ export class Term {
 
   #sweep(): void {
     const now = this.#ports.clock.now();
+    // What is past can no longer be claimed; without this the calendars would grow for ever.
+    this.book.calendar.dropBefore(toSeconds(now));
     for (const [key, state] of this.book.keys) if (state.expire <= now) this.book.keys.delete(key);
     for (const [id, circuit] of this.book.circuits) if (circuit.role === 'PARTICIPANT') this.#forget(id);
   }
