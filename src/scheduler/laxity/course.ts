@@ -10,10 +10,10 @@ import type { Network } from '../../topology/network.ts';
 import { coreOf } from '../../topology/search/core.ts';
 import { describe } from '../../topology/search/describe.ts';
 import { findEarliest } from '../../topology/search/earliest.ts';
-import type { Window } from '../../topology/search/exact.ts';
-import { ask, attemptAt, labelsFor, withinBounds } from '../../topology/search/find.ts';
+import { ask, attemptAt, withinBounds } from '../../topology/search/find.ts';
 import { Heap } from '../../topology/search/heap.ts';
-import type { Path, PathQuery, Question } from '../../topology/search/question.ts';
+import { labelsFor } from '../../topology/search/labels.ts';
+import type { Path, PathQuery, Question, Window } from '../../topology/search/question.ts';
 import { cutAround } from '../../topology/search/refusal.ts';
 import type { Cut, EdgeUse } from './booking.ts';
 

@@ -61,7 +61,7 @@ export function cheapestAt(trial: Trial, entry: Entry, start: Seconds, priceOf: 
 function scarce(question: Question, link: number, start: Seconds, end: Seconds): number {
   const { labels } = question.network.link(link);
   if (labels === undefined || labels.words > SCARCE_WORDS) return 0;
-  return linkChoice(question, link, start, end).empty ? 8 : 0;
+  return linkChoice(question, link, { start, end }).empty ? 8 : 0;
 }
 
 /**
@@ -144,10 +144,11 @@ function labelHolders(
   hurt: (one: Entry) => number,
 ): Entry[] | undefined {
   const { question } = trial.mustAsk(entry).rigid;
+  const window = { start, end };
   const choices = [
-    portChoice(question, question.a, question.askA, start, end),
-    ...links.map((link) => linkChoice(question, link, start, end)),
-    portChoice(question, question.z, question.askZ, start, end),
+    portChoice(question, question.a, question.askA, window),
+    ...links.map((link) => linkChoice(question, link, window)),
+    portChoice(question, question.z, question.askZ, window),
   ];
   const edges = [question.a.edge, ...links.map((link) => question.network.link(link).edge), question.z.edge];
   const nodes = nodesOf(question, links);
