@@ -59,9 +59,7 @@ describe('webhooks', () => {
     world = await World.open();
     expect((await post({ url: HOOK.url })).json()).not.toHaveProperty('types');
     expect((await post({ url: HOOK.url, types: ['*'] })).json()).not.toHaveProperty('types');
-    expect((await post({ url: HOOK.url, types: ['topology.*'] })).json().types).toEqual([
-      'topology.changed',
-    ]);
+    expect((await post({ url: HOOK.url, types: ['topology.*'] })).json().types).toEqual(['topology.changed']);
   });
 
   it('say how their calls go', async () => {

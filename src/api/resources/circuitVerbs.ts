@@ -6,7 +6,7 @@ import { Type } from 'typebox';
 import type { CircuitAction } from '../../broker/usecases.ts';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
-import { BrokerError, type ProblemCode } from '../../kernel/errors.ts';
+import type { ProblemCode } from '../../kernel/errors.ts';
 import type { Circuit } from '../../model/circuit.ts';
 import { BODIES, CHANGES, KEYS, refusals, resource } from '../answers.ts';
 import { callOf, type Rendered, sendMutated } from '../mutation.ts';
@@ -141,15 +141,29 @@ export function circuitVerbs(app: HttpServer, { broker }: ApiPorts): void {
     },
   );
 
+  const reroute = schema('rerouteCircuit', 'Take the best road that there is now', [
+    'NO_FEASIBLE_SLOT',
+    'CHANGE_PENDING',
+    'NOT_SUPPORTED',
+  ]);
   app.post(
     '/v1/circuits/:id/reroute',
     {
-      config: { authorisation: 'decided:circuit.modify', bodyOptional: true },
-      schema: { ...schema('rerouteCircuit', 'Take another path', ['NOT_SUPPORTED']), body: NoBody },
+      config: { authorisation: 'decided:circuit.reroute', bodyOptional: true },
+      schema: {
+        ...reroute,
+        description:
+          'Same ends, rate and slot; make before break. On its present road it stays if none is better.',
+        response: { ...reroute.response, 202: resource('Peers are being asked', ref(CircuitSchema)) },
+        body: NoBody,
+      },
     },
-    async (request) => {
-      await broker.circuit(request.principal, readId('cir', request.params.id));
-      throw new BrokerError('NOT_SUPPORTED', 'rerouting is not offered by this broker');
+    async (request, reply) => {
+      const id = readId('cir', request.params.id);
+      const revision = readIfMatch(request.headers['if-match']);
+      const call = callOf(request, renderCircuit);
+      const moved = await broker.act(call, id, { type: 'reroute' }, revision);
+      return sendMutated(request, reply, moved, renderCircuit);
     },
   );
 }

@@ -65,6 +65,9 @@ export const SegmentSchema = Type.Object(
     z_port: Type.String(),
     links: Type.Array(Type.String()),
     latency_ms: Type.Number(),
+    backup_links: Type.Optional(
+      Type.Array(Type.String(), { description: 'PROTECTED: the second road, held and dark' }),
+    ),
     state: Type.Enum(['ASKED', 'HELD', 'COMMITTED']),
     data_plane: Type.Enum(['DOWN', 'STARTING', 'UP', 'STOPPING']),
   },
@@ -72,7 +75,12 @@ export const SegmentSchema = Type.Object(
 );
 
 export const PathSchema = Type.Object(
-  { domains: Type.Array(Type.String()), links: Type.Array(Type.String()), latency_ms: Type.Number() },
+  {
+    domains: Type.Array(Type.String()),
+    links: Type.Array(Type.String()),
+    latency_ms: Type.Number(),
+    backup_links: Type.Optional(Type.Array(Type.String())),
+  },
   { $id: 'Path' },
 );
 
@@ -261,6 +269,7 @@ export const writeSegment = (s: Segment): Static<typeof SegmentSchema> => ({
   z_port: s.z.port,
   links: [...s.links],
   latency_ms: round(s.latencyMs),
+  ...(s.backup === undefined ? {} : { backup_links: [...s.backup.links] }),
   state: s.agreed,
   data_plane: DATA_PLANE[s.light],
 });
@@ -271,6 +280,9 @@ const writePath = (p: Placement): Static<typeof PathSchema> => ({
   domains: [...new Set(p.segments.map((s) => s.domain))],
   links: p.segments.flatMap((s) => s.links),
   latency_ms: round(p.segments.reduce((sum, s) => sum + s.latencyMs, 0)),
+  ...(p.segments.every((s) => s.backup === undefined)
+    ? {}
+    : { backup_links: p.segments.flatMap((s) => s.backup?.links ?? []) }),
 });
 
 export function writeCircuit(c: Circuit): WireCircuit {

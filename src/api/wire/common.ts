@@ -64,7 +64,8 @@ export function readId<P extends IdPrefix>(prefix: P, text: string): `${P}_${str
   return text as `${P}_${string}`;
 }
 
-export const etagOf = (revision: number): string => `"${revision}"`;
+export const etagOf = (revision: number, variant?: string): string =>
+  variant === undefined ? `"${revision}"` : `"${revision}-${variant}"`;
 
 /** Stands for an ETag that was well formed and is not one of ours: no resource has this revision. */
 const NO_REVISION = -1;
@@ -79,7 +80,8 @@ export function readIfMatch(header: string | undefined, required = false): numbe
   if (text === '*') return undefined;
   const match = /^(W\/)?"([\x21\x23-\x7e]{0,64})"$/.exec(text);
   if (match === null) throw invalid('If-Match', 'must be one ETag, or *');
-  const revision = /^\d{1,15}$/.test(match[2] as string) ? Number(match[2]) : NO_REVISION;
+  const named = /^(\d{1,15})(?:-[a-z]{1,16})?$/.exec(match[2] as string);
+  const revision = named === null ? NO_REVISION : Number(named[1]);
   // A weak one never matches (RFC 9110, section 13.1.1).
   return match[1] === undefined ? revision : NO_REVISION;
 }

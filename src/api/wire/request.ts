@@ -204,7 +204,7 @@ function readEndpoint(wire: Static<typeof EndpointSchema>, base: string): Endpoi
   return { port: wire.port as PortId, vlan: readVlan(wire.vlan ?? 'ANY', `${base}/vlan`) };
 }
 
-function readVlan(vlan: number | string, pointer: string): LabelAsk {
+export function readVlan(vlan: number | string, pointer: string): LabelAsk {
   if (vlan === 'ANY' || vlan === 'UNTAGGED') return vlan;
   const ranges = parseLabels(String(vlan));
   if (ranges === undefined) throw invalid(pointer, `must lie in 1 to ${HIGHEST_LABEL}, the lower end first`);
@@ -234,7 +234,7 @@ export function writeRequest(r: CircuitRequest): WireRequest {
   };
 }
 
-const writeEndpoint = (e: EndpointAsk): Static<typeof EndpointSchema> => ({
+export const writeEndpoint = (e: EndpointAsk): Static<typeof EndpointSchema> => ({
   port: e.port,
   vlan: writeVlan(e.vlan),
 });

@@ -5,13 +5,14 @@
  */
 import { type Static, Type } from 'typebox';
 import type { ObservedConnect } from '../../broker/ports.ts';
-import type { CalendarStep, PortView } from '../../broker/usecases.ts';
+import type { CalendarStep, PortView, TopologyImpact } from '../../broker/usecases.ts';
 import { ref } from '../../http/schema.ts';
 import { type InstantMs, rfc3339 } from '../../kernel/clock.ts';
 import { UNTAGGED } from '../../model/label.ts';
 import { PREFIX_PATTERN } from '../../model/port.ts';
 import type { LinkDocument, TopologyDocument } from '../../topology/document.ts';
 import { Time } from './common.ts';
+import { WarningSchema } from './notation.ts';
 import { PortSchema } from './request.ts';
 import { Mbps } from './schedule.ts';
 
@@ -41,6 +42,18 @@ const labels = {
   time_slots: Type.Optional(Vlans),
   unlabelled: Type.Optional(Type.Boolean({ description: 'Circuits share it without being told apart' })),
 };
+
+const MaintenanceWindow = Type.Object(
+  {
+    id: Type.String({ pattern: '^mnt_[0-9a-z]{26}$' }),
+    start_time: Time,
+    end_time: Time,
+    links: Type.Optional(Type.Array(Name, { maxItems: 1_000 })),
+    nodes: Type.Optional(Type.Array(Name, { maxItems: 1_000 })),
+    reason: Type.Optional(Type.String({ maxLength: 256 })),
+  },
+  strict,
+);
 
 const SiteSchema = Type.Object(
   {
@@ -135,6 +148,9 @@ export const TopologySchema = Type.Object(
     sites: Type.Optional(Type.Array(ref(SiteSchema), { maxItems: 20_000 })),
     port_groups: Type.Optional(Type.Array(ref(PortGroupSchema), { maxItems: 20_000 })),
     srlgs: Type.Optional(Type.Array(ref(SrlgSchema), { maxItems: 20_000 })),
+    maintenance_windows: Type.Optional(
+      Type.Array(MaintenanceWindow, { maxItems: 10_000, description: 'See /v1/maintenance-windows' }),
+    ),
   },
   {
     $id: 'Topology',
@@ -167,14 +183,51 @@ export const TopologySchema = Type.Object(
 export const readTopology = (wire: Static<typeof TopologySchema>): TopologyDocument =>
   wire as TopologyDocument;
 
+const impactFields = {
+  version: Type.Integer({ description: 'Of the topology after the change; its ETag' }),
+  broken: Type.Array(Type.Object({ circuit_id: Type.String(), detail: Type.String() }), {
+    description: 'Circuits that lose their road or their room',
+  }),
+};
 export const ImpactSchema = Type.Object(
-  {
-    version: Type.Integer({ description: 'Of the topology after the change; its ETag' }),
-    broken: Type.Array(Type.Object({ circuit_id: Type.String(), detail: Type.String() }), {
-      description: 'Circuits that lose their road or their room',
-    }),
-  },
+  { ...impactFields, warnings: Type.Optional(Type.Array(ref(WarningSchema))) },
   { $id: 'TopologyImpact' },
+);
+export const writeImpact = ({ version, broken }: TopologyImpact) => ({
+  version,
+  broken: broken.map(({ circuitId, detail }) => ({ circuit_id: circuitId, detail })),
+});
+
+export const LinkPatchSchema = Type.Object(
+  {
+    admin_state: Type.Optional(Type.Enum(['UP', 'DOWN'], { description: 'What the operator wants' })),
+    oper_state: Type.Optional(Type.Enum(['UP', 'DOWN'], { description: 'What was seen' })),
+  },
+  { $id: 'LinkPatch', ...strict, minProperties: 1 },
+);
+export const LinkChangeSchema = Type.Object(
+  { link: ref(LinkSchema), ...impactFields },
+  { $id: 'LinkChange' },
+);
+
+/** What graphology exports. The attributes are the fields of the document, which has schemas of its own. */
+const attributes = Type.Record(Type.String(), Type.Unknown());
+export const GraphSchema = Type.Object(
+  {
+    attributes,
+    options: Type.Optional(attributes),
+    nodes: Type.Array(Type.Object({ key: Type.String(), attributes: Type.Optional(attributes) })),
+    edges: Type.Array(
+      Type.Object({
+        key: Type.String(),
+        source: Type.String(),
+        target: Type.String(),
+        attributes: Type.Optional(attributes),
+        undirected: Type.Optional(Type.Boolean()),
+      }),
+    ),
+  },
+  { $id: 'TopologyGraph', description: 'As graphology imports and exports it' },
 );
 
 export const PortViewSchema = Type.Object(
@@ -285,7 +338,11 @@ export const topologySchemas = [
   LinkSchema,
   NeighbourSchema,
   TopologySchema,
+  GraphSchema,
+  WarningSchema,
   ImpactSchema,
+  LinkPatchSchema,
+  LinkChangeSchema,
   PortViewSchema,
   CalendarSchema,
   DomainSchema,
