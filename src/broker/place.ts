@@ -21,7 +21,7 @@ import type { Ask, Move, Placed, Refused, Seat } from '../scheduler/laxity/booki
 import { place } from '../scheduler/laxity/place.ts';
 import type { Path } from '../topology/search/question.ts';
 import { ATTEMPT_MS, MENDED_AFTER_MS } from './limits.ts';
-import { roadOf, type Slot, wireBottleneck } from './plan.ts';
+import { roadOf, type Slot, slowerHere, wireBottleneck } from './plan.ts';
 import type { Tx } from './tx.ts';
 
 /** What is asked of time: a slot, or a window to choose one in. */
@@ -45,7 +45,7 @@ export type Placing =
 /** Asks the engine for a place between two of our own ports; changes nothing. */
 export function placeHere(tx: Tx, id: CircuitId, request: CircuitRequest, wish: Wish): Placing {
   const answer = place(tx.book.fleet, askOf(id, request, wish, tx.now), toSeconds(tx.now));
-  if (!answer.placed) return { kind: 'refused', problem: problemOf(answer, wish) };
+  if (!answer.placed) return { kind: 'refused', problem: problemOf(answer, wish, slower(tx, request, wish)) };
   return {
     kind: 'placed',
     slot: slotOf(answer.seat, wish),
@@ -151,16 +151,29 @@ export function isMovable(circuit: Circuit): boolean {
   return segment !== undefined && current.segments.length === 1 && segment.light === 'DARK';
 }
 
-function problemOf(refused: Refused, wish: Wish): BrokerError {
+/** For a slot that the request names: the most that it could have there. In a window the engine's guess must do. */
+function slower(tx: Tx, request: CircuitRequest, wish: Wish): readonly WireAlternative[] | undefined {
+  const whole =
+    wish.deadline === NEVER || toSeconds(wish.notBefore) + wish.durationS === toSeconds(wish.deadline);
+  if (!whole) return undefined;
+  return slowerHere(tx.ground, request, {
+    window: { start: wish.notBefore, end: wish.deadline },
+    mbps: wish.mbps,
+  });
+}
+
+function problemOf(refused: Refused, wish: Wish, exact: readonly WireAlternative[] | undefined): BrokerError {
   if (refused.reason === 'INVALID')
     return new BrokerError('INVALID_REQUEST', refused.detail, { errors: refused.errors });
-  const alternatives = refused.alternatives.map(
+  const guessed = refused.alternatives.filter((one) => one.kind !== 'SLOWER' || exact === undefined);
+  const alternatives = guessed.map(
     ({ start, end, mbps }): WireAlternative => ({
       start_time: rfc3339(fromSeconds(start)),
       ...(end >= LAST_SECOND ? {} : { end_time: rfc3339(fromSeconds(end)) }),
       bandwidth_mbps: mbps,
     }),
   );
+  alternatives.push(...(exact ?? []));
   const also = alternatives.length === 0 ? {} : { alternatives };
   if (refused.reason === 'WINDOW') {
     const missing = refused.shortfall === undefined ? '' : `: ${refused.shortfall} s are missing`;

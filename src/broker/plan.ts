@@ -343,6 +343,10 @@ function later(ground: Ground, request: CircuitRequest, slot: Slot, ends: Ends):
   ];
 }
 
+/** The same slot of ours at the highest rate that fits. */
+export const slowerHere = (ground: Ground, request: CircuitRequest, slot: Slot): Alternative[] =>
+  slower(ground, request, slot, { a: request.a, z: request.z });
+
 /** The same slot at the highest rate that fits. */
 function slower(ground: Ground, request: CircuitRequest, slot: Slot, ends: Ends): Alternative[] {
   const found = findWidest(snapshot(ground), queryOf(ground, ends, request, { ...slot, mbps: 1 }));

@@ -105,7 +105,6 @@ describe('asking for a circuit', () => {
   });
 
   it.each([
-    ['FLEXIBLE', { type: 'FLEXIBLE', duration_s: 60, deadline_time: '2027-01-01T00:00:00Z' }],
     ['VOLUME', { type: 'VOLUME', volume_bytes: 1e12, deadline_time: '2027-01-01T00:00:00Z' }],
     ['OFFER', { type: 'OFFER', offer_id: 'off_1', option: 0 }],
   ])('%s is understood and not offered yet', async (name, schedule) => {
@@ -113,6 +112,19 @@ describe('asking for a circuit', () => {
     expect(refused.status).toBe(422);
     expect(refused.body.code).toBe('NOT_SUPPORTED');
     expect(refused.body.detail).toContain(name);
+  });
+
+  it('FLEXIBLE is placed inside its window and may move there', async () => {
+    const schedule = { type: 'FLEXIBLE', duration_s: 1800, not_before_time: time(1), deadline_time: time(3) };
+    const made = await api.post('/v1/circuits', ask({ schedule }));
+    expect(made.status).toBe(201);
+    expect(made.body.placement).toMatchObject({
+      start_time: time(1),
+      movable: true,
+      laxity_s: 5400,
+      slack_s: 5400,
+      moves: 0,
+    });
   });
 
   it('protection where there are no two roads is a 409', async () => {
