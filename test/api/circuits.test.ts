@@ -369,6 +369,23 @@ describe('the verbs', () => {
   });
 });
 
+describe('usage', () => {
+  it('counts each rate for as long as the circuit had it', async () => {
+    const body = await make({ schedule: { type: 'NOW', duration_s: 600 } });
+    await api.world.pass(10);
+    const usage = async () => (await api.get(`/v1/circuits/${body.id}/usage`)).body;
+    const before = await usage();
+    expect(before.reserved_mbit).toBe(before.reserved_s * 1000);
+    const headers = { 'if-match': '*' };
+    await api.patch(`/v1/circuits/${body.id}`, { bandwidth_mbps: 3000 }, { headers });
+    await api.world.pass(10);
+    const after = await usage();
+    expect(after.reserved_mbit - before.reserved_mbit).toBe((after.reserved_s - before.reserved_s) * 3000);
+    await api.delete(`/v1/circuits/${body.id}`);
+    await api.world.pass(3);
+  });
+});
+
 describe('reading', () => {
   it('the parts of a circuit', async () => {
     const body = await make();
