@@ -107,7 +107,12 @@ export class Tl1Driver implements Driver {
   }
 
   async #ask(commands: readonly Tl1Command[]) {
-    const answers = await Promise.all(commands.map((command) => this.#session.send(command, READ_MS)));
+    const all = () => Promise.all(commands.map((command) => this.#session.send(command, READ_MS)));
+    // A session that breaks under a question is no answer; asking twice does no harm.
+    const answers = await all().catch((error) => {
+      if (asFault(error).kind === 'unreachable' && asFault(error).sent) return all();
+      throw error;
+    });
     return answers.map(({ response }) => {
       if (response.code !== 'COMPLD' && response.code !== 'PRTL') {
         const { code, text } = denial(response);
@@ -216,8 +221,17 @@ export class Tl1Driver implements Driver {
       return split.report('rejected', false, 'the lease has passed to another broker');
     }
     const undo = (): Promise<boolean> => this.#restore(before, parts);
-    const trouble = await split.time('protocol_ms', () => this.#send(decision.batches, split.commands));
+    let trouble = await split.time('protocol_ms', () => this.#send(decision.batches, split.commands));
     try {
+      if (trouble?.sent === true) {
+        // An answer is missing, so look first: what is there is not sent again, the rest is, once.
+        const rest = await split.time('verify_ms', async () =>
+          this.#decide(kind, connect, parts, await this.#image()),
+        );
+        if (rest.outcome !== 'rejected' && rest.batches.length > 0) {
+          trouble = await split.time('protocol_ms', () => this.#send(rest.batches, split.commands));
+        }
+      }
       const missed = await this.#look(kind, connect, parts, context, split);
       if (missed === undefined) {
         return decision.outcome === 'already'
