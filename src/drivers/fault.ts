@@ -9,6 +9,7 @@ export type FaultKind =
   | 'credentials'
   | 'busy' // asked to try again
   | 'conflict' // something is there already, or is in use by somebody else
+  | 'fenced' // another broker has taken over: we must not write
   | 'unsupported' // the device cannot do this at all
   | 'refused' // any other refusal
   | 'protocol'; // we or the device broke the protocol
@@ -24,9 +25,10 @@ export class DeviceFault extends Error {
   }
 }
 
+const PERMANENT: ReadonlySet<FaultKind> = new Set(['unsupported', 'protocol', 'fenced']);
+
 /** Worth another attempt later with the same request? Not what the device can never do, or does not understand. */
-export const isRetryable = (fault: DeviceFault): boolean =>
-  fault.sent || (fault.kind !== 'unsupported' && fault.kind !== 'protocol');
+export const isRetryable = (fault: DeviceFault): boolean => fault.sent || !PERMANENT.has(fault.kind);
 
 export const asFault = (error: unknown): DeviceFault =>
   error instanceof DeviceFault

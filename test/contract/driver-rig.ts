@@ -5,11 +5,15 @@
 
 import type { ApplyContext, Connect, Driver } from '../../src/drivers/driver.ts';
 import type { DriverEvent } from '../../src/drivers/events.ts';
+import type { SnmpDialect } from '../../src/drivers/snmp/dialect.ts';
+import { snmpDialects } from '../../src/drivers/snmp/dialects/index.ts';
+import { SnmpDriver } from '../../src/drivers/snmp/driver.ts';
 import { tl1Dialects } from '../../src/drivers/tl1/dialects/index.ts';
 import { Tl1Driver } from '../../src/drivers/tl1/driver.ts';
 import { instant, wallClock } from '../../src/kernel/clock.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
 import type { Faults } from '../../src/lab/faults.ts';
+import { SnmpElement } from '../../src/lab/snmp-agent.ts';
 import { Tl1Element } from '../../src/lab/tl1-element.ts';
 
 export const clock = wallClock();
@@ -118,8 +122,119 @@ export async function tl1Rig(dialect: Tl1Name, writeMs = 400): Promise<Rig> {
   };
 }
 
+export interface SnmpRigOptions {
+  readonly dialect: 'standard' | 'dell' | 'leave-first';
+  readonly version: 'v2c' | 'v3';
+  /** 0 for untagged ports. */
+  readonly label: number;
+  readonly driverDialect?: SnmpDialect;
+}
+
+export async function snmpRig(options: SnmpRigOptions): Promise<Rig & { readonly element: SnmpElement }> {
+  const { dialect, version, label } = options;
+  const user = { user: 'turnpike', authKey: 'auth-canary-1', privKey: 'priv-canary-1' };
+  const element = new SnmpElement(
+    {
+      id: `sw-${dialect}`,
+      dialect,
+      ports: Array.from({ length: 24 }, (_, i) => ({ name: `ge-0/0/${i}` })),
+      community: 'community-canary',
+      user,
+    },
+    clock,
+    seededRandom(1),
+  );
+  const port = await element.listen();
+  const events: DriverEvent[] = [];
+  const drivers: Driver[] = [];
+  const make = (wrong: boolean): Driver => {
+    const driver = new SnmpDriver(
+      {
+        device: element.id,
+        host: '127.0.0.1',
+        port,
+        getMs: 300,
+        setMs: 400,
+        pollMs: 20,
+        credentials:
+          version === 'v2c'
+            ? { version, community: () => (wrong ? 'wrong-canary' : 'community-canary') }
+            : {
+                version,
+                user: user.user,
+                authKey: () => (wrong ? 'wrong-canary' : user.authKey),
+                privKey: () => user.privKey,
+              },
+      },
+      options.driverDialect ?? (snmpDialects[dialect] as SnmpDialect),
+      clock,
+      (event) => events.push(event),
+    );
+    drivers.push(driver);
+    return driver;
+  };
+  const show = (set: ReadonlySet<number>): string => [...set].toSorted((a, b) => a - b).join('+');
+  return {
+    name: `snmp/${dialect}`,
+    element,
+    driver: make(false),
+    faults: element.faults,
+    events,
+    ports: ['ge-0/0/0', 'ge-0/0/16', 'ge-0/0/17'],
+    label,
+    mbps: 1000,
+    another: (over = {}) => make(over.wrongPassword === true),
+    listing: () => [
+      ...[...element.bridge.vlans].map(
+        ([vlan, v]) => `${vlan}/${show(v.egress)}/${show(v.untagged)} ${v.name}`,
+      ),
+      `pvids/${[...element.bridge.pvids.values()].join(',')}`,
+    ],
+    foreign() {
+      element.foreign((bridge) => {
+        const ports = new Set([1, 17]);
+        const vlan = {
+          name: 'someone',
+          egress: ports,
+          forbidden: new Set<number>(),
+          status: 'active' as const,
+        };
+        if (label !== 0) bridge.vlans.set(label, { ...vlan, untagged: new Set() });
+        else {
+          const idle = bridge.vlans.get(1);
+          const rest = new Set([...(idle?.egress ?? [])].filter((p) => !ports.has(p)));
+          bridge.vlans.set(1, {
+            name: 'default',
+            egress: rest,
+            untagged: rest,
+            forbidden: new Set(),
+            status: 'active',
+          });
+          bridge.vlans.set(77, { ...vlan, untagged: ports });
+          for (const p of ports) bridge.pvids.set(p, 77);
+        }
+      });
+    },
+    reboot: () => element.reboot(),
+    async close() {
+      for (const driver of drivers) await driver.close();
+      await element.close();
+    },
+  };
+}
+
+/** Taught nothing about the element: it has to find the right way by itself. */
+const naive = snmpDialects['standard'] as SnmpDialect;
+
 export const rigs: Record<string, () => Promise<Rig>> = {
   'tl1/polatis': () => tl1Rig('polatis'),
   'tl1/ome6500': () => tl1Rig('ome6500'),
   'tl1/ons15454': () => tl1Rig('ons15454'),
+  'snmp/standard v2c tagged': () => snmpRig({ dialect: 'standard', version: 'v2c', label: 1801 }),
+  'snmp/standard v3 untagged': () => snmpRig({ dialect: 'standard', version: 'v3', label: 0 }),
+  'snmp/dell v2c tagged': () => snmpRig({ dialect: 'dell', version: 'v2c', label: 4094 }),
+  'snmp/dell v3 untagged': () => snmpRig({ dialect: 'dell', version: 'v3', label: 0 }),
+  'snmp/leave-first v2c untagged': () => snmpRig({ dialect: 'leave-first', version: 'v2c', label: 0 }),
+  'snmp/leave-first v2c untagged, not told so': () =>
+    snmpRig({ dialect: 'leave-first', version: 'v2c', label: 0, driverDialect: naive }),
 };

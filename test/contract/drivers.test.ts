@@ -45,6 +45,9 @@ describe.each(Object.entries(rigs))('%s', (_name, make) => {
 
   test('the plan is what is then sent', async () => {
     const strip = (text: string): string => text.replace(/^((?:[^:]*:){3})\d+/, '$1#');
+    // Once it has found out what the element wants, it plans so.
+    await rig.driver.apply('light', connectOf(rig), context());
+    await rig.driver.apply('dark', connectOf(rig), context());
     const planned = await rig.driver.plan('light', connectOf(rig));
     const report = await rig.driver.apply('light', connectOf(rig), context());
     expect(planned.map(strip).toSorted()).toEqual(report.commands.map(strip).toSorted());

@@ -220,7 +220,7 @@ export class Tl1Driver implements Driver {
     if (decision.batches.length > 0 && !(await context.stillMaster())) {
       return split.report('rejected', false, 'the lease has passed to another broker');
     }
-    const undo = (): Promise<boolean> => this.#restore(before, parts);
+    const undo = (): Promise<boolean> => this.#restore(before, parts, context.stillMaster);
     let trouble = await split.time('protocol_ms', () => this.#send(decision.batches, split.commands));
     try {
       if (trouble?.sent === true) {
@@ -305,7 +305,11 @@ export class Tl1Driver implements Driver {
   }
 
   /** Brings the ends that `parts` touch back to how `before` had them. Touches nothing that is not ours now. */
-  async #restore(before: Image, parts: readonly Part[]): Promise<boolean> {
+  async #restore(
+    before: Image,
+    parts: readonly Part[],
+    stillMaster: ApplyContext['stillMaster'],
+  ): Promise<boolean> {
     const near = (image: Image): Cross[] =>
       image.crosses.filter((cross) => parts.some((part) => this.#dialect.clash(part, cross)));
     const differs = (a: Cross, list: readonly Cross[]): boolean =>
@@ -321,6 +325,7 @@ export class Tl1Driver implements Driver {
         ...missing.flatMap((cross) => this.#dialect.enter([cross], cross.tag, before)),
       ];
       if (batches.length === 0) return true;
+      if (!(await stillMaster())) return false;
       await this.#send(batches, []);
       const after = near(await this.#image());
       return after.length === was.length && was.every((cross) => !differs(cross, after));

@@ -1,0 +1,572 @@
+/**
+ * Light and dark on one VLAN switch: read, decide, set tied to the switch's own lock, read again, then see that
+ * it is really forwarded. Where an agent objects to the order or to the way a row is made, the other is tried from
+ * a restored state. A SET without an answer is never repeated: the lock is moved, so that it cannot land late,
+ * and then what is there decides.
+ */
+import { type Cancel, type Clock, every, sleep } from '../../kernel/clock.ts';
+import {
+  type ApplyContext,
+  type ApplyReport,
+  type Capabilities,
+  type ChangeKind,
+  type Connect,
+  type DeviceView,
+  type Driver,
+  Split,
+  type WatchEvent,
+} from '../driver.ts';
+import type { Tell } from '../events.ts';
+import { asFault, DeviceFault, isRetryable } from '../fault.ts';
+import { type Owner, ownerOf, sameCircuit, samePlacement } from '../owner.ts';
+import type { ObservedConnect } from '../port.ts';
+import { integer, isException, type Value } from './ber.ts';
+import type { Order, SnmpDialect, Style } from './dialect.ts';
+import {
+  bytesOf,
+  type Counters,
+  type Facts,
+  learn,
+  numberOf,
+  readCounters,
+  readLldp,
+  readPortsOf,
+} from './inventory.ts';
+import type { VarBind } from './message.ts';
+import { Oid, RowStatus, type StatusName } from './objects.ts';
+import { readPorts } from './port-list.ts';
+import { type Credentials, SnmpRefusal, SnmpSession } from './session.ts';
+import { showStep } from './show.ts';
+import {
+  type Decision,
+  decideDark,
+  decideLight,
+  decideRestore,
+  freeVlan,
+  type Image,
+  type Row,
+  type Step,
+  vlanOf,
+  type Way,
+  type Wish,
+} from './vlan.ts';
+
+export interface SnmpDriverOptions {
+  readonly device: string;
+  readonly host: string;
+  readonly port?: number;
+  readonly credentials: Credentials;
+  /** Where ports without a circuit belong; 1 unless the operator has another. */
+  readonly idleVlan?: number;
+  /** VLANs that we may use between two untagged ports. */
+  readonly internalVlans?: readonly [number, number];
+  readonly getMs?: number;
+  readonly setMs?: number;
+  readonly pollMs?: number;
+  readonly watchMs?: number;
+}
+
+const POLL_MS = 200;
+const LONGEST_SETTLE_MS = 60_000;
+const WATCH_MS = 30_000;
+const INTERNAL: readonly [number, number] = [3_900, 4_094];
+
+/** What an agent says that wants rows made in another way. */
+const OTHER_STYLE = new Set<StatusName>([
+  'noCreation',
+  'inconsistentName',
+  'wrongValue',
+  'notWritable',
+  'genErr',
+]);
+/** What it says that wants another order, or that failed half way. */
+const OTHER_ORDER = new Set<StatusName>(['inconsistentValue', 'commitFailed', 'undoFailed']);
+
+interface Scene {
+  readonly image: Image;
+  readonly wish: Wish;
+}
+
+export class SnmpDriver implements Driver {
+  readonly device: string;
+  readonly protocol = 'snmp';
+  readonly dialect: string;
+  readonly #options: SnmpDriverOptions;
+  readonly #dialect: SnmpDialect;
+  readonly #clock: Clock;
+  readonly #tell: Tell;
+  readonly #session: SnmpSession;
+  readonly #watchers = new Set<(event: WatchEvent) => void>();
+  #stopWatching: Cancel | undefined;
+  #facts: Promise<Facts> | undefined;
+  #hasLock = false;
+  #way: Way;
+  #upTicks = 0;
+  #lldpChange: number | undefined;
+
+  constructor(options: SnmpDriverOptions, dialect: SnmpDialect, clock: Clock, tell: Tell) {
+    this.device = options.device;
+    this.dialect = dialect.name;
+    this.#options = options;
+    this.#dialect = dialect;
+    this.#way = { order: dialect.order, style: dialect.style };
+    this.#clock = clock;
+    this.#tell = tell;
+    this.#session = new SnmpSession({ ...options, port: options.port ?? 161 }, clock, tell);
+  }
+
+  get capabilities(): Capabilities {
+    return {
+      layer: 'ethernet',
+      labels: 'vlan',
+      swapsLabels: false,
+      rateLimit: 'none',
+      atomicBatch: true,
+      fence: this.#hasLock ? 'lock' : 'none',
+      events: false,
+    };
+  }
+
+  async connect(): Promise<void> {
+    await this.#known();
+  }
+
+  #known(): Promise<Facts> {
+    if (this.#dialect.refused !== undefined) {
+      return Promise.reject(new DeviceFault('unsupported', `${this.device}: ${this.#dialect.refused}`));
+    }
+    if (this.#facts === undefined) {
+      const learning = learn(this.#session, this.#dialect.listOctets);
+      this.#facts = learning;
+      learning.then(
+        (facts) => {
+          this.#hasLock = facts.lock !== undefined;
+          this.#tell({ event: 'device.connected', device: this.device, protocol: 'snmp' });
+        },
+        // What could not be learnt is asked again the next time.
+        () => {
+          this.#facts = undefined;
+        },
+      );
+    }
+    return this.#facts;
+  }
+
+  async close(): Promise<void> {
+    this.#stopWatching?.();
+    this.#session.close();
+  }
+
+  get #idle(): number {
+    return this.#options.idleVlan ?? 1;
+  }
+
+  /** A restart may have numbered everything anew. */
+  #noteUpTime(value: Value | undefined): boolean {
+    const ticks = numberOf(value) ?? 0;
+    const restarted = ticks < this.#upTicks;
+    this.#upTicks = ticks;
+    if (restarted) {
+      this.#facts = undefined;
+      this.#tell({ event: 'device.rebooted', device: this.device, detail: 'sysUpTime went back' });
+      for (const watcher of this.#watchers) watcher({ type: 'rebooted' });
+    }
+    return restarted;
+  }
+
+  #row(facts: Facts, name: Value, egress: Value, untagged: Value, status: Value): Row | undefined {
+    if (isException(status)) return undefined;
+    const list = bytesOf(egress) ?? Buffer.alloc(0);
+    return {
+      name: bytesOf(name)?.toString('utf8') ?? '',
+      egress: readPorts(list),
+      untagged: readPorts(bytesOf(untagged) ?? Buffer.alloc(0)),
+      octets: this.#dialect.listOctets ?? (list.length > 0 ? list.length : facts.listOctets),
+      active: numberOf(status) === RowStatus.active,
+    };
+  }
+
+  async #table(facts: Facts): Promise<Image> {
+    const [names, egress, untagged, status, pvid, [up]] = await Promise.all([
+      this.#session.walk(Oid.dot1qVlanStaticName),
+      this.#session.walk(Oid.dot1qVlanStaticEgressPorts),
+      this.#session.walk(Oid.dot1qVlanStaticUntaggedPorts),
+      this.#session.walk(Oid.dot1qVlanStaticRowStatus),
+      this.#session.walk(Oid.dot1qPvid),
+      this.#session.get([Oid.sysUpTime]),
+    ]);
+    this.#noteUpTime(up);
+    const none: Value = { tag: 0x81, value: null };
+    const rows = new Map<number, Row>();
+    for (const [vlan, value] of status) {
+      const of = (column: Map<string, Value>): Value => column.get(vlan) ?? none;
+      const row = this.#row(facts, of(names), of(egress), of(untagged), value);
+      if (row !== undefined) rows.set(Number(vlan), row);
+    }
+    const pvids = new Map([...pvid].map(([port, value]) => [Number(port), numberOf(value) ?? 0]));
+    return { rows, pvids, octets: facts.listOctets };
+  }
+
+  /** One question for one VLAN and its two ports: all that a tagged circuit needs. */
+  async #single(facts: Facts, vlan: number, ports: readonly number[]): Promise<Image> {
+    const answers = await this.#session.get([
+      `${Oid.dot1qVlanStaticName}.${vlan}`,
+      `${Oid.dot1qVlanStaticEgressPorts}.${vlan}`,
+      `${Oid.dot1qVlanStaticUntaggedPorts}.${vlan}`,
+      `${Oid.dot1qVlanStaticRowStatus}.${vlan}`,
+      Oid.sysUpTime,
+      ...ports.map((port) => `${Oid.dot1qPvid}.${port}`),
+    ]);
+    const [name, egress, untagged, status, up, ...pvids] = answers as [Value, Value, Value, Value, Value];
+    if (this.#noteUpTime(up)) throw new DeviceFault('unreachable', `${this.device}: it has restarted`);
+    const row = this.#row(facts, name, egress, untagged, status);
+    return {
+      rows: new Map(row === undefined ? [] : [[vlan, row]]),
+      pvids: new Map(ports.map((port, i) => [port, numberOf(pvids[i]) ?? 0])),
+      octets: facts.listOctets,
+    };
+  }
+
+  /** `vlan` keeps to one that was chosen before, where the choice is ours. */
+  async #scene(connect: Connect, vlan?: number): Promise<Scene> {
+    try {
+      return await this.#look(connect, await this.#known(), vlan);
+    } catch (error) {
+      // It restarted between two questions: learn it anew, once.
+      if (asFault(error).kind !== 'unreachable') throw error;
+      return this.#look(connect, await this.#known(), vlan);
+    }
+  }
+
+  async #look({ in: a, out: z, owner }: Connect, facts: Facts, chosen?: number): Promise<Scene> {
+    const number = (name: string): number => {
+      const port = facts.portOf.get(name);
+      if (port === undefined) throw new DeviceFault('unsupported', `${this.device}: no such port`);
+      return port;
+    };
+    const ports: readonly [number, number] = [number(a.port), number(z.port)];
+    if (ports[0] === ports[1]) throw new DeviceFault('unsupported', 'a connection needs two ports');
+    const untagged = ports.filter((_port, i) => (i === 0 ? a : z).label === 0);
+    const label = vlanOf(a.label, z.label);
+    if (label < 0 || label > 4094) throw new DeviceFault('unsupported', `no VLAN has the number ${label}`);
+    if (untagged.length === 0) {
+      return {
+        image: await this.#single(facts, label, ports),
+        wish: { owner, vlan: label, ports, untagged },
+      };
+    }
+    const image = await this.#table(facts);
+    const vlan = label !== 0 ? label : (chosen ?? this.#vlanBetween(image, owner, ports));
+    return { image, wish: { owner, vlan, ports, untagged } };
+  }
+
+  /** The VLAN that this circuit has between its untagged ports, or a free one. */
+  #vlanBetween(image: Image, owner: Owner, ports: readonly number[]): number {
+    let older: number | undefined;
+    for (const [vlan, row] of image.rows) {
+      const found = ownerOf(row.name);
+      if (found === undefined || !sameCircuit(found, owner) || row.untagged.size !== row.egress.size)
+        continue;
+      if (!ports.some((port) => row.egress.has(port))) continue;
+      if (found.version === owner.version) return vlan;
+      older = vlan;
+    }
+    return older ?? freeVlan(image, this.#options.internalVlans ?? INTERNAL);
+  }
+
+  #decide(kind: ChangeKind, { image, wish }: Scene, way: Way): Decision {
+    return kind === 'light'
+      ? decideLight(image, wish, way, this.#idle)
+      : decideDark(image, wish, way, this.#idle);
+  }
+
+  async plan(kind: ChangeKind, connect: Connect): Promise<readonly string[]> {
+    const decision = this.#decide(kind, await this.#scene(connect), this.#way);
+    return decision.type === 'steps' ? decision.steps.map(showStep) : [];
+  }
+
+  async apply(kind: ChangeKind, connect: Connect, context: ApplyContext): Promise<ApplyReport> {
+    const split = new Split(() => this.#clock.now());
+    let before: Scene;
+    let decision: Decision;
+    try {
+      before = await split.time('protocol_ms', () => this.#scene(connect));
+      decision = this.#decide(kind, before, this.#way);
+    } catch (error) {
+      const fault = asFault(error);
+      return split.report('rejected', isRetryable(fault), fault.message);
+    }
+    if (decision.type === 'rejected') {
+      return split.report('rejected', decision.retry, `${this.device}: ${decision.detail}`);
+    }
+    if (decision.type === 'already' && kind === 'dark') return split.report('already', false, 'not there');
+    const undo = (): Promise<boolean> => this.#restore(before, context.stillMaster);
+    try {
+      const trouble =
+        decision.type === 'steps'
+          ? await split.time('protocol_ms', () => this.#carryOut(kind, connect, before, context, split))
+          : undefined;
+      const missed = await this.#verify(kind, connect, before.wish, context, split);
+      if (missed === undefined) {
+        return decision.type === 'already'
+          ? split.report('already', false, 'there already')
+          : split.report('applied', false, kind === 'light' ? 'set' : 'removed', undo);
+      }
+      const why = trouble ?? new DeviceFault('refused', `${this.device}: ${missed}`);
+      if (kind === 'dark') return split.report('rejected', isRetryable(why), why.message);
+      return (await split.time('protocol_ms', undo))
+        ? split.report('rejected', isRetryable(why), why.message)
+        : split.report('unknown', true, `${why.message}; not put back`, undo);
+    } catch (error) {
+      return split.report('unknown', true, asFault(error).message, undo);
+    }
+  }
+
+  /** Tries the ways there are, each from the state before; returns the last trouble, nothing when it went through. */
+  async #carryOut(
+    kind: ChangeKind,
+    connect: Connect,
+    before: Scene,
+    context: ApplyContext,
+    split: Split,
+  ): Promise<DeviceFault | undefined> {
+    let way = this.#way;
+    let scene = before;
+    const tried = new Set<string>();
+    let looked = false;
+    for (;;) {
+      tried.add(`${way.order} ${way.style}`);
+      const decision = this.#decide(kind, scene, way);
+      if (decision.type === 'already') return undefined;
+      if (decision.type === 'rejected') return new DeviceFault('conflict', decision.detail);
+      const trouble = await this.#run(decision.steps, context.stillMaster, split.commands);
+      if (trouble === undefined) {
+        this.#way = way;
+        return undefined;
+      }
+      // The lock's own refusal says that another writer came between, not that the agent wants it otherwise.
+      const { lock } = await this.#known();
+      const stale = trouble instanceof SnmpRefusal && lock !== undefined && trouble.oid === lock;
+      const next = stale ? undefined : nextWay(way, trouble, tried);
+      if (next === undefined) {
+        if (!trouble.sent || looked) return trouble;
+        // No answer: nothing of it can land any more once the lock has moved; then look and do what is left.
+        looked = true;
+        await this.#moveLock();
+      } else {
+        if (trouble.sent) await this.#moveLock();
+        if (!(await this.#restore(before, context.stillMaster))) return trouble;
+        way = next;
+      }
+      scene = await this.#scene(connect, before.wish.vlan);
+    }
+  }
+
+  /** Sends the steps one by one, each tied to the lock. The first trouble ends it. */
+  async #run(
+    steps: readonly Step[],
+    stillMaster: ApplyContext['stillMaster'],
+    sent: string[],
+  ): Promise<DeviceFault | undefined> {
+    try {
+      let held = await this.#readLock();
+      for (const step of steps) {
+        // The order matters: first the lock, then the lease, then the write. A master that came between moves both.
+        if (!(await stillMaster())) {
+          return new DeviceFault('fenced', `${this.device}: the lease has passed to another broker`);
+        }
+        sent.push(showStep(step));
+        await this.#session.set([...(held === undefined ? [] : [lockBind(held)]), ...step.varbinds]);
+        if (held !== undefined) held = { ...held, value: after(held.value) };
+      }
+      return undefined;
+    } catch (error) {
+      return asFault(error);
+    }
+  }
+
+  async #readLock(): Promise<Lock | undefined> {
+    const { lock } = await this.#known();
+    if (lock === undefined) return undefined;
+    const value = numberOf((await this.#session.get([lock]))[0]);
+    return value === undefined ? undefined : { oid: lock, value };
+  }
+
+  /** Any SET that still carries the old value fails as a whole from here on. */
+  async #moveLock(): Promise<void> {
+    const lock = await this.#readLock();
+    if (lock === undefined) return;
+    try {
+      await this.#session.set([lockBind(lock)]);
+    } catch (error) {
+      // Somebody moved it meanwhile: that is as good.
+      if (!(error instanceof SnmpRefusal)) throw error;
+    }
+  }
+
+  /** What was wanted is there, and is forwarded; or what is missing. */
+  async #verify(
+    kind: ChangeKind,
+    connect: Connect,
+    wish: Wish,
+    context: ApplyContext,
+    split: Split,
+  ): Promise<string | undefined> {
+    const scene = await split.time('verify_ms', () => this.#scene(connect, wish.vlan));
+    const row = scene.image.rows.get(wish.vlan);
+    const owner = row === undefined ? undefined : ownerOf(row.name);
+    if (kind === 'dark') {
+      return owner !== undefined && samePlacement(owner, connect.owner) ? 'still there' : undefined;
+    }
+    if (decideLight(scene.image, { ...wish }, this.#way, this.#idle).type !== 'already') {
+      return 'not there after the request';
+    }
+    const facts = await this.#known();
+    if (!facts.current) return undefined;
+    const giveUp = Math.min(context.deadline, this.#clock.now() + LONGEST_SETTLE_MS);
+    for (;;) {
+      if (await split.time('verify_ms', () => this.#forwards(facts, wish))) return undefined;
+      if (!(await split.time('verify_ms', () => this.#stillSet(facts, wish)))) return 'gone again';
+      if (this.#clock.now() >= giveUp) return 'set, but not forwarded in time';
+      await split.time('settle_ms', () => sleep(this.#clock, this.#options.pollMs ?? POLL_MS));
+    }
+  }
+
+  async #stillSet(facts: Facts, wish: Wish): Promise<boolean> {
+    const row = (await this.#single(facts, wish.vlan, wish.ports)).rows.get(wish.vlan);
+    const owner = row === undefined ? undefined : ownerOf(row.name);
+    return owner !== undefined && samePlacement(owner, wish.owner);
+  }
+
+  /** Ports that are down are left out of the operational view: their absence says nothing about the VLAN. */
+  async #forwards(facts: Facts, wish: Wish): Promise<boolean> {
+    const [egress, ...up] = await this.#session.get([
+      `${Oid.dot1qVlanCurrentEgressPorts}.0.${wish.vlan}`,
+      ...wish.ports.map((port) => `${Oid.ifOperStatus}.${facts.ifIndexOf.get(port)}`),
+    ]);
+    const forwarded = readPorts(bytesOf(egress) ?? Buffer.alloc(0));
+    return wish.ports.every((port, i) => forwarded.has(port) || numberOf(up[i]) !== 1);
+  }
+
+  async #restore(before: Scene, stillMaster: ApplyContext['stillMaster']): Promise<boolean> {
+    const { wish } = before;
+    try {
+      for (const way of [this.#way, { ...this.#way, order: other(this.#way.order) }]) {
+        const now = await this.#again(before);
+        const steps = decideRestore(before.image, now, wish, way);
+        if (steps === undefined) return false;
+        if (steps.length === 0) return true;
+        await this.#run(steps, stillMaster, []);
+      }
+      const now = await this.#again(before);
+      return decideRestore(before.image, now, wish, this.#way)?.length === 0;
+    } catch {
+      return false;
+    }
+  }
+
+  /** The same view of the switch as `before` had, now. */
+  async #again({ wish }: Scene): Promise<Image> {
+    const facts = await this.#known();
+    return wish.untagged.length === 0 ? this.#single(facts, wish.vlan, wish.ports) : this.#table(facts);
+  }
+
+  async read(): Promise<readonly ObservedConnect[]> {
+    const facts = await this.#known();
+    const { rows } = await this.#table(facts);
+    return [...rows].flatMap(([vlan, row]) => {
+      const owner = ownerOf(row.name);
+      const [a, z, ...more] = [...row.egress];
+      // A VLAN of others with more or fewer ports is no cross-connect, and none of our business.
+      if (a === undefined || z === undefined || more.length > 0) return [];
+      if (owner === undefined && vlan === this.#idle) return [];
+      const end = (port: number): { port: string; label: number } => ({
+        port: facts.nameOf.get(port) ?? `${port}`,
+        label: row.untagged.has(port) ? 0 : vlan,
+      });
+      return [
+        {
+          device: this.device,
+          in: end(a),
+          out: end(z),
+          ...(owner === undefined ? {} : { circuit: owner.circuit, version: owner.version }),
+        },
+      ];
+    });
+  }
+
+  async discover(): Promise<DeviceView> {
+    const facts = await this.#known();
+    const [ports, lldp, connects, [boots]] = await Promise.all([
+      readPortsOf(this.#session, facts),
+      readLldp(this.#session),
+      this.read(),
+      this.#session.get([Oid.snmpEngineBoots]),
+    ]);
+    return {
+      device: this.device,
+      identity: lldp.identities[0] ?? this.device,
+      ports,
+      neighbours: lldp.neighbours,
+      connects,
+      bootId: `${numberOf(boots) ?? ''}`,
+    };
+  }
+
+  /** Octets through a port, for accounting; undefined where the switch has no 64-bit counters. */
+  async counters(port: string): Promise<Counters | undefined> {
+    const facts = await this.#known();
+    const ifIndex = facts.ifIndexOf.get(facts.portOf.get(port) ?? 0);
+    return ifIndex === undefined ? undefined : readCounters(this.#session, ifIndex);
+  }
+
+  /** Asks two counters of changes now and then: cheap, and enough to know when to read everything. */
+  watch(listener: (event: WatchEvent) => void): () => void {
+    this.#watchers.add(listener);
+    this.#stopWatching ??= every(this.#clock, this.#options.watchMs ?? WATCH_MS, () => {
+      this.poll().catch(() => {});
+    });
+    return () => {
+      this.#watchers.delete(listener);
+      if (this.#watchers.size > 0) return;
+      this.#stopWatching?.();
+      this.#stopWatching = undefined;
+    };
+  }
+
+  async poll(): Promise<void> {
+    const [up, lldp] = await this.#session.get([Oid.sysUpTime, Oid.lldpStatsRemTablesLastChangeTime]);
+    if (this.#noteUpTime(up)) return;
+    const change = numberOf(lldp);
+    if (this.#lldpChange !== undefined && change !== this.#lldpChange) {
+      for (const watcher of this.#watchers) {
+        watcher({ type: 'changed', foreign: true, detail: 'its neighbours have changed' });
+      }
+    }
+    this.#lldpChange = change;
+  }
+}
+
+interface Lock {
+  readonly oid: string;
+  readonly value: number;
+}
+
+const lockBind = ({ oid, value }: Lock): VarBind => ({ oid, value: integer(value) });
+/** TestAndIncr (RFC 2579) begins again at 0 behind the largest integer. */
+const after = (value: number): number => (value === 2_147_483_647 ? 0 : value + 1);
+const other = (order: Order): Order => (order === 'create-first' ? 'leave-first' : 'create-first');
+
+/** What to try after a refusal; undefined when there is nothing left, or it would not help. */
+function nextWay(way: Way, trouble: DeviceFault, tried: ReadonlySet<string>): Way | undefined {
+  if (!(trouble instanceof SnmpRefusal)) return undefined;
+  const styles: readonly Style[] = ['one', 'bare', 'wait'];
+  const flipped = { ...way, order: other(way.order) };
+  const restyled = styles.map((style) => ({ ...way, style }));
+  const wanted = OTHER_ORDER.has(trouble.status)
+    ? [flipped, ...restyled]
+    : OTHER_STYLE.has(trouble.status)
+      ? restyled
+      : [];
+  return wanted.find(({ order, style }) => !tried.has(`${order} ${style}`));
+}

@@ -1,0 +1,401 @@
+/**
+ * The MIB of an emulated bridge: what can be read at which OID, and SET as RFC 3416 and RFC 2579 want it. A SET
+ * is checked as a whole, rows with their new columns, before anything of it is done. Bytes and datagrams are in
+ * snmp-agent.ts.
+ */
+import {
+  compareOids,
+  counter64,
+  gauge,
+  integer,
+  NO_SUCH_INSTANCE,
+  NO_SUCH_OBJECT,
+  octets,
+  oidParts,
+  Tag,
+  ticks,
+  type Value,
+} from '../drivers/snmp/ber.ts';
+import type { VarBind } from '../drivers/snmp/message.ts';
+import { Oid, RowStatus, type StatusName } from '../drivers/snmp/objects.ts';
+import { readPorts, writePorts } from '../drivers/snmp/port-list.ts';
+import type { Bridge, BridgePort, Vlan } from './bridge.ts';
+
+export interface Refused {
+  readonly status: StatusName;
+  /** Which of the variables, from 1. */
+  readonly index: number;
+}
+
+export interface AgentFacts {
+  readonly upTicks: number;
+  readonly boots: number;
+  readonly engineSeconds: number;
+}
+
+interface Column {
+  readonly oid: string;
+  readonly parts: readonly number[];
+  readonly rows: () => string[];
+  readonly read: (index: string) => Value | undefined;
+}
+
+type Draft = { -readonly [K in keyof Vlan]: Vlan[K] };
+
+export class BridgeMib {
+  readonly #bridge: Bridge;
+  readonly #facts: () => AgentFacts;
+  readonly #now: () => number;
+  readonly #columns: Column[];
+  readonly #byOid: Map<string, Column>;
+  readonly locks = { vacm: 17, usm: 23 };
+  /** The next commits fail half way. */
+  failCommits = 0;
+
+  constructor(bridge: Bridge, now: () => number, facts: () => AgentFacts) {
+    this.#bridge = bridge;
+    this.#now = now;
+    this.#facts = facts;
+    this.#columns = this.#declare().toSorted((a, b) => compareOids(a.parts, b.parts));
+    this.#byOid = new Map(this.#columns.map((column) => [column.oid, column]));
+  }
+
+  #declare(): Column[] {
+    const { ports, vlans, quirks, pvids } = this.#bridge;
+    const column = (
+      oid: string,
+      rows: () => string[],
+      read: (index: string) => Value | undefined,
+    ): Column => ({
+      oid,
+      parts: oidParts(oid),
+      rows,
+      read,
+    });
+    const scalar = (oid: string, read: () => Value | undefined): Column =>
+      column(
+        oid.replace(/\.0$/, ''),
+        () => (read() === undefined ? [] : ['0']),
+        (index) => (index === '0' ? read() : undefined),
+      );
+    const perIf = (oid: string, read: (port: BridgePort) => Value): Column =>
+      column(
+        oid,
+        () => ports.map((port) => `${port.ifIndex}`),
+        (index) => {
+          const port = ports.find((p) => `${p.ifIndex}` === index);
+          return port === undefined ? undefined : read(port);
+        },
+      );
+    const perPort = (oid: string, read: (port: BridgePort) => Value): Column =>
+      column(
+        oid,
+        () => ports.map((port) => `${port.bridgePort}`),
+        (index) => {
+          const port = ports[Number(index) - 1];
+          return port === undefined ? undefined : read(port);
+        },
+      );
+    const perVlan = (oid: string, read: (vlan: Vlan) => Value): Column =>
+      column(
+        oid,
+        () => [...vlans.keys()].toSorted((a, b) => a - b).map(String),
+        (index) => {
+          const vlan = vlans.get(Number(index));
+          return vlan === undefined ? undefined : read(vlan);
+        },
+      );
+    const current = (oid: string, which: 'egress' | 'untagged'): Column =>
+      column(
+        oid,
+        () =>
+          quirks.currentTable
+            ? [...this.#bridge.current(this.#now()).keys()].toSorted((a, b) => a - b).map((id) => `0.${id}`)
+            : [],
+        (index) => {
+          const [mark, id] = index.split('.');
+          const vlan = this.#bridge.current(this.#now()).get(Number(id));
+          return mark !== '0' || vlan === undefined || !quirks.currentTable
+            ? undefined
+            : this.#list(vlan[which]);
+        },
+      );
+    const lock = (oid: string, which: 'vacm' | 'usm'): Column =>
+      scalar(oid, () => (quirks.locks ? integer(this.locks[which]) : undefined));
+    const neighbours = (): BridgePort[] => ports.filter((port) => port.neighbour !== undefined);
+    const remote = (oid: string, read: (port: BridgePort) => Value): Column =>
+      column(
+        oid,
+        // The index begins with a time mark, which differs from element to element and from boot to boot.
+        () => neighbours().map((port) => `${1000 + port.bridgePort}.${port.bridgePort}.1`),
+        (index) => {
+          const [mark, number, entry] = index.split('.').map(Number);
+          const port = neighbours().find((p) => p.bridgePort === number);
+          return port === undefined || entry !== 1 || mark !== 1000 + port.bridgePort
+            ? undefined
+            : read(port);
+        },
+      );
+    return [
+      scalar(Oid.sysDescr, () => octets('emulated VLAN bridge')),
+      scalar(Oid.sysUpTime, () => ticks(this.#facts().upTicks)),
+      scalar(Oid.sysName, () => octets(this.#bridge.id)),
+      perIf(Oid.ifDescr, (port) => octets(`Port ${port.name}`)),
+      perIf(Oid.ifAdminStatus, (port) => integer(port.adminUp ? 1 : 2)),
+      perIf(Oid.ifOperStatus, (port) => integer(port.up && port.adminUp ? 1 : 2)),
+      perIf(Oid.ifName, (port) => octets(port.name)),
+      perIf(Oid.ifHCInOctets, (port) => counter64(this.#bridge.octets.get(port.bridgePort)?.in ?? 0n)),
+      perIf(Oid.ifHCOutOctets, (port) => counter64(this.#bridge.octets.get(port.bridgePort)?.out ?? 0n)),
+      perIf(Oid.ifHighSpeed, (port) => gauge(port.speedMbps ?? 10_000)),
+      perIf(Oid.ifAlias, (port) => octets(port.alias)),
+      perIf(Oid.ifCounterDiscontinuityTime, () => ticks(0)),
+      perPort(Oid.dot1dBasePortIfIndex, (port) => integer(port.ifIndex)),
+      scalar(Oid.dot1qMaxVlanId, () => integer(4094)),
+      scalar(Oid.dot1qMaxSupportedVlans, () => gauge(quirks.maxVlans)),
+      scalar(Oid.dot1qNumVlans, () => gauge(vlans.size)),
+      current(Oid.dot1qVlanCurrentEgressPorts, 'egress'),
+      current(Oid.dot1qVlanCurrentUntaggedPorts, 'untagged'),
+      perVlan(Oid.dot1qVlanStaticName, (vlan) => octets(vlan.name)),
+      perVlan(Oid.dot1qVlanStaticEgressPorts, (vlan) => this.#list(vlan.egress)),
+      perVlan(Oid.dot1qVlanForbiddenEgressPorts, (vlan) => this.#list(vlan.forbidden)),
+      perVlan(Oid.dot1qVlanStaticUntaggedPorts, (vlan) => this.#list(vlan.untagged)),
+      perVlan(Oid.dot1qVlanStaticRowStatus, (vlan) => integer(RowStatus[vlan.status])),
+      perPort(Oid.dot1qPvid, (port) => gauge(pvids.get(port.bridgePort) ?? 1)),
+      scalar(Oid.lldpStatsRemTablesLastChangeTime, () => ticks(1000)),
+      scalar(Oid.lldpLocChassisId, () => octets(this.#bridge.id)),
+      column(
+        Oid.lldpLocPortId,
+        () => ports.map((port) => `${port.bridgePort}`),
+        (index) => {
+          const port = ports[Number(index) - 1];
+          return port === undefined ? undefined : octets(port.name);
+        },
+      ),
+      remote(Oid.lldpRemChassisId, (port) => octets(port.neighbour?.device ?? '')),
+      remote(Oid.lldpRemPortId, (port) => octets(port.neighbour?.port ?? '')),
+      remote(Oid.lldpRemSysName, (port) => octets(port.neighbour?.device ?? '')),
+      scalar(Oid.snmpEngineBoots, () => integer(this.#facts().boots)),
+      scalar(Oid.snmpEngineTime, () => integer(this.#facts().engineSeconds)),
+      lock(Oid.usmUserSpinLock, 'usm'),
+      lock(Oid.vacmViewSpinLock, 'vacm'),
+    ];
+  }
+
+  #list(ports: ReadonlySet<number>): Value {
+    const { ascii, listOctets, trimmed } = this.#bridge.quirks;
+    if (ascii) return octets([...ports].toSorted((a, b) => a - b).join(','));
+    const bytes = writePorts(ports, listOctets);
+    if (!trimmed) return octets(bytes);
+    let length = bytes.length;
+    while (length > 1 && bytes[length - 1] === 0) length -= 1;
+    return octets(bytes.subarray(0, length));
+  }
+
+  #split(oid: string): { column: Column; index: string } | undefined {
+    for (let at = oid.lastIndexOf('.'); at > 0; at = oid.lastIndexOf('.', at - 1)) {
+      const column = this.#byOid.get(oid.slice(0, at));
+      if (column !== undefined) return { column, index: oid.slice(at + 1) };
+    }
+    return undefined;
+  }
+
+  get(oid: string): Value {
+    const place = this.#split(oid);
+    if (place === undefined) return NO_SUCH_OBJECT;
+    return place.column.read(place.index) ?? NO_SUCH_INSTANCE;
+  }
+
+  /** The first variable behind an OID; undefined at the end. */
+  next(oid: string): VarBind | undefined {
+    const parts = oidParts(oid);
+    for (const column of this.#columns) {
+      const head = parts.slice(0, column.parts.length);
+      if (compareOids(column.parts, head) < 0) continue;
+      const inside = compareOids(column.parts, head) === 0;
+      for (const index of column.rows()) {
+        if (inside && compareOids([...column.parts, ...oidParts(index)], parts) <= 0) continue;
+        const value = column.read(index);
+        if (value !== undefined) return { oid: `${column.oid}.${index}`, value };
+      }
+    }
+    return undefined;
+  }
+
+  /** Two phases: everything is checked on drafts, then all drafts are taken over at once. */
+  set(varbinds: readonly VarBind[], settleMs: number): Refused | undefined {
+    const { vlans, pvids, ports, quirks } = this.#bridge;
+    const drafts = new Map<number, Draft | undefined>();
+    const draft = (id: number): Draft | undefined => {
+      if (!drafts.has(id)) {
+        const vlan = vlans.get(id);
+        drafts.set(id, vlan === undefined ? undefined : { ...vlan });
+      }
+      return drafts.get(id);
+    };
+    const newPvids = new Map<number, number>();
+    const later: (() => void)[] = [];
+    const refuse = (i: number, status: StatusName): Refused => ({ status, index: i + 1 });
+
+    // Row status first, wherever it stands: RFC 3416 makes the order of variables meaningless.
+    const created = new Map<number, number>();
+    const destroyed = new Set<number>();
+    for (const [i, { oid, value }] of varbinds.entries()) {
+      const place = this.#split(oid);
+      if (place?.column.oid !== Oid.dot1qVlanStaticRowStatus) continue;
+      if (value.tag !== Tag.Integer) return refuse(i, 'wrongType');
+      const id = Number(place.index);
+      if (!(id >= 1 && id <= 4094)) return refuse(i, 'noCreation');
+      const there = draft(id);
+      switch (value.value) {
+        case RowStatus.createAndGo:
+        case RowStatus.createAndWait: {
+          if (there !== undefined) return refuse(i, 'inconsistentValue');
+          if (value.value === RowStatus.createAndGo && quirks.create === 'wait')
+            return refuse(i, 'wrongValue');
+          if (vlans.size >= quirks.maxVlans) return refuse(i, 'resourceUnavailable');
+          created.set(id, i);
+          drafts.set(id, {
+            name: '',
+            egress: new Set(),
+            forbidden: new Set(),
+            untagged: new Set(),
+            status: value.value === RowStatus.createAndGo ? 'active' : 'notInService',
+          });
+          break;
+        }
+        case RowStatus.active:
+        case RowStatus.notInService:
+          if (there === undefined) return refuse(i, 'inconsistentValue');
+          there.status = value.value === RowStatus.active ? 'active' : 'notInService';
+          break;
+        case RowStatus.destroy:
+          if (id === 1) return refuse(i, 'inconsistentValue');
+          drafts.set(id, undefined);
+          destroyed.add(id);
+          break;
+        default:
+          return refuse(i, 'wrongValue');
+      }
+    }
+
+    for (const [i, { oid, value }] of varbinds.entries()) {
+      const place = this.#split(oid);
+      if (place === undefined) return refuse(i, 'noAccess');
+      const { column, index } = place;
+      const portOfIf = ports.find((port) => `${port.ifIndex}` === index);
+      switch (column.oid) {
+        case Oid.dot1qVlanStaticRowStatus:
+          continue;
+        case Oid.dot1qVlanStaticName:
+        case Oid.dot1qVlanStaticEgressPorts:
+        case Oid.dot1qVlanForbiddenEgressPorts:
+        case Oid.dot1qVlanStaticUntaggedPorts: {
+          if (value.tag !== Tag.OctetString) return refuse(i, 'wrongType');
+          const id = Number(index);
+          const vlan = draft(id);
+          if (vlan === undefined || destroyed.has(id)) return refuse(i, 'inconsistentName');
+          if (created.has(id) && quirks.create !== 'one') return refuse(i, 'inconsistentName');
+          if (column.oid === Oid.dot1qVlanStaticName) {
+            if (value.value.length > 32) return refuse(i, 'wrongLength');
+            vlan.name = value.value.toString('utf8');
+            continue;
+          }
+          if (quirks.ascii) return refuse(i, 'notWritable');
+          if (quirks.strictLength && value.value.length !== quirks.listOctets)
+            return refuse(i, 'wrongLength');
+          const list = readPorts(value.value);
+          if ([...list].some((port) => port > ports.length)) return refuse(i, 'wrongValue');
+          if (column.oid === Oid.dot1qVlanStaticEgressPorts) vlan.egress = list;
+          else if (column.oid === Oid.dot1qVlanStaticUntaggedPorts) vlan.untagged = list;
+          else vlan.forbidden = list;
+          continue;
+        }
+        case Oid.dot1qPvid: {
+          if (value.tag !== Tag.Gauge32) return refuse(i, 'wrongType');
+          const port = ports[Number(index) - 1];
+          if (port === undefined) return refuse(i, 'noCreation');
+          if (draft(value.value) === undefined) return refuse(i, 'inconsistentValue');
+          newPvids.set(port.bridgePort, value.value);
+          continue;
+        }
+        case Oid.ifAlias:
+          if (portOfIf === undefined) return refuse(i, 'noCreation');
+          if (value.tag !== Tag.OctetString) return refuse(i, 'wrongType');
+          if (value.value.length > 64) return refuse(i, 'wrongLength');
+          later.push(() => {
+            portOfIf.alias = value.value.toString('utf8');
+          });
+          continue;
+        case Oid.ifAdminStatus:
+          if (portOfIf === undefined) return refuse(i, 'noCreation');
+          if (value.tag !== Tag.Integer) return refuse(i, 'wrongType');
+          if (value.value !== 1 && value.value !== 2) return refuse(i, 'wrongValue');
+          later.push(() => {
+            portOfIf.adminUp = value.value === 1;
+          });
+          continue;
+        case Oid.vacmViewSpinLock.slice(0, -2):
+        case Oid.usmUserSpinLock.slice(0, -2): {
+          if (!quirks.locks || index !== '0') return refuse(i, 'noCreation');
+          if (value.tag !== Tag.Integer) return refuse(i, 'wrongType');
+          const which = column.oid === Oid.vacmViewSpinLock.slice(0, -2) ? 'vacm' : 'usm';
+          // TestAndIncr (RFC 2579): the old value is the password, and using it changes it.
+          if (value.value !== this.locks[which]) return refuse(i, 'inconsistentValue');
+          later.push(() => {
+            this.locks[which] = value.value === 2_147_483_647 ? 0 : value.value + 1;
+          });
+          continue;
+        }
+        default:
+          return refuse(i, 'notWritable');
+      }
+    }
+
+    const broken = this.#inconsistent(drafts, newPvids);
+    if (broken !== undefined) {
+      const i = varbinds.findIndex(({ oid }) => this.#split(oid)?.index === `${broken}`);
+      return refuse(Math.max(0, i), 'inconsistentValue');
+    }
+
+    const half = this.failCommits > 0;
+    if (half) this.failCommits -= 1;
+    const changes = [...drafts];
+    for (const [id, vlan] of half ? changes.slice(0, Math.ceil(changes.length / 2)) : changes) {
+      if (vlan === undefined) vlans.delete(id);
+      else vlans.set(id, vlan);
+    }
+    if (!half) {
+      for (const [port, vlan] of newPvids) pvids.set(port, vlan);
+      for (const act of later) act();
+    }
+    this.#bridge.changed(this.#now(), settleMs);
+    return half ? refuse(0, 'commitFailed') : undefined;
+  }
+
+  /** The VLAN whose draft goes against the bridge's rules. */
+  #inconsistent(
+    drafts: ReadonlyMap<number, Draft | undefined>,
+    newPvids: ReadonlyMap<number, number>,
+  ): number | undefined {
+    const { vlans, pvids, quirks } = this.#bridge;
+    const after = new Map<number, Vlan>(vlans);
+    for (const [id, vlan] of drafts) {
+      if (vlan === undefined) after.delete(id);
+      else after.set(id, vlan);
+    }
+    for (const [id, vlan] of drafts) {
+      if (vlan === undefined) {
+        // A VLAN that is some port's PVID cannot go.
+        for (const [port, pvid] of pvids) if ((newPvids.get(port) ?? pvid) === id) return id;
+        continue;
+      }
+      for (const port of vlan.untagged) if (!vlan.egress.has(port)) return id;
+      for (const port of vlan.egress) if (vlan.forbidden.has(port)) return id;
+      if (!quirks.leaveFirst) continue;
+      for (const port of vlan.untagged) {
+        for (const [other, { untagged }] of after) if (other !== id && untagged.has(port)) return id;
+      }
+    }
+    return undefined;
+  }
+}
