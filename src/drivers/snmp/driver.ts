@@ -83,6 +83,8 @@ const OTHER_STYLE = new Set<StatusName>([
 const OTHER_ORDER = new Set<StatusName>(['inconsistentValue', 'commitFailed', 'undoFailed']);
 
 interface Scene {
+  /** Every VLAN was read, not only the one. */
+  readonly whole: boolean;
   readonly image: Image;
   readonly wish: Wish;
 }
@@ -250,14 +252,14 @@ export class SnmpDriver implements Driver {
     const label = vlanOf(a.label, z.label);
     if (label < 0 || label > 4094) throw new DeviceFault('unsupported', `no VLAN has the number ${label}`);
     if (untagged.length === 0) {
-      return {
-        image: await this.#single(facts, label, ports),
-        wish: { owner, vlan: label, ports, untagged },
-      };
+      const image = await this.#single(facts, label, ports);
+      const wish = { owner, vlan: label, ports, untagged };
+      // An older placement with untagged ports in this VLAN concerns the idle VLAN too.
+      if ((image.rows.get(label)?.untagged.size ?? 0) === 0) return { whole: false, image, wish };
     }
     const image = await this.#table(facts);
     const vlan = label !== 0 ? label : (chosen ?? this.#vlanBetween(image, owner, ports));
-    return { image, wish: { owner, vlan, ports, untagged } };
+    return { whole: true, image, wish: { owner, vlan, ports, untagged } };
   }
 
   /** The VLAN that this circuit has between its untagged ports, or a free one. */

@@ -7,7 +7,7 @@ import snmp, { type RawVarbind, type Session } from 'net-snmp';
 import { type Clock, instant } from '../../kernel/clock.ts';
 import type { Tell } from '../events.ts';
 import { asFault, DeviceFault, type FaultKind } from '../fault.ts';
-import { Tag, type Value } from './ber.ts';
+import { compareOids, oidParts, Tag, type Value } from './ber.ts';
 import { guardedDatagrams } from './datagrams.ts';
 import { Flag, type VarBind } from './message.ts';
 import { type StatusName, statusNames } from './objects.ts';
@@ -291,6 +291,9 @@ export class SnmpSession {
         if (!row.oid.startsWith(`${root}.`)) return found;
         const { oid, value } = fromRaw(row);
         if (value.tag === Tag.EndOfMibView) return found;
+        if (compareOids(oidParts(oid), oidParts(from)) <= 0) {
+          throw new DeviceFault('protocol', `${this.#to.device}: table ${root} goes backwards`);
+        }
         found.set(oid.slice(root.length + 1), value);
         from = oid;
       }

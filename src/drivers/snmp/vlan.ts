@@ -154,6 +154,9 @@ export function decideLight(image: Image, wish: Wish, way: Way, idleVlan: number
     wrongPvids.length === 0
       ? []
       : [{ what: 'pvid', varbinds: wrongPvids.map((port) => pvid(port, wish.vlan)) }];
+  // Untagged ports that an older placement had in this VLAN and this one has not go where idle ports are.
+  const dropped = row === undefined ? [] : [...row.untagged].filter((port) => !wish.ports.includes(port));
+  const returning = giveBack(image, dropped, wish.vlan, idleVlan, wish.untagged);
   const leaving: Step[] = [...image.rows].flatMap(([vlan, other]) => {
     const shared = wish.untagged.filter((port) => other.egress.has(port));
     if (vlan === wish.vlan || shared.length === 0) return [];
@@ -161,14 +164,41 @@ export function decideLight(image: Image, wish: Wish, way: Way, idleVlan: number
     return [{ what: 'leave' as const, varbinds: left }];
   });
   const steps =
-    way.order === 'create-first' ? [...making, ...pvids, ...leaving] : [...leaving, ...making, ...pvids];
+    way.order === 'create-first'
+      ? [...making, ...pvids, ...leaving, ...returning]
+      : [...leaving, ...making, ...pvids, ...returning];
   return steps.length === 0 ? { type: 'already' } : { type: 'steps', steps };
+}
+
+/** Ports that become free: untagged in the idle VLAN again, where there is one. `leaving` are on their way out of it. */
+function giveBack(
+  image: Image,
+  ports: readonly number[],
+  from: number,
+  idleVlan: number,
+  leaving: readonly number[],
+): Step[] {
+  const idle = image.rows.get(idleVlan);
+  if (idle === undefined || ports.length === 0) return [];
+  const theirs = ports.filter((port) => image.pvids.get(port) === from);
+  const steps: Step[] = [
+    {
+      what: 'return',
+      varbinds: lists(
+        idleVlan,
+        without(new Set([...idle.egress, ...ports]), leaving),
+        without(new Set([...idle.untagged, ...ports]), leaving),
+        idle.octets,
+      ),
+    },
+  ];
+  if (theirs.length > 0) steps.push({ what: 'pvid', varbinds: theirs.map((port) => pvid(port, idleVlan)) });
+  return steps;
 }
 
 export function decideDark(image: Image, wish: Wish, way: Way, idleVlan: number): Decision {
   const row = image.rows.get(wish.vlan);
   if (row === undefined || !mayRemove(ownerOf(row.name), wish.owner)) return { type: 'already' };
-  const idle = image.rows.get(idleVlan);
   const back = [...row.untagged];
   const steps: Step[] = [];
   // Untagged in two VLANs at once is what some agents forbid: there the port leaves first.
@@ -178,21 +208,7 @@ export function decideDark(image: Image, wish: Wish, way: Way, idleVlan: number)
       varbinds: lists(wish.vlan, without(row.egress, back), [], row.octets),
     });
   }
-  if (idle !== undefined && back.length > 0) {
-    steps.push({
-      what: 'return',
-      varbinds: lists(
-        idleVlan,
-        new Set([...idle.egress, ...back]),
-        new Set([...idle.untagged, ...back]),
-        idle.octets,
-      ),
-    });
-    const theirs = back.filter((port) => image.pvids.get(port) === wish.vlan);
-    if (theirs.length > 0) {
-      steps.push({ what: 'pvid', varbinds: theirs.map((port) => pvid(port, idleVlan)) });
-    }
-  }
+  steps.push(...giveBack(image, back, wish.vlan, idleVlan, []));
   steps.push({ what: 'destroy', varbinds: [status(wish.vlan, RowStatus.destroy)] });
   return { type: 'steps', steps };
 }
@@ -202,36 +218,47 @@ export function decideDark(image: Image, wish: Wish, way: Way, idleVlan: number)
  * something stands there now that is neither ours nor was there before.
  */
 export function decideRestore(before: Image, now: Image, wish: Wish, way: Way): readonly Step[] | undefined {
-  const first: Step[] = [];
   const shrink: Step[] = [];
   const grow: Step[] = [];
   const last: Step[] = [];
+  const ports = new Set([
+    ...wish.untagged,
+    ...(before.rows.get(wish.vlan)?.untagged ?? []),
+    ...(now.rows.get(wish.vlan)?.untagged ?? []),
+  ]);
   for (const vlan of new Set([...before.rows.keys(), ...now.rows.keys()])) {
     const was = before.rows.get(vlan);
     const is = now.rows.get(vlan);
-    const touched = vlan === wish.vlan || wish.untagged.some((p) => was?.egress.has(p) !== is?.egress.has(p));
+    const touched = vlan === wish.vlan || [...ports].some((p) => was?.egress.has(p) !== is?.egress.has(p));
     if (!touched) continue;
     const owner = is === undefined ? undefined : ownerOf(is.name);
     const ours = is === undefined || isEmpty(is) || (owner !== undefined && sameCircuit(owner, wish.owner));
+    if (is !== undefined && was?.name !== is.name && !ours) return undefined;
+    // Every port first leaves what it was not in: then nothing is in the way of going back.
+    const kept = (which: 'egress' | 'untagged'): number[] =>
+      [...(is?.[which] ?? [])].filter((port) => was?.[which].has(port) === true);
+    if (
+      way.order === 'leave-first' &&
+      is !== undefined &&
+      (kept('egress').length < is.egress.size || kept('untagged').length < is.untagged.size)
+    ) {
+      const untagged = kept('untagged');
+      // A port that was tagged before and is untagged now would turn tagged here already: that is right.
+      shrink.push({ what: 'leave', varbinds: lists(vlan, kept('egress'), untagged, is.octets) });
+    }
     if (was === undefined) {
-      if (is === undefined) continue;
-      if (!ours) return undefined;
-      if (way.order === 'leave-first' && is.untagged.size > 0) {
-        first.push({ what: 'leave', varbinds: lists(vlan, [], [], is.octets) });
-      }
-      last.push({ what: 'destroy', varbinds: [status(vlan, RowStatus.destroy)] });
+      if (is !== undefined) last.push({ what: 'destroy', varbinds: [status(vlan, RowStatus.destroy)] });
     } else if (is === undefined) {
       grow.push(...create(vlan, was, way.style));
     } else if (!(is.name === was.name && same(is.egress, was.egress) && same(is.untagged, was.untagged))) {
-      if (is.name !== was.name && !ours) return undefined;
-      const list = [...was.untagged].some((p) => !is.untagged.has(p)) ? grow : shrink;
-      // Somebody may have renamed a row that we only took a port out of: the name is theirs.
-      const binds =
-        is.name === was.name ? lists(vlan, was.egress, was.untagged, was.octets) : columns(vlan, was);
-      list.push({ what: 'columns', varbinds: binds });
+      grow.push({
+        what: 'columns',
+        varbinds:
+          is.name === was.name ? lists(vlan, was.egress, was.untagged, was.octets) : columns(vlan, was),
+      });
     }
   }
-  const wrong = wish.ports.filter((p) => {
+  const wrong = [...new Set([...wish.ports, ...ports])].filter((p) => {
     const was = before.pvids.get(p);
     return was !== undefined && was !== now.pvids.get(p);
   });
@@ -239,7 +266,7 @@ export function decideRestore(before: Image, now: Image, wish: Wish, way: Way): 
     wrong.length === 0
       ? []
       : [{ what: 'pvid', varbinds: wrong.map((p) => pvid(p, before.pvids.get(p) as number)) }];
-  return [...first, ...shrink, ...grow, ...pvids, ...last];
+  return [...shrink, ...grow, ...pvids, ...last];
 }
 
 /** Which VLAN carries a connection with these labels; 0 when the switch must find one of its own. */
