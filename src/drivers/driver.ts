@@ -5,6 +5,7 @@
  */
 import type { InstantMs } from '../kernel/clock.ts';
 import type { Attachment } from '../model/circuit.ts';
+import { type DeviceFault, type FaultKind, isRetryable } from './fault.ts';
 import type { Owner } from './owner.ts';
 import type { ObservedConnect, Outcome } from './port.ts';
 
@@ -48,6 +49,10 @@ export interface ApplyReport {
   readonly verify_ms: number;
   /** The exact requests in order, without secrets. */
   readonly commands: readonly string[];
+  /** What stood in the way, when something did. */
+  readonly fault?: FaultKind;
+  /** The older placement of the same circuit that had to go; `undo` brings it back. */
+  readonly replaced?: number;
   /** Puts back what was there before and looks; true when it is so. Absent when nothing was changed. */
   readonly undo?: () => Promise<boolean>;
 }
@@ -99,6 +104,8 @@ export interface Driver {
   close(): Promise<void>;
 }
 
+type More = Pick<ApplyReport, 'undo' | 'fault' | 'replaced'>;
+
 /** Measures the parts of a change on the driver's clock. */
 export class Split {
   protocol_ms = 0;
@@ -117,18 +124,16 @@ export class Split {
       this[part] += this.#now() - start;
     }
   }
-  report(outcome: Outcome, retry: boolean, detail: string, undo?: () => Promise<boolean>): ApplyReport {
+  report(outcome: Outcome, retry: boolean, detail: string, more: More = {}): ApplyReport {
     const { protocol_ms, settle_ms, verify_ms, commands } = this;
-    return {
-      outcome,
-      retry,
-      detail,
-      protocol_ms,
-      settle_ms,
-      verify_ms,
-      commands,
-      ...(undo === undefined ? {} : { undo }),
-    };
+    return { outcome, retry, detail, protocol_ms, settle_ms, verify_ms, commands, ...more };
+  }
+  /** Nothing is known to have changed, or nobody could look. */
+  failed(outcome: 'rejected' | 'unknown', fault: DeviceFault, more: More = {}): ApplyReport {
+    return this.report(outcome, outcome === 'unknown' || isRetryable(fault), fault.message, {
+      ...more,
+      fault: fault.kind,
+    });
   }
 }
 

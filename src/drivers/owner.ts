@@ -4,6 +4,7 @@
  * because an operator will search a device for a circuit's id. What carries no such mark is somebody else's.
  */
 import { invariant } from '../kernel/assert.ts';
+import type { CircuitId } from '../kernel/ids.ts';
 
 export interface Owner {
   readonly circuit: string;
@@ -47,3 +48,16 @@ export function laterEpoch(a: number, b: number): boolean {
 
 export const sameCircuit = (a: Owner, b: Owner): boolean => a.circuit === b.circuit;
 export const samePlacement = (a: Owner, b: Owner): boolean => sameCircuit(a, b) && a.version === b.version;
+
+/** The same as the broker's port has it. */
+export const ownedBy = (
+  owner: Owner | undefined,
+): { readonly owner?: { readonly circuit: CircuitId; readonly version: number } } =>
+  owner === undefined
+    ? {}
+    : {
+        owner: {
+          circuit: owner.circuit as CircuitId /* the tag's pattern is the id's */,
+          version: owner.version,
+        },
+      };

@@ -1,18 +1,19 @@
 /**
- * What the broker asks of devices. The shape belongs to the broker (broker/ports.ts); it is declared here until
- * that file exists, and is to be replaced by an import of it.
+ * What the broker asks of devices: the same shapes as in broker/ports.ts, to be replaced by an import of them
+ * once both are on one branch.
  */
 import type { InstantMs } from '../kernel/clock.ts';
-import type { Attachment, Segment } from '../model/circuit.ts';
+import type { CircuitId } from '../kernel/ids.ts';
+import type { Hop, Segment } from '../model/circuit.ts';
 
 export type Outcome = 'applied' | 'already' | 'rejected' | 'unknown';
 
-export interface DeviceContext {
-  readonly circuit: string;
+export interface LightContext {
+  readonly circuit: CircuitId;
   readonly version: number;
   readonly mbps: number;
   readonly decisionId: string;
-  /** The lease epoch of the broker that decided. */
+  /** The lease epoch of whoever sends: an element or its driver refuses an older one. */
   readonly fence: number;
   readonly deadline: InstantMs;
 }
@@ -24,28 +25,25 @@ export interface ElementReport {
   readonly protocol_ms: number;
   readonly settle_ms: number;
   readonly verify_ms: number;
-  readonly detail?: string;
   readonly commands?: readonly string[];
 }
 
 export interface DeviceReport {
+  /** Read back and as asked. */
   readonly ok: boolean;
+  /** When not ok: is it worth asking again? */
   readonly retry: boolean;
   readonly detail: string;
   readonly elements: readonly ElementReport[];
 }
 
-/** A cross-connect that is set in a device. Without a circuit it is somebody else's. */
-export interface ObservedConnect {
-  readonly device: string;
-  readonly in: Attachment;
-  readonly out: Attachment;
-  readonly circuit?: string;
-  readonly version?: number;
+/** A cross-connect that an element really has. `owner` is absent on what is not ours. */
+export interface ObservedConnect extends Hop {
+  readonly owner?: { readonly circuit: CircuitId; readonly version: number };
 }
 
 export interface Devices {
-  light(segment: Segment, context: DeviceContext): Promise<DeviceReport>;
-  dark(segment: Segment, context: DeviceContext): Promise<DeviceReport>;
+  light(segment: Segment, context: LightContext): Promise<DeviceReport>;
+  dark(segment: Segment, context: LightContext): Promise<DeviceReport>;
   observe(): Promise<readonly ObservedConnect[]>;
 }

@@ -25,9 +25,12 @@ describe.each(Object.entries(rigs))('%s', (_name, make) => {
   test('read tells what is set, and whose it is', async () => {
     await rig.driver.apply('light', connectOf(rig), context());
     const connect = connectOf(rig);
-    const seen = (await rig.driver.read()).filter((c) => c.circuit !== undefined);
+    const seen = (await rig.driver.read()).filter((c) => c.owner !== undefined);
     expect(seen.length).toBe(1);
-    expect(seen[0]).toMatchObject({ device: rig.driver.device, circuit: CIRCUIT, version: 1 });
+    expect(seen[0]).toMatchObject({
+      device: rig.driver.device,
+      owner: { circuit: CIRCUIT, version: 1 },
+    });
     expect(
       [seen[0]?.in, seen[0]?.out].toSorted((a, b) => (a?.port ?? '').localeCompare(b?.port ?? '')),
     ).toEqual([connect.in, connect.out].toSorted((a, b) => a.port.localeCompare(b.port)));
@@ -79,7 +82,7 @@ describe.each(Object.entries(rigs))('%s', (_name, make) => {
     expect(light.detail).toContain('somebody else');
     expect(await rig.driver.apply('dark', connectOf(rig), context())).toMatchObject({ outcome: 'already' });
     expect(rig.listing()).toEqual(before);
-    expect((await rig.driver.read()).some((c) => c.circuit === undefined)).toBe(true);
+    expect((await rig.driver.read()).some((c) => c.owner === undefined)).toBe(true);
   });
 
   test('another circuit of ours on the port is refused and not touched', async () => {
@@ -235,7 +238,7 @@ describe.each(Object.entries(rigs))('%s', (_name, make) => {
     for (const { outcome } of reports) expect(outcome).toMatch(/applied|already|rejected|unknown/);
     await rig.driver.apply('light', connectOf(rig), context());
     expect(rig.listing()).toContainEqual(tagged());
-    expect((await rig.driver.read()).filter((c) => c.circuit === CIRCUIT)).toHaveLength(1);
+    expect((await rig.driver.read()).filter((c) => c.owner?.circuit === CIRCUIT)).toHaveLength(1);
   });
 
   test('a foreign change is noticed where the element tells of changes', async () => {

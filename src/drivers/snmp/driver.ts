@@ -17,8 +17,8 @@ import {
   type WatchEvent,
 } from '../driver.ts';
 import type { Tell } from '../events.ts';
-import { asFault, DeviceFault, isRetryable } from '../fault.ts';
-import { type Owner, ownerOf, sameCircuit, samePlacement } from '../owner.ts';
+import { asFault, DeviceFault } from '../fault.ts';
+import { type Owner, ownedBy, ownerOf, sameCircuit, samePlacement } from '../owner.ts';
 import type { ObservedConnect } from '../port.ts';
 import { integer, isException, type Value } from './ber.ts';
 import type { Order, SnmpDialect, Style } from './dialect.ts';
@@ -295,14 +295,15 @@ export class SnmpDriver implements Driver {
       before = await split.time('protocol_ms', () => this.#scene(connect));
       decision = this.#decide(kind, before, this.#way);
     } catch (error) {
-      const fault = asFault(error);
-      return split.report('rejected', isRetryable(fault), fault.message);
+      return split.failed('rejected', asFault(error));
     }
     if (decision.type === 'rejected') {
       return split.report('rejected', decision.retry, `${this.device}: ${decision.detail}`);
     }
     if (decision.type === 'already' && kind === 'dark') return split.report('already', false, 'not there');
     const undo = (): Promise<boolean> => this.#restore(before, context.stillMaster);
+    // A release is never undone: to light what was to be dark is no repair.
+    const more = kind === 'light' ? { undo, ...replacedBy(before) } : {};
     try {
       const trouble =
         decision.type === 'steps'
@@ -312,15 +313,15 @@ export class SnmpDriver implements Driver {
       if (missed === undefined) {
         return decision.type === 'already'
           ? split.report('already', false, 'there already')
-          : split.report('applied', false, kind === 'light' ? 'set' : 'removed', undo);
+          : split.report('applied', false, kind === 'light' ? 'set' : 'removed', more);
       }
       const why = trouble ?? new DeviceFault('refused', `${this.device}: ${missed}`);
-      if (kind === 'dark') return split.report('rejected', isRetryable(why), why.message);
+      if (kind === 'dark') return split.failed('rejected', why);
       return (await split.time('protocol_ms', undo))
-        ? split.report('rejected', isRetryable(why), why.message)
-        : split.report('unknown', true, `${why.message}; not put back`, undo);
+        ? split.failed('rejected', why)
+        : split.failed('unknown', why, more);
     } catch (error) {
-      return split.report('unknown', true, asFault(error).message, undo);
+      return split.failed('unknown', asFault(error), more);
     }
   }
 
@@ -486,14 +487,7 @@ export class SnmpDriver implements Driver {
         port: facts.nameOf.get(port) ?? `${port}`,
         label: row.untagged.has(port) ? 0 : vlan,
       });
-      return [
-        {
-          device: this.device,
-          in: end(a),
-          out: end(z),
-          ...(owner === undefined ? {} : { circuit: owner.circuit, version: owner.version }),
-        },
-      ];
+      return [{ device: this.device, in: end(a), out: end(z), ...ownedBy(owner) }];
     });
   }
 
@@ -547,6 +541,19 @@ export class SnmpDriver implements Driver {
     }
     this.#lldpChange = change;
   }
+}
+
+/** The older placement whose row stood there. */
+function replacedBy({ image, wish }: Scene): { replaced?: number } {
+  const versions = [...image.rows.values()]
+    .map((row) => ({ row, owner: ownerOf(row.name) }))
+    .filter(
+      ({ owner }) =>
+        owner !== undefined && sameCircuit(owner, wish.owner) && owner.version < wish.owner.version,
+    )
+    .filter(({ row }) => image.rows.get(wish.vlan) === row || wish.untagged.some((p) => row.egress.has(p)))
+    .map(({ owner }) => owner?.version ?? 0);
+  return versions.length === 0 ? {} : { replaced: Math.max(...versions) };
 }
 
 interface Lock {

@@ -12,11 +12,12 @@ import {
   type DeviceView,
   type Driver,
   Split,
+  sameEnds,
   type WatchEvent,
 } from '../driver.ts';
 import type { Tell } from '../events.ts';
-import { asFault, DeviceFault, isRetryable } from '../fault.ts';
-import { ownerOf, samePlacement, tagOf } from '../owner.ts';
+import { asFault, DeviceFault } from '../fault.ts';
+import { type Owner, ownedBy, ownerOf, sameCircuit, samePlacement, tagOf } from '../owner.ts';
 import type { ObservedConnect } from '../port.ts';
 import { mayRemove, mayReplace } from '../rules.ts';
 import { type Batches, type Cross, type Image, type Part, samePart, type Tl1Dialect } from './dialect.ts';
@@ -53,6 +54,7 @@ interface Decision {
   readonly retry: boolean;
   readonly detail: string;
   readonly batches: Batches;
+  readonly replaced?: number;
 }
 
 export class Tl1Driver implements Driver {
@@ -138,17 +140,16 @@ export class Tl1Driver implements Driver {
       else group.push(cross);
     }
     return [...groups.values()].map((parts) => {
-      const owner = ownerOf(parts[0]?.tag ?? '');
       return {
         device: this.device,
         ...this.#dialect.ends(parts),
-        ...(owner === undefined ? {} : { circuit: owner.circuit, version: owner.version }),
+        ...ownedBy(ownerOf(parts[0]?.tag ?? '')),
       };
     });
   }
 
   async plan(kind: ChangeKind, connect: Connect): Promise<readonly string[]> {
-    const parts = this.#dialect.parts(connect);
+    const parts = kind === 'light' ? this.#dialect.parts(connect) : [];
     const decision = this.#decide(kind, connect, parts, await this.#image());
     let ctag = 0;
     return decision.batches.flat().map((command) => {
@@ -161,11 +162,7 @@ export class Tl1Driver implements Driver {
   #decide(kind: ChangeKind, connect: Connect, parts: readonly Part[], image: Image): Decision {
     const nothing = { retry: false, batches: [] };
     if (kind === 'dark') {
-      const gone = image.crosses.filter(
-        (cross) =>
-          mayRemove(ownerOf(cross.tag), connect.owner) &&
-          parts.some((part) => this.#dialect.clash(part, cross)),
-      );
+      const gone = this.#placed(image, connect);
       if (gone.length === 0) return { ...nothing, outcome: 'already', detail: 'not there' };
       return { retry: false, detail: 'removed', batches: this.#dialect.remove(gone, image) };
     }
@@ -183,6 +180,7 @@ export class Tl1Driver implements Driver {
       }
     }
     const tag = tagOf(connect.owner);
+    const older = inTheWay.map((cross) => ownerOf(cross.tag)).filter((o) => isOlder(o, connect.owner));
     const kept = inTheWay.filter((cross) => parts.some((part) => samePart(part, cross)));
     const wrong = inTheWay.filter((cross) => !kept.includes(cross));
     const missing = parts.filter((part) => !kept.some((cross) => samePart(part, cross)));
@@ -193,6 +191,7 @@ export class Tl1Driver implements Driver {
     return {
       retry: false,
       detail: 'set',
+      ...(older.length === 0 ? {} : { replaced: Math.max(...older.map((o) => o?.version ?? 0)) }),
       batches: [
         ...(wrong.length > 0 ? this.#dialect.remove(wrong, image) : []),
         ...(stale.length > 0 ? this.#dialect.retag(stale, tag, image) : []),
@@ -201,18 +200,26 @@ export class Tl1Driver implements Driver {
     };
   }
 
+  /** What this placement has between these ends, however many cross-connects that is. */
+  #placed(image: Image, connect: Connect): Cross[] {
+    return image.crosses.filter(
+      (cross) =>
+        mayRemove(ownerOf(cross.tag), connect.owner) && sameEnds(this.#dialect.ends([cross]), connect),
+    );
+  }
+
   async apply(kind: ChangeKind, connect: Connect, context: ApplyContext): Promise<ApplyReport> {
     const split = new Split(() => this.#clock.now());
     let before: Image;
     let decision: Decision;
     let parts: readonly Part[];
     try {
-      parts = this.#dialect.parts(connect);
+      // To remove something it need not be possible to make it.
+      parts = kind === 'light' ? this.#dialect.parts(connect) : [];
       before = await split.time('protocol_ms', () => this.#image());
       decision = this.#decide(kind, connect, parts, before);
     } catch (error) {
-      const fault = asFault(error);
-      return split.report('rejected', isRetryable(fault), fault.message);
+      return split.failed('rejected', asFault(error));
     }
     if (decision.outcome === 'rejected') return split.report('rejected', decision.retry, decision.detail);
     if (decision.outcome === 'already' && kind === 'dark')
@@ -220,7 +227,8 @@ export class Tl1Driver implements Driver {
     if (decision.batches.length > 0 && !(await context.stillMaster())) {
       return split.report('rejected', false, 'the lease has passed to another broker');
     }
-    const undo = (): Promise<boolean> => this.#restore(before, parts, context.stillMaster);
+    // A release is never undone: to light what was to be dark is no repair.
+    const more = kind === 'light' ? { undo: () => this.#restore(before, parts, context.stillMaster) } : {};
     let trouble = await split.time('protocol_ms', () => this.#send(decision.batches, split.commands));
     try {
       if (trouble?.sent === true) {
@@ -236,19 +244,19 @@ export class Tl1Driver implements Driver {
       if (missed === undefined) {
         return decision.outcome === 'already'
           ? split.report('already', false, decision.detail)
-          : split.report('applied', false, decision.detail, undo);
+          : split.report('applied', false, decision.detail, {
+              ...more,
+              ...(decision.replaced === undefined ? {} : { replaced: decision.replaced }),
+            });
       }
       const why = trouble ?? new DeviceFault('refused', missed);
       // A release that went half way is half done; putting light back would be wrong.
-      if (kind === 'dark') return split.report('rejected', isRetryable(why), why.message);
+      if (kind === 'dark') return split.failed('rejected', why);
       // All or nothing on one element: what went through before the refusal goes back.
-      const back = await split.time('protocol_ms', undo);
-      return back
-        ? split.report('rejected', isRetryable(why), why.message)
-        : split.report('unknown', true, `${why.message}; not put back`, undo);
+      const back = await split.time('protocol_ms', () => this.#restore(before, parts, context.stillMaster));
+      return back ? split.failed('rejected', why) : split.failed('unknown', why, more);
     } catch (error) {
-      const fault = trouble ?? asFault(error);
-      return split.report('unknown', true, fault.message, undo);
+      return split.failed('unknown', trouble ?? asFault(error), more);
     }
   }
 
@@ -287,14 +295,13 @@ export class Tl1Driver implements Driver {
   ): Promise<string | undefined> {
     const giveUp = Math.min(context.deadline, this.#clock.now() + LONGEST_SETTLE_MS);
     for (;;) {
-      const { crosses } = await split.time('verify_ms', () => this.#image());
-      const ours = crosses.filter((cross) => {
+      const image = await split.time('verify_ms', () => this.#image());
+      const ours = image.crosses.filter((cross) => {
         const owner = ownerOf(cross.tag);
         return owner !== undefined && samePlacement(owner, connect.owner);
       });
       if (kind === 'dark') {
-        const left = ours.filter((cross) => parts.some((part) => this.#dialect.clash(part, cross)));
-        return left.length === 0 ? undefined : `${this.device}: still there`;
+        return this.#placed(image, connect).length === 0 ? undefined : `${this.device}: still there`;
       }
       const found = parts.map((part) => ours.find((cross) => samePart(part, cross)));
       if (found.some((cross) => cross === undefined)) return `${this.device}: not there after the command`;
@@ -347,3 +354,6 @@ export class Tl1Driver implements Driver {
     };
   }
 }
+
+const isOlder = (there: Owner | undefined, wanted: Owner): boolean =>
+  there !== undefined && sameCircuit(there, wanted) && there.version < wanted.version;

@@ -1,6 +1,6 @@
 /**
  * What the SONET cross-connects of several vendors have in common. A port is cut into labels of 7 STS-3c each,
- * which carry one gigabit Ethernet (7 x 149.76 Mb/s); label 0 is the whole port as one concatenation. So a
+ * which carry one gigabit Ethernet (7 x 149.76 Mb/s of payload); label 0 is the whole port as one concatenation. So a
  * labelled circuit is up to seven cross-connects side by side, sent together.
  */
 import { DeviceFault } from '../fault.ts';
@@ -8,7 +8,8 @@ import type { Cross, Image, Part, Tl1Dialect } from './dialect.ts';
 import { quoted, type Tl1Command } from './format.ts';
 import { parseText, type Tl1Response } from './parse.ts';
 
-const STS3C_MBPS = 149.76;
+/** Seven of them are taken as one gigabit, as equipment does. */
+const LABEL_MBPS = 1_000;
 const SLOTS_PER_LABEL = 7;
 /** 64 slots of an OC-192, seven to a label. */
 const HIGHEST = Math.floor(64 / SLOTS_PER_LABEL);
@@ -65,7 +66,7 @@ export function sonet(
       }
       if (a.label === 0)
         return [{ rate: WHOLE, from: aids.aid(a.port, 1, WHOLE), to: aids.aid(z.port, 1, WHOLE) }];
-      const count = Math.ceil(mbps / (STS3C_MBPS + 0.01));
+      const count = Math.max(1, Math.ceil((mbps * SLOTS_PER_LABEL) / LABEL_MBPS));
       if (count > SLOTS_PER_LABEL) {
         throw new DeviceFault('unsupported', `a label carries at most ${SLOTS_PER_LABEL} STS-3c`);
       }
