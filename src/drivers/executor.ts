@@ -8,12 +8,13 @@ import { type Clock, type InstantMs, instant } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Hop, Segment } from '../model/circuit.ts';
 import { Breaker } from './breaker.ts';
-import type { ApplyReport, ChangeKind, Connect, Driver } from './driver.ts';
+import type { ApplyReport, ChangeKind, Driver } from './driver.ts';
 import type { Tell } from './events.ts';
 import { asFault } from './fault.ts';
 import { Line } from './line.ts';
 import type { DeviceReport, Devices, ElementReport, LightContext, ObservedConnect, Outcome } from './port.ts';
 import { Quarantine } from './quarantine.ts';
+import { broken, byDevice, connectOf, elementReport, portsOf, summary } from './report.ts';
 
 export interface ExecutorOptions {
   readonly drivers: readonly Driver[];
@@ -368,57 +369,3 @@ export class Executor implements Devices {
     }
   }
 }
-
-function byDevice({ hops }: Segment): Map<string, Hop[]> {
-  const groups = new Map<string, Hop[]>();
-  for (const hop of hops) {
-    const group = groups.get(hop.device);
-    if (group === undefined) groups.set(hop.device, [hop]);
-    else group.push(hop);
-  }
-  return groups;
-}
-
-const portsOf = (hops: readonly Hop[]): string[] => hops.flatMap((hop) => [hop.in.port, hop.out.port]);
-
-const connectOf = (
-  hop: Hop,
-  { circuit, version, mbps, fence }: Pick<LightContext, 'circuit' | 'version' | 'mbps' | 'fence'>,
-): Connect => ({ owner: { circuit, version, epoch: fence }, in: hop.in, out: hop.out, mbps });
-
-/** A driver that throws is a bug; what it did is not known. */
-const broken = (detail: string): ApplyReport => ({
-  outcome: 'unknown',
-  retry: true,
-  detail,
-  protocol_ms: 0,
-  settle_ms: 0,
-  verify_ms: 0,
-  commands: [],
-});
-
-function elementReport(
-  device: string,
-  outcome: Outcome,
-  queueMs: number,
-  reports: readonly ApplyReport[],
-): ElementReport {
-  const sum = (part: 'protocol_ms' | 'settle_ms' | 'verify_ms'): number =>
-    reports.reduce((total, report) => total + report[part], 0);
-  return {
-    device,
-    outcome,
-    queue_ms: queueMs,
-    protocol_ms: sum('protocol_ms'),
-    settle_ms: sum('settle_ms'),
-    verify_ms: sum('verify_ms'),
-    commands: reports.flatMap((report) => report.commands),
-  };
-}
-
-const summary = (ok: boolean, retry: boolean, detail: string, done: readonly Done[]): DeviceReport => ({
-  ok,
-  retry,
-  detail,
-  elements: done.map(({ report }) => report),
-});

@@ -13,8 +13,8 @@ import { Tl1Driver } from '../../src/drivers/tl1/driver.ts';
 import { instant, wallClock } from '../../src/kernel/clock.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
 import type { Faults } from '../../src/lab/faults.ts';
-import { SnmpElement } from '../../src/lab/snmp-agent.ts';
-import { Tl1Element } from '../../src/lab/tl1-element.ts';
+import { SnmpElement } from '../../src/lab/snmp/agent.ts';
+import { Tl1Element } from '../../src/lab/tl1/element.ts';
 
 export const clock = wallClock();
 export const CIRCUIT = 'cir_01jd0a1b2c3d4e5f6g7h8j9kmn';

@@ -4,11 +4,12 @@
  * their number only and would take an unsigned answer to a signed question; here only Reports may be less
  * protected than the session, as the protocol needs them to be.
  */
-import { createSocket, type Socket } from 'node:dgram';
+import type { Socket } from 'node:dgram';
 import { EventEmitter } from 'node:events';
-import { Flag, PduType, readMessage, readScoped } from './message.ts';
+import { Flag, PduType, readMessage, readScoped } from './codec.ts';
 
 export interface Guard {
+  readonly open: (type: 'udp4' | 'udp6') => Socket;
   readonly host: string;
   readonly port: number;
   /** The flags that an answer must carry; undefined for communities. */
@@ -42,7 +43,7 @@ class GuardedSocket extends EventEmitter {
 
   constructor(transport: string, guard: Guard) {
     super();
-    this.#socket = createSocket(transport === 'udp6' ? 'udp6' : 'udp4');
+    this.#socket = guard.open(transport === 'udp6' ? 'udp6' : 'udp4');
     this.#socket.on('error', (error) => guard.onError(error));
     this.#socket.on('message', (datagram) => {
       const stray = acceptable(datagram, guard.flags);

@@ -18,23 +18,14 @@ import {
 } from '../driver.ts';
 import type { Tell } from '../events.ts';
 import { asFault, DeviceFault } from '../fault.ts';
-import { type Owner, ownedBy, ownerOf, sameCircuit, samePlacement } from '../owner.ts';
+import { ownedBy, ownerOf, sameCircuit, samePlacement } from '../owner.ts';
 import type { ObservedConnect } from '../port.ts';
-import { integer, isException, type Value } from './ber.ts';
-import type { Order, SnmpDialect, Style } from './dialect.ts';
-import {
-  bytesOf,
-  type Counters,
-  type Facts,
-  learn,
-  numberOf,
-  readCounters,
-  readLldp,
-  readPortsOf,
-} from './inventory.ts';
-import type { VarBind } from './message.ts';
-import { Oid, RowStatus, type StatusName } from './objects.ts';
-import { readPorts } from './port-list.ts';
+import { integer } from './ber.ts';
+import type { VarBind } from './codec.ts';
+import type { SnmpDialect } from './dialect.ts';
+import { type Counters, numberOf, readCounters, readLldp, readPortsOf } from './inventory.ts';
+import { Oid } from './oids.ts';
+import { type Scene, SwitchReader } from './reader.ts';
 import { type Credentials, SnmpRefusal, SnmpSession } from './session.ts';
 import { showStep } from './show.ts';
 import {
@@ -42,14 +33,11 @@ import {
   decideDark,
   decideLight,
   decideRestore,
-  freeVlan,
-  type Image,
-  type Row,
   type Step,
-  vlanOf,
   type Way,
   type Wish,
 } from './vlan.ts';
+import { nextWay, other } from './ways.ts';
 
 export interface SnmpDriverOptions {
   readonly device: string;
@@ -71,50 +59,38 @@ const LONGEST_SETTLE_MS = 60_000;
 const WATCH_MS = 30_000;
 const INTERNAL: readonly [number, number] = [3_900, 4_094];
 
-/** What an agent says that wants rows made in another way. */
-const OTHER_STYLE = new Set<StatusName>([
-  'noCreation',
-  'inconsistentName',
-  'wrongValue',
-  'notWritable',
-  'genErr',
-]);
-/** What it says that wants another order, or that failed half way. */
-const OTHER_ORDER = new Set<StatusName>(['inconsistentValue', 'commitFailed', 'undoFailed']);
-
-interface Scene {
-  /** Every VLAN was read, not only the one. */
-  readonly whole: boolean;
-  readonly image: Image;
-  readonly wish: Wish;
-}
-
 export class SnmpDriver implements Driver {
   readonly device: string;
   readonly protocol = 'snmp';
   readonly dialect: string;
   readonly #options: SnmpDriverOptions;
-  readonly #dialect: SnmpDialect;
   readonly #clock: Clock;
-  readonly #tell: Tell;
   readonly #session: SnmpSession;
+  readonly #reader: SwitchReader;
   readonly #watchers = new Set<(event: WatchEvent) => void>();
   #stopWatching: Cancel | undefined;
-  #facts: Promise<Facts> | undefined;
-  #hasLock = false;
   #way: Way;
-  #upTicks = 0;
   #lldpChange: number | undefined;
 
   constructor(options: SnmpDriverOptions, dialect: SnmpDialect, clock: Clock, tell: Tell) {
     this.device = options.device;
     this.dialect = dialect.name;
     this.#options = options;
-    this.#dialect = dialect;
     this.#way = { order: dialect.order, style: dialect.style };
     this.#clock = clock;
-    this.#tell = tell;
     this.#session = new SnmpSession({ ...options, port: options.port ?? 161 }, clock, tell);
+    this.#reader = new SwitchReader(
+      this.#session,
+      {
+        device: options.device,
+        dialect,
+        internalVlans: options.internalVlans ?? INTERNAL,
+        onReboot: () => {
+          for (const watcher of this.#watchers) watcher({ type: 'rebooted' });
+        },
+      },
+      tell,
+    );
   }
 
   get capabilities(): Capabilities {
@@ -124,34 +100,13 @@ export class SnmpDriver implements Driver {
       swapsLabels: false,
       rateLimit: 'none',
       atomicBatch: true,
-      fence: this.#hasLock ? 'lock' : 'none',
+      fence: this.#reader.hasLock ? 'lock' : 'none',
       events: false,
     };
   }
 
   async connect(): Promise<void> {
-    await this.#known();
-  }
-
-  #known(): Promise<Facts> {
-    if (this.#dialect.refused !== undefined) {
-      return Promise.reject(new DeviceFault('unsupported', `${this.device}: ${this.#dialect.refused}`));
-    }
-    if (this.#facts === undefined) {
-      const learning = learn(this.#session, this.#dialect.listOctets);
-      this.#facts = learning;
-      learning.then(
-        (facts) => {
-          this.#hasLock = facts.lock !== undefined;
-          this.#tell({ event: 'device.connected', device: this.device, protocol: 'snmp' });
-        },
-        // What could not be learnt is asked again the next time.
-        () => {
-          this.#facts = undefined;
-        },
-      );
-    }
-    return this.#facts;
+    await this.#reader.known();
   }
 
   async close(): Promise<void> {
@@ -163,119 +118,6 @@ export class SnmpDriver implements Driver {
     return this.#options.idleVlan ?? 1;
   }
 
-  /** A restart may have numbered everything anew. */
-  #noteUpTime(value: Value | undefined): boolean {
-    const ticks = numberOf(value) ?? 0;
-    const restarted = ticks < this.#upTicks;
-    this.#upTicks = ticks;
-    if (restarted) {
-      this.#facts = undefined;
-      this.#tell({ event: 'device.rebooted', device: this.device, detail: 'sysUpTime went back' });
-      for (const watcher of this.#watchers) watcher({ type: 'rebooted' });
-    }
-    return restarted;
-  }
-
-  #row(facts: Facts, name: Value, egress: Value, untagged: Value, status: Value): Row | undefined {
-    if (isException(status)) return undefined;
-    const list = bytesOf(egress) ?? Buffer.alloc(0);
-    return {
-      name: bytesOf(name)?.toString('utf8') ?? '',
-      egress: readPorts(list),
-      untagged: readPorts(bytesOf(untagged) ?? Buffer.alloc(0)),
-      octets: this.#dialect.listOctets ?? (list.length > 0 ? list.length : facts.listOctets),
-      active: numberOf(status) === RowStatus.active,
-    };
-  }
-
-  async #table(facts: Facts): Promise<Image> {
-    const [names, egress, untagged, status, pvid, [up]] = await Promise.all([
-      this.#session.walk(Oid.dot1qVlanStaticName),
-      this.#session.walk(Oid.dot1qVlanStaticEgressPorts),
-      this.#session.walk(Oid.dot1qVlanStaticUntaggedPorts),
-      this.#session.walk(Oid.dot1qVlanStaticRowStatus),
-      this.#session.walk(Oid.dot1qPvid),
-      this.#session.get([Oid.sysUpTime]),
-    ]);
-    this.#noteUpTime(up);
-    const none: Value = { tag: 0x81, value: null };
-    const rows = new Map<number, Row>();
-    for (const [vlan, value] of status) {
-      const of = (column: Map<string, Value>): Value => column.get(vlan) ?? none;
-      const row = this.#row(facts, of(names), of(egress), of(untagged), value);
-      if (row !== undefined) rows.set(Number(vlan), row);
-    }
-    const pvids = new Map([...pvid].map(([port, value]) => [Number(port), numberOf(value) ?? 0]));
-    return { rows, pvids, octets: facts.listOctets };
-  }
-
-  /** One question for one VLAN and its two ports: all that a tagged circuit needs. */
-  async #single(facts: Facts, vlan: number, ports: readonly number[]): Promise<Image> {
-    const answers = await this.#session.get([
-      `${Oid.dot1qVlanStaticName}.${vlan}`,
-      `${Oid.dot1qVlanStaticEgressPorts}.${vlan}`,
-      `${Oid.dot1qVlanStaticUntaggedPorts}.${vlan}`,
-      `${Oid.dot1qVlanStaticRowStatus}.${vlan}`,
-      Oid.sysUpTime,
-      ...ports.map((port) => `${Oid.dot1qPvid}.${port}`),
-    ]);
-    const [name, egress, untagged, status, up, ...pvids] = answers as [Value, Value, Value, Value, Value];
-    if (this.#noteUpTime(up)) throw new DeviceFault('unreachable', `${this.device}: it has restarted`);
-    const row = this.#row(facts, name, egress, untagged, status);
-    return {
-      rows: new Map(row === undefined ? [] : [[vlan, row]]),
-      pvids: new Map(ports.map((port, i) => [port, numberOf(pvids[i]) ?? 0])),
-      octets: facts.listOctets,
-    };
-  }
-
-  /** `vlan` keeps to one that was chosen before, where the choice is ours. */
-  async #scene(connect: Connect, vlan?: number): Promise<Scene> {
-    try {
-      return await this.#look(connect, await this.#known(), vlan);
-    } catch (error) {
-      // It restarted between two questions: learn it anew, once.
-      if (asFault(error).kind !== 'unreachable') throw error;
-      return this.#look(connect, await this.#known(), vlan);
-    }
-  }
-
-  async #look({ in: a, out: z, owner }: Connect, facts: Facts, chosen?: number): Promise<Scene> {
-    const number = (name: string): number => {
-      const port = facts.portOf.get(name);
-      if (port === undefined) throw new DeviceFault('unsupported', `${this.device}: no such port`);
-      return port;
-    };
-    const ports: readonly [number, number] = [number(a.port), number(z.port)];
-    if (ports[0] === ports[1]) throw new DeviceFault('unsupported', 'a connection needs two ports');
-    const untagged = ports.filter((_port, i) => (i === 0 ? a : z).label === 0);
-    const label = vlanOf(a.label, z.label);
-    if (label < 0 || label > 4094) throw new DeviceFault('unsupported', `no VLAN has the number ${label}`);
-    if (untagged.length === 0) {
-      const image = await this.#single(facts, label, ports);
-      const wish = { owner, vlan: label, ports, untagged };
-      // An older placement with untagged ports in this VLAN concerns the idle VLAN too.
-      if ((image.rows.get(label)?.untagged.size ?? 0) === 0) return { whole: false, image, wish };
-    }
-    const image = await this.#table(facts);
-    const vlan = label !== 0 ? label : (chosen ?? this.#vlanBetween(image, owner, ports));
-    return { whole: true, image, wish: { owner, vlan, ports, untagged } };
-  }
-
-  /** The VLAN that this circuit has between its untagged ports, or a free one. */
-  #vlanBetween(image: Image, owner: Owner, ports: readonly number[]): number {
-    let older: number | undefined;
-    for (const [vlan, row] of image.rows) {
-      const found = ownerOf(row.name);
-      if (found === undefined || !sameCircuit(found, owner) || row.untagged.size !== row.egress.size)
-        continue;
-      if (!ports.some((port) => row.egress.has(port))) continue;
-      if (found.version === owner.version) return vlan;
-      older = vlan;
-    }
-    return older ?? freeVlan(image, this.#options.internalVlans ?? INTERNAL);
-  }
-
   #decide(kind: ChangeKind, { image, wish }: Scene, way: Way): Decision {
     return kind === 'light'
       ? decideLight(image, wish, way, this.#idle)
@@ -283,7 +125,7 @@ export class SnmpDriver implements Driver {
   }
 
   async plan(kind: ChangeKind, connect: Connect): Promise<readonly string[]> {
-    const decision = this.#decide(kind, await this.#scene(connect), this.#way);
+    const decision = this.#decide(kind, await this.#reader.scene(connect), this.#way);
     return decision.type === 'steps' ? decision.steps.map(showStep) : [];
   }
 
@@ -292,7 +134,7 @@ export class SnmpDriver implements Driver {
     let before: Scene;
     let decision: Decision;
     try {
-      before = await split.time('protocol_ms', () => this.#scene(connect));
+      before = await split.time('protocol_ms', () => this.#reader.scene(connect));
       decision = this.#decide(kind, before, this.#way);
     } catch (error) {
       return split.failed('rejected', asFault(error));
@@ -348,7 +190,7 @@ export class SnmpDriver implements Driver {
         return undefined;
       }
       // The lock's own refusal says that another writer came between, not that the agent wants it otherwise.
-      const { lock } = await this.#known();
+      const { lock } = await this.#reader.known();
       const stale = trouble instanceof SnmpRefusal && lock !== undefined && trouble.oid === lock;
       const next = stale ? undefined : nextWay(way, trouble, tried);
       if (next === undefined) {
@@ -361,7 +203,7 @@ export class SnmpDriver implements Driver {
         if (!(await this.#restore(before, context.stillMaster))) return trouble;
         way = next;
       }
-      scene = await this.#scene(connect, before.wish.vlan);
+      scene = await this.#reader.scene(connect, before.wish.vlan);
     }
   }
 
@@ -389,7 +231,7 @@ export class SnmpDriver implements Driver {
   }
 
   async #readLock(): Promise<Lock | undefined> {
-    const { lock } = await this.#known();
+    const { lock } = await this.#reader.known();
     if (lock === undefined) return undefined;
     const value = numberOf((await this.#session.get([lock]))[0]);
     return value === undefined ? undefined : { oid: lock, value };
@@ -415,7 +257,7 @@ export class SnmpDriver implements Driver {
     context: ApplyContext,
     split: Split,
   ): Promise<string | undefined> {
-    const scene = await split.time('verify_ms', () => this.#scene(connect, wish.vlan));
+    const scene = await split.time('verify_ms', () => this.#reader.scene(connect, wish.vlan));
     const row = scene.image.rows.get(wish.vlan);
     const owner = row === undefined ? undefined : ownerOf(row.name);
     if (kind === 'dark') {
@@ -424,59 +266,37 @@ export class SnmpDriver implements Driver {
     if (decideLight(scene.image, { ...wish }, this.#way, this.#idle).type !== 'already') {
       return 'not there after the request';
     }
-    const facts = await this.#known();
+    const facts = await this.#reader.known();
     if (!facts.current) return undefined;
     const giveUp = Math.min(context.deadline, this.#clock.now() + LONGEST_SETTLE_MS);
     for (;;) {
-      if (await split.time('verify_ms', () => this.#forwards(facts, wish))) return undefined;
-      if (!(await split.time('verify_ms', () => this.#stillSet(facts, wish)))) return 'gone again';
+      if (await split.time('verify_ms', () => this.#reader.forwards(facts, wish))) return undefined;
+      if (!(await split.time('verify_ms', () => this.#reader.stillSet(facts, wish)))) return 'gone again';
       if (this.#clock.now() >= giveUp) return 'set, but not forwarded in time';
       await split.time('settle_ms', () => sleep(this.#clock, this.#options.pollMs ?? POLL_MS));
     }
-  }
-
-  async #stillSet(facts: Facts, wish: Wish): Promise<boolean> {
-    const row = (await this.#single(facts, wish.vlan, wish.ports)).rows.get(wish.vlan);
-    const owner = row === undefined ? undefined : ownerOf(row.name);
-    return owner !== undefined && samePlacement(owner, wish.owner);
-  }
-
-  /** Ports that are down are left out of the operational view: their absence says nothing about the VLAN. */
-  async #forwards(facts: Facts, wish: Wish): Promise<boolean> {
-    const [egress, ...up] = await this.#session.get([
-      `${Oid.dot1qVlanCurrentEgressPorts}.0.${wish.vlan}`,
-      ...wish.ports.map((port) => `${Oid.ifOperStatus}.${facts.ifIndexOf.get(port)}`),
-    ]);
-    const forwarded = readPorts(bytesOf(egress) ?? Buffer.alloc(0));
-    return wish.ports.every((port, i) => forwarded.has(port) || numberOf(up[i]) !== 1);
   }
 
   async #restore(before: Scene, stillMaster: ApplyContext['stillMaster']): Promise<boolean> {
     const { wish } = before;
     try {
       for (const way of [this.#way, { ...this.#way, order: other(this.#way.order) }]) {
-        const now = await this.#again(before);
+        const now = await this.#reader.again(before);
         const steps = decideRestore(before.image, now, wish, way);
         if (steps === undefined) return false;
         if (steps.length === 0) return true;
         await this.#run(steps, stillMaster, []);
       }
-      const now = await this.#again(before);
+      const now = await this.#reader.again(before);
       return decideRestore(before.image, now, wish, this.#way)?.length === 0;
     } catch {
       return false;
     }
   }
 
-  /** The same view of the switch as `before` had, now. */
-  async #again({ wish }: Scene): Promise<Image> {
-    const facts = await this.#known();
-    return wish.untagged.length === 0 ? this.#single(facts, wish.vlan, wish.ports) : this.#table(facts);
-  }
-
   async read(): Promise<readonly ObservedConnect[]> {
-    const facts = await this.#known();
-    const { rows } = await this.#table(facts);
+    const facts = await this.#reader.known();
+    const { rows } = await this.#reader.table(facts);
     return [...rows].flatMap(([vlan, row]) => {
       const owner = ownerOf(row.name);
       const [a, z, ...more] = [...row.egress];
@@ -492,7 +312,7 @@ export class SnmpDriver implements Driver {
   }
 
   async discover(): Promise<DeviceView> {
-    const facts = await this.#known();
+    const facts = await this.#reader.known();
     const [ports, lldp, connects, [boots]] = await Promise.all([
       readPortsOf(this.#session, facts),
       readLldp(this.#session),
@@ -511,7 +331,7 @@ export class SnmpDriver implements Driver {
 
   /** Octets through a port, for accounting; undefined where the switch has no 64-bit counters. */
   async counters(port: string): Promise<Counters | undefined> {
-    const facts = await this.#known();
+    const facts = await this.#reader.known();
     const ifIndex = facts.ifIndexOf.get(facts.portOf.get(port) ?? 0);
     return ifIndex === undefined ? undefined : readCounters(this.#session, ifIndex);
   }
@@ -532,7 +352,7 @@ export class SnmpDriver implements Driver {
 
   async poll(): Promise<void> {
     const [up, lldp] = await this.#session.get([Oid.sysUpTime, Oid.lldpStatsRemTablesLastChangeTime]);
-    if (this.#noteUpTime(up)) return;
+    if (this.#reader.noteUpTime(up)) return;
     const change = numberOf(lldp);
     if (this.#lldpChange !== undefined && change !== this.#lldpChange) {
       for (const watcher of this.#watchers) {
@@ -564,18 +384,3 @@ interface Lock {
 const lockBind = ({ oid, value }: Lock): VarBind => ({ oid, value: integer(value) });
 /** TestAndIncr (RFC 2579) begins again at 0 behind the largest integer. */
 const after = (value: number): number => (value === 2_147_483_647 ? 0 : value + 1);
-const other = (order: Order): Order => (order === 'create-first' ? 'leave-first' : 'create-first');
-
-/** What to try after a refusal; undefined when there is nothing left, or it would not help. */
-function nextWay(way: Way, trouble: DeviceFault, tried: ReadonlySet<string>): Way | undefined {
-  if (!(trouble instanceof SnmpRefusal)) return undefined;
-  const styles: readonly Style[] = ['one', 'bare', 'wait'];
-  const flipped = { ...way, order: other(way.order) };
-  const restyled = styles.map((style) => ({ ...way, style }));
-  const wanted = OTHER_ORDER.has(trouble.status)
-    ? [flipped, ...restyled]
-    : OTHER_STYLE.has(trouble.status)
-      ? restyled
-      : [];
-  return wanted.find(({ order, style }) => !tried.has(`${order} ${style}`));
-}

@@ -6,8 +6,8 @@
 import type { DevicePort, Neighbour } from '../driver.ts';
 import { DeviceFault } from '../fault.ts';
 import { isException, Tag, type Value } from './ber.ts';
-import { Oid } from './objects.ts';
-import { looksLikeText } from './port-list.ts';
+import { Oid } from './oids.ts';
+import { looksLikeText } from './portlist.ts';
 import type { SnmpSession } from './session.ts';
 
 export interface Facts {

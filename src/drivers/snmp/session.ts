@@ -3,14 +3,15 @@
  * asked twice, a SET never. Every variable of every answer is looked at: an answer without an error may still
  * carry an exception. v3 with SHA-256 and AES-128 is the default, v2c is for laboratories.
  */
+import { createSocket } from 'node:dgram';
 import snmp, { type RawVarbind, type Session } from 'net-snmp';
 import { type Clock, instant } from '../../kernel/clock.ts';
 import type { Tell } from '../events.ts';
 import { asFault, DeviceFault, type FaultKind } from '../fault.ts';
 import { compareOids, oidParts, Tag, type Value } from './ber.ts';
+import { Flag, type VarBind } from './codec.ts';
 import { guardedDatagrams } from './datagrams.ts';
-import { Flag, type VarBind } from './message.ts';
-import { type StatusName, statusNames } from './objects.ts';
+import { type StatusName, statusNames } from './oids.ts';
 
 export type Credentials =
   | { readonly version: 'v2c'; readonly community: () => string }
@@ -140,6 +141,7 @@ export class SnmpSession {
       reportOidMismatchErrors: true,
       backwardsGetNexts: false,
       dgramModule: guardedDatagrams({
+        open: createSocket,
         host: to.host,
         port: to.port,
         flags: credentials.version === 'v3' ? Flag.Auth | Flag.Priv : undefined,

@@ -1,6 +1,6 @@
 /** A request as an operator can read it and type it again with snmpset. No secrets are in it. */
 import { Tag, type Value } from './ber.ts';
-import { Oid } from './objects.ts';
+import { Oid } from './oids.ts';
 import type { Step } from './vlan.ts';
 
 const names = new Map<string, string>(Object.entries(Oid).map(([name, oid]) => [oid, name]));

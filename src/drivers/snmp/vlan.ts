@@ -6,10 +6,10 @@ import { DeviceFault } from '../fault.ts';
 import { type Owner, ownerOf, sameCircuit, tagOf } from '../owner.ts';
 import { mayRemove, mayReplace } from '../rules.ts';
 import { gauge, integer, octets } from './ber.ts';
+import type { VarBind } from './codec.ts';
 import type { Order, Style } from './dialect.ts';
-import type { VarBind } from './message.ts';
-import { Oid, RowStatus } from './objects.ts';
-import { writePorts } from './port-list.ts';
+import { Oid, RowStatus } from './oids.ts';
+import { writePorts } from './portlist.ts';
 
 export interface Row {
   readonly name: string;

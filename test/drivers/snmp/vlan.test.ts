@@ -12,8 +12,8 @@ import {
   type Way,
   type Wish,
 } from '../../../src/drivers/snmp/vlan.ts';
-import { Bridge, quirksOf } from '../../../src/lab/bridge.ts';
-import { BridgeMib } from '../../../src/lab/bridge-mib.ts';
+import { Bridge, quirksOf } from '../../../src/lab/snmp/bridge.ts';
+import { BridgeMib } from '../../../src/lab/snmp/mib.ts';
 
 const CIRCUIT = 'cir_01jd0a1b2c3d4e5f6g7h8j9kmn';
 const PORTS = 8;

@@ -20,16 +20,16 @@ import {
 } from '../../../src/drivers/snmp/ber.ts';
 import {
   Flag,
+  localizedKey,
   openSecure,
   type Pdu,
   PduType,
   readMessage,
   writeCommunity,
   writeSecure,
-} from '../../../src/drivers/snmp/message.ts';
-import { looksLikeText, readPorts, writePorts } from '../../../src/drivers/snmp/port-list.ts';
+} from '../../../src/drivers/snmp/codec.ts';
+import { looksLikeText, readPorts, writePorts } from '../../../src/drivers/snmp/portlist.ts';
 import { SnmpSession } from '../../../src/drivers/snmp/session.ts';
-import { localizedKey } from '../../../src/drivers/snmp/usm.ts';
 import { wallClock } from '../../../src/kernel/clock.ts';
 
 const oid = fc

@@ -5,7 +5,7 @@ import { formatAutonomous, formatResponse, parseCommand } from '../../../src/dri
 import { Tl1Session } from '../../../src/drivers/tl1/session.ts';
 import { sleep, stopwatch, wallClock } from '../../../src/kernel/clock.ts';
 import { seededRandom } from '../../../src/kernel/random.ts';
-import { Tl1Element } from '../../../src/lab/tl1-element.ts';
+import { Tl1Element } from '../../../src/lab/tl1/element.ts';
 
 const clock = wallClock();
 const open: (() => Promise<unknown>)[] = [];

@@ -4,10 +4,11 @@
  * that each is a witness of the other; Debian's tools are a third.
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
-import { END_OF_MIB, oidValue, Tag, ticks, type Value } from '../drivers/snmp/ber.ts';
+import { END_OF_MIB, oidValue, Tag, ticks, type Value } from '../../drivers/snmp/ber.ts';
 import {
   Flag,
   type Keys,
+  localizedKey,
   openSecure,
   type Pdu,
   PduType,
@@ -18,15 +19,14 @@ import {
   type VarBind,
   writeCommunity,
   writeSecure,
-} from '../drivers/snmp/message.ts';
-import { Oid, statusNames } from '../drivers/snmp/objects.ts';
-import { localizedKey } from '../drivers/snmp/usm.ts';
-import type { Clock } from '../kernel/clock.ts';
-import type { Random } from '../kernel/random.ts';
+} from '../../drivers/snmp/codec.ts';
+import { Oid, statusNames } from '../../drivers/snmp/oids.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import type { Random } from '../../kernel/random.ts';
+import { type Faults, noFaults, takeLostAnswer, takeTime } from '../faults.ts';
+import type { LabPort } from '../ports.ts';
 import { Bridge, quirksOf, standardQuirks } from './bridge.ts';
-import { BridgeMib, type Refused } from './bridge-mib.ts';
-import { type Faults, noFaults, takeLostAnswer, takeTime } from './faults.ts';
-import type { LabPort } from './tl1-personality.ts';
+import { BridgeMib, type Refused } from './mib.ts';
 
 export interface SnmpUser {
   readonly user: string;

@@ -2,7 +2,7 @@
  * An emulated VLAN bridge: its ports, its VLANs and the quirks of its maker, without any protocol. What is
  * forwarded follows what is set after the settling time; both can be asked for.
  */
-import type { LabPort } from './tl1-personality.ts';
+import type { LabPort } from '../ports.ts';
 
 export interface BridgePort extends LabPort {
   readonly ifIndex: number;

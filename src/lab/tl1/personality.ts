@@ -3,8 +3,9 @@
  * Written from the outside, from what such elements send, and sharing only the grammar with the driver.
  */
 
+import type { LabPort } from '../ports.ts';
 import type { CrossConnects, Refusal } from './cross-connects.ts';
-import { type ReceivedCommand, splitNames } from './tl1-words.ts';
+import { type ReceivedCommand, splitNames } from './words.ts';
 
 export interface Reply {
   readonly code: 'COMPLD' | 'DENY';
@@ -19,13 +20,6 @@ export interface Matter {
   readonly ports: readonly LabPort[];
   readonly settleMs: number;
   readonly now: number;
-}
-
-export interface LabPort {
-  readonly name: string;
-  readonly speedMbps?: number;
-  /** The other end of the cable, as the element has learnt it. */
-  readonly neighbour?: { readonly device: string; readonly port: string };
 }
 
 export interface Personality {

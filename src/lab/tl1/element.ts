@@ -10,12 +10,13 @@ import {
   formatResponse,
   parseCommand,
   type ReceivedCommand,
-} from '../drivers/tl1/format.ts';
-import type { Clock } from '../kernel/clock.ts';
-import type { Random } from '../kernel/random.ts';
+} from '../../drivers/tl1/format.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import type { Random } from '../../kernel/random.ts';
+import { type Faults, noFaults, takeLostAnswer, takeTime } from '../faults.ts';
+import type { LabPort } from '../ports.ts';
 import { CrossConnects } from './cross-connects.ts';
-import { type Faults, noFaults, takeLostAnswer, takeTime } from './faults.ts';
-import { type LabPort, type Personality, personalities, type Reply } from './tl1-personality.ts';
+import { type Personality, personalities, type Reply } from './personality.ts';
 
 export interface Tl1ElementOptions {
   readonly id: string;

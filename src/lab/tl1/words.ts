@@ -1,7 +1,7 @@
 /** The few words of TL1 that emulated elements share with the driver's pure files. */
-import { splitOutside, unquote } from '../drivers/tl1/parse.ts';
+import { splitOutside, unquote } from '../../drivers/tl1/parse.ts';
 
-export type { ReceivedCommand } from '../drivers/tl1/format.ts';
+export type { ReceivedCommand } from '../../drivers/tl1/format.ts';
 
 /** The NAME=value items of a command's blocks. */
 export function splitNames(blocks: readonly string[]): Map<string, string> {
