@@ -130,7 +130,9 @@ export interface SnmpRigOptions {
   readonly driverDialect?: SnmpDialect;
 }
 
-export async function snmpRig(options: SnmpRigOptions): Promise<Rig & { readonly element: SnmpElement }> {
+export async function snmpRig(
+  options: SnmpRigOptions,
+): Promise<Rig & { readonly element: SnmpElement; readonly port: number }> {
   const { dialect, version, label } = options;
   const user = { user: 'turnpike', authKey: 'auth-canary-1', privKey: 'priv-canary-1' };
   const element = new SnmpElement(
@@ -177,6 +179,7 @@ export async function snmpRig(options: SnmpRigOptions): Promise<Rig & { readonly
   return {
     name: `snmp/${dialect}`,
     element,
+    port,
     driver: make(false),
     faults: element.faults,
     events,

@@ -20,6 +20,8 @@ export type Credentials =
       readonly user: string;
       readonly authKey: () => string;
       readonly privKey: () => string;
+      /** contextName, where one address stands for several switches. */
+      readonly context?: string;
     };
 
 export interface SnmpEndpoint {
@@ -161,7 +163,7 @@ export class SnmpSession {
               privProtocol: snmp.PrivProtocols.aes,
               privKey: credentials.privKey(),
             },
-            options,
+            credentials.context === undefined ? options : { ...options, context: credentials.context },
           )
         : snmp.createSession(to.host, credentials.community(), { ...options, version: snmp.Version2c });
     // Without a listener an odd datagram would end the process.
