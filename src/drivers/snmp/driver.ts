@@ -350,6 +350,13 @@ export class SnmpDriver implements Driver {
     };
   }
 
+  /** Somebody says that something happened here: look, and let the others look. */
+  nudge(): void {
+    this.poll().catch(() => {});
+    for (const watcher of this.#watchers)
+      watcher({ type: 'changed', foreign: true, detail: 'it sent a trap' });
+  }
+
   async poll(): Promise<void> {
     const [up, lldp] = await this.#session.get([Oid.sysUpTime, Oid.lldpStatsRemTablesLastChangeTime]);
     if (this.#reader.noteUpTime(up)) return;

@@ -3,7 +3,7 @@
  * asked twice, a SET never. Every variable of every answer is looked at: an answer without an error may still
  * carry an exception. v3 with SHA-256 and AES-128 is the default, v2c is for laboratories.
  */
-import { createSocket } from 'node:dgram';
+import { createSocket, type Socket } from 'node:dgram';
 import snmp, { type RawVarbind, type Session } from 'net-snmp';
 import { type Clock, instant } from '../../kernel/clock.ts';
 import type { Tell } from '../events.ts';
@@ -310,5 +310,52 @@ export class SnmpSession {
     if (this.#closed) return;
     this.#closed = true;
     this.#session.close();
+  }
+}
+
+/** A device is looked at no more often than this, however many traps come in its name. */
+const NUDGE_MS = 1_000;
+
+/**
+ * Hears traps. Whoever can send a datagram can send a trap, so that nothing in it is believed: a trap from a
+ * device's address is a reason to look at that device now instead of later, once in a while.
+ */
+export class TrapEar {
+  readonly #clock: Clock;
+  readonly #nudges = new Map<string, { readonly look: () => void; last: number }>();
+  #socket: Socket | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** `address` is what the kernel will say the trap came from. */
+  on(address: string, look: () => void): void {
+    this.#nudges.set(address, { look, last: Number.NEGATIVE_INFINITY });
+  }
+
+  listen(port: number, host: string): Promise<number> {
+    const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+    this.#socket = socket;
+    socket.on('message', (_datagram, from) => {
+      const nudge = this.#nudges.get(from.address);
+      const now = this.#clock.now();
+      if (nudge === undefined || now - nudge.last < NUDGE_MS) return;
+      nudge.last = now;
+      nudge.look();
+    });
+    return new Promise((resolve, reject) => {
+      socket.once('error', reject);
+      socket.bind(port, host, () => {
+        // From here on an error is a datagram's, and no reason to stop hearing.
+        socket.on('error', () => {});
+        resolve(socket.address().port);
+      });
+    });
+  }
+
+  close(): void {
+    this.#socket?.close();
+    this.#socket = undefined;
   }
 }
