@@ -48,7 +48,6 @@ export const counter64 = (value: bigint): Value => ({ tag: Tag.Counter64, value 
 export const NO_SUCH_OBJECT: Value = { tag: Tag.NoSuchObject, value: null };
 export const NO_SUCH_INSTANCE: Value = { tag: Tag.NoSuchInstance, value: null };
 export const END_OF_MIB: Value = { tag: Tag.EndOfMibView, value: null };
-export const NULL: Value = { tag: Tag.Null, value: null };
 
 export const isException = (value: Value): boolean =>
   value.tag === Tag.NoSuchObject || value.tag === Tag.NoSuchInstance || value.tag === Tag.EndOfMibView;

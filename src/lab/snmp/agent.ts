@@ -139,6 +139,30 @@ export class SnmpElement {
     this.bridge.changed(this.#clock.now(), 0);
   }
 
+  /** Somebody joins two ports at the console, in a VLAN of their own; label 0 takes them out of VLAN 1. */
+  joinByHand(a: string, z: string, label: number): void {
+    this.foreign((bridge) => {
+      const ports = bridge.ports
+        .filter(({ name }) => name === a || name === z)
+        .map((port) => port.bridgePort);
+      const id = label === 0 ? 4_000 : label;
+      const old = bridge.vlans.get(1);
+      if (label === 0 && old !== undefined) {
+        const left = (set: ReadonlySet<number>): Set<number> =>
+          new Set([...set].filter((p) => !ports.includes(p)));
+        bridge.vlans.set(1, { ...old, egress: left(old.egress), untagged: left(old.untagged) });
+        for (const port of ports) bridge.pvids.set(port, id);
+      }
+      bridge.vlans.set(id, {
+        name: 'by hand',
+        egress: new Set(ports),
+        forbidden: new Set(),
+        untagged: new Set(label === 0 ? ports : []),
+        status: 'active',
+      });
+    });
+  }
+
   /** Sends an SNMPv2 trap to somebody who listens. */
   trap(
     to: { readonly host: string; readonly port: number },

@@ -93,6 +93,15 @@ export class Tl1Element {
     this.report('A', 'REPT DBCHG', [this.#changeText('CONSOLE', '7', text)]);
   }
 
+  /** Somebody joins two ports at the console, under no name of ours. */
+  joinByHand(a: string, z: string): void {
+    const [rate, from, to] = this.#personality.whole(a, z);
+    this.foreign(
+      (matrix) => matrix.join(rate, from, to, '', this.#clock.now()),
+      `ENT-CRS-${rate}:${from},${to}`,
+    );
+  }
+
   /** Sends an autonomous message to all who are logged in. */
   report(alarm: string, verb: string, lines: readonly string[]): void {
     this.#atag += 1;

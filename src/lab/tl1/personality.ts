@@ -31,6 +31,8 @@ export interface Personality {
   readonly acks: boolean;
   isWrite(verb: string): boolean;
   answer(command: ReceivedCommand, matter: Matter): Reply;
+  /** The rate and the two ends that join all of two ports. */
+  whole(a: string, z: string): readonly [rate: string, from: string, to: string];
 }
 
 const done = (lines: readonly string[] = []): Reply => ({ code: 'COMPLD', lines });
@@ -48,6 +50,7 @@ const polatis: Personality = {
   quotedSid: false,
   acks: false,
   isWrite: isChange,
+  whole: (a, z) => ['', a, z],
   answer({ verb, aid, blocks }, { matrix, ports, now, settleMs }) {
     const known = (name: string): boolean => ports.some((port) => port.name === name);
     switch (verb) {
@@ -143,6 +146,7 @@ const ome6500: Personality = {
   quotedSid: true,
   acks: true,
   isWrite: isChange,
+  whole: (a, z) => ['STS192C', `STS192C-${a}-1`, `STS192C-${z}-1`],
   answer: sonet(
     { list: 'RTRV-CRS-ALL', adjacency: true },
     /^STS\d+C-(\d+-\d+-\d+)-\d+$/,
@@ -158,6 +162,7 @@ const ons15454: Personality = {
   quotedSid: false,
   acks: false,
   isWrite: isChange,
+  whole: (a, z) => ['STS192C', `STS-${a}-1`, `STS-${z}-1`],
   answer: sonet(
     { list: 'RTRV-CRS', adjacency: false },
     /^STS-(\d+(?:-\d+)?)-\d+$/,
