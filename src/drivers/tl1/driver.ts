@@ -232,6 +232,7 @@ export class Tl1Driver implements Driver {
     let trouble = await split.time('protocol_ms', () => this.#send(decision.batches, split.commands));
     try {
       if (trouble?.sent === true) {
+        this.#session.cut();
         // An answer is missing, so look first: what is there is not sent again, the rest is, once.
         const rest = await split.time('verify_ms', async () =>
           this.#decide(kind, connect, parts, await this.#image()),

@@ -319,7 +319,7 @@ export class Tl1Session {
     next();
   }
 
-  #down(why: string): void {
+  #down(why: string, onPurpose = false): void {
     this.#ready = false;
     this.#socket = undefined;
     this.#stopKeepAlive();
@@ -333,10 +333,21 @@ export class Tl1Session {
     }
     for (const w of waiting) w.reject(new DeviceFault('unreachable', `${this.#to.device}: ${why}`));
     if (!this.#closed) {
-      this.#tell({ event: 'device.unreachable', device: this.#to.device, error: why });
+      if (!onPurpose) this.#tell({ event: 'device.unreachable', device: this.#to.device, error: why });
       // What changes while nobody listens is not reported later.
       for (const lost of this.#lost) lost();
     }
+  }
+
+  /**
+   * Cuts the connection: what the element has not read yet, it will never read. What it has read may still be
+   * carried out. The next command connects anew.
+   */
+  cut(): void {
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    socket.destroy();
+    this.#down('cut', true);
   }
 
   /** Ends the session at the element where it still answers; what is under way is given up. */
