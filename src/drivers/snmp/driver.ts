@@ -25,7 +25,7 @@ import type { VarBind } from './codec.ts';
 import type { SnmpDialect } from './dialect.ts';
 import { type Counters, numberOf, readCounters, readLldp, readPortsOf } from './inventory.ts';
 import { Oid } from './oids.ts';
-import { type Scene, SwitchReader } from './reader.ts';
+import { NO_PORT, type Scene, SwitchReader } from './reader.ts';
 import { type Credentials, SnmpRefusal, SnmpSession } from './session.ts';
 import { showStep } from './show.ts';
 import {
@@ -34,6 +34,7 @@ import {
   decideLight,
   decideRestore,
   type Step,
+  sendingTo,
   type Way,
   type Wish,
 } from './vlan.ts';
@@ -296,17 +297,22 @@ export class SnmpDriver implements Driver {
 
   async read(): Promise<readonly ObservedConnect[]> {
     const facts = await this.#reader.known();
-    const { rows } = await this.#reader.table(facts);
-    return [...rows].flatMap(([vlan, row]) => {
+    const image = await this.#reader.table(facts);
+    return [...image.rows].flatMap(([vlan, row]) => {
       const owner = ownerOf(row.name);
-      const [a, z, ...more] = [...row.egress];
-      // A VLAN of others with more or fewer ports is no cross-connect, and none of our business.
-      if (a === undefined || z === undefined || more.length > 0) return [];
-      if (owner === undefined && vlan === this.#idle) return [];
-      const end = (port: number): { port: string; label: number } => ({
-        port: facts.nameOf.get(port) ?? `${port}`,
-        label: row.untagged.has(port) ? 0 : vlan,
+      const members = [...row.egress];
+      if (owner === undefined) {
+        // A VLAN of others with more or fewer ports is no cross-connect, and none of our business.
+        if (members.length !== 2 || vlan === this.#idle) return [];
+      } else if (members.length < 2) {
+        // What a release left that was broken off is still ours, and must be seen to be cleaned up.
+        members.push(...sendingTo(image, vlan).filter((port) => !row.egress.has(port)));
+      }
+      const end = (port: number | undefined): { port: string; label: number } => ({
+        port: port === undefined ? NO_PORT : (facts.nameOf.get(port) ?? `${port}`),
+        label: port !== undefined && row.untagged.has(port) ? 0 : vlan,
       });
+      const [a, z] = members.length < 2 ? [] : members;
       return [{ device: this.device, in: end(a), out: end(z), ...ownedBy(owner) }];
     });
   }

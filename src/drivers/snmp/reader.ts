@@ -21,6 +21,9 @@ export interface Scene {
   readonly wish: Wish;
 }
 
+/** Stands for the ports of a row of ours that has none left; it can be released, and nothing else. */
+export const NO_PORT = '-';
+
 export interface ReaderOptions {
   readonly device: string;
   readonly dialect: SnmpDialect;
@@ -149,16 +152,17 @@ export class SwitchReader {
 
   async #look({ in: a, out: z, owner }: Connect, facts: Facts, chosen?: number): Promise<Scene> {
     const number = (name: string): number => {
-      const port = facts.portOf.get(name);
+      const port = name === NO_PORT ? 0 : facts.portOf.get(name);
       if (port === undefined) throw new DeviceFault('unsupported', `${this.#device}: no such port`);
       return port;
     };
     const ports: readonly [number, number] = [number(a.port), number(z.port)];
-    if (ports[0] === ports[1]) throw new DeviceFault('unsupported', 'a connection needs two ports');
+    const bare = a.port === NO_PORT && z.port === NO_PORT;
+    if (ports[0] === ports[1] && !bare) throw new DeviceFault('unsupported', 'a connection needs two ports');
     const untagged = ports.filter((_port, i) => (i === 0 ? a : z).label === 0);
     const label = vlanOf(a.label, z.label);
     if (label < 0 || label > 4094) throw new DeviceFault('unsupported', `no VLAN has the number ${label}`);
-    if (untagged.length === 0) {
+    if (untagged.length === 0 && !bare) {
       const image = await this.#single(facts, label, ports);
       const wish = { owner, vlan: label, ports, untagged };
       // An older placement with untagged ports in this VLAN concerns the idle VLAN too.
@@ -174,9 +178,11 @@ export class SwitchReader {
     let older: number | undefined;
     for (const [vlan, row] of image.rows) {
       const found = ownerOf(row.name);
-      if (found === undefined || !sameCircuit(found, owner) || row.untagged.size !== row.egress.size)
-        continue;
-      if (!ports.some((port) => row.egress.has(port))) continue;
+      if (found === undefined || !sameCircuit(found, owner)) continue;
+      if (row.untagged.size !== row.egress.size) continue;
+      // A row without ports is what a release leaves that was broken off: it is this circuit's all the same.
+      const mine = row.egress.size === 0 || ports.some((port) => row.egress.has(port));
+      if (!mine) continue;
       if (found.version === owner.version) return vlan;
       older = vlan;
     }

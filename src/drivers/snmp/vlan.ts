@@ -105,6 +105,21 @@ const without = (set: ReadonlySet<number>, gone: Iterable<number>): Set<number> 
   return left;
 };
 
+/** The ports whose untagged frames go into a VLAN. */
+export const sendingTo = (image: Image, vlan: number): number[] =>
+  [...image.pvids].filter(([, id]) => id === vlan).map(([port]) => port);
+
+/**
+ * The ports that a row of ours has taken from the idle VLAN: its members, and those that a release which was
+ * broken off left sending here. A stranger's port that sends here has a VLAN of its own, and stays as it is.
+ */
+function taken(image: Image, row: Row, wish: Wish): number[] {
+  const nowhere = (port: number): boolean =>
+    ![...image.rows.values()].some((other) => other.untagged.has(port));
+  const left = sendingTo(image, wish.vlan).filter((port) => wish.ports.includes(port) || nowhere(port));
+  return [...new Set([...row.untagged, ...left])];
+}
+
 /** Whose is the untagged port besides us? */
 function blocked(image: Image, wish: Wish, idleVlan: number): Decision | undefined {
   for (const [vlan, row] of image.rows) {
@@ -155,7 +170,10 @@ export function decideLight(image: Image, wish: Wish, way: Way, idleVlan: number
       ? []
       : [{ what: 'pvid', varbinds: wrongPvids.map((port) => pvid(port, wish.vlan)) }];
   // Untagged ports that an older placement had in this VLAN and this one has not go where idle ports are.
-  const dropped = row === undefined ? [] : [...row.untagged].filter((port) => !wish.ports.includes(port));
+  const dropped =
+    row === undefined || isEmpty(row)
+      ? []
+      : taken(image, row, wish).filter((port) => !wish.ports.includes(port));
   const returning = giveBack(image, dropped, wish.vlan, idleVlan, wish.untagged);
   const leaving: Step[] = [...image.rows].flatMap(([vlan, other]) => {
     const shared = wish.untagged.filter((port) => other.egress.has(port));
@@ -199,10 +217,11 @@ function giveBack(
 export function decideDark(image: Image, wish: Wish, way: Way, idleVlan: number): Decision {
   const row = image.rows.get(wish.vlan);
   if (row === undefined || !mayRemove(ownerOf(row.name), wish.owner)) return { type: 'already' };
-  const back = [...row.untagged];
+  // A release that was broken off may have left ports that send here and are no longer members.
+  const back = taken(image, row, wish);
   const steps: Step[] = [];
   // Untagged in two VLANs at once is what some agents forbid: there the port leaves first.
-  if (way.order === 'leave-first' && back.length > 0) {
+  if (way.order === 'leave-first' && row.untagged.size > 0) {
     steps.push({
       what: 'leave',
       varbinds: lists(wish.vlan, without(row.egress, back), [], row.octets),

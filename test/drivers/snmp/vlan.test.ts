@@ -212,6 +212,26 @@ describe.each(Object.entries(ways))('on a %s switch', (dialect, way) => {
   });
 });
 
+describe.each(Object.entries(ways))('a release on a %s switch', (dialect, way) => {
+  test('that was broken off after any step is finished by the next one', () => {
+    fc.assert(
+      fc.property(wishes, fc.nat(4), (wish, stop) => {
+        const m = machine(dialect);
+        const was = m.text();
+        const light = decideLight(m.image(), wish, way, 1);
+        if (light.type === 'steps') m.run(light.steps);
+        const dark = decideDark(m.image(), wish, way, 1);
+        if (dark.type !== 'steps') throw new Error('nothing to do');
+        m.run(dark.steps.slice(0, stop % (dark.steps.length + 1)));
+        const rest = decideDark(m.image(), wish, way, 1);
+        if (rest.type === 'steps') m.run(rest.steps);
+        expect(m.text()).toBe(was);
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
 test('a VLAN switch does not translate labels', () => {
   expect(vlanOf(5, 5)).toBe(5);
   expect(vlanOf(0, 5)).toBe(5);
