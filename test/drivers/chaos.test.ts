@@ -49,7 +49,7 @@ function calm(rig: Rig): void {
   Object.assign(rig.faults, { loseAnswers: 0, deny: [], writeMs: [0, 0], failCommits: 0, loss: 0 });
 }
 
-test.each([1, 2, 3, 4])('seed %i', async (seed) => {
+test.each([1, 2, 27])('seed %i', async (seed) => {
   const random = seededRandom(seed);
   const world = await pathLab([
     () => tl1Rig('polatis', 250),

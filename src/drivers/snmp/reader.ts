@@ -165,8 +165,11 @@ export class SwitchReader {
     if (untagged.length === 0 && !bare) {
       const image = await this.#single(facts, label, ports);
       const wish = { owner, vlan: label, ports, untagged };
-      // An older placement with untagged ports in this VLAN concerns the idle VLAN too.
-      if ((image.rows.get(label)?.untagged.size ?? 0) === 0) return { whole: false, image, wish };
+      // Ports that are or were untagged in this VLAN concern the idle VLAN too: then all of them are read.
+      const concerns =
+        (image.rows.get(label)?.untagged.size ?? 0) > 0 ||
+        ports.some((port) => image.pvids.get(port) === label);
+      if (!concerns) return { whole: false, image, wish };
     }
     const image = await this.table(facts);
     const vlan = label !== 0 ? label : (chosen ?? this.#vlanBetween(image, owner, ports));
