@@ -49,64 +49,68 @@ function calm(rig: Rig): void {
   Object.assign(rig.faults, { loseAnswers: 0, deny: [], writeMs: [0, 0], failCommits: 0, loss: 0 });
 }
 
-test.each([1, 2, 27])('seed %i', async (seed) => {
-  const random = seededRandom(seed);
-  const world = await pathLab([
-    () => tl1Rig('polatis', 250),
-    () => tl1Rig(seed % 2 === 0 ? 'ome6500' : 'ons15454', 250),
-    () => snmpRig({ dialect: 'standard', version: 'v2c', label: 1801 }),
-    () => snmpRig({ dialect: 'leave-first', version: 'v2c', label: 0 }),
-  ]);
-  lab = world;
-  const empty = world.listings();
-  const paths = new Map<CircuitId, Segment>([
-    [CIRCUIT, segmentOf(world.rigs, 1)],
-    [OTHER, segmentOf(world.rigs, 2)],
-  ]);
-  const versions = new Map<CircuitId, number>([
-    [CIRCUIT, 1],
-    [OTHER, 1],
-  ]);
-  const carries = (circuit: CircuitId, version: number): boolean[] =>
-    world
-      .listings()
-      .map((lines) => lines.some((line) => line.includes(tagOf({ circuit, version, epoch: 1 }))));
-  for (let round = 0; round < 14; round++) {
-    const circuit = random.chance(0.6) ? CIRCUIT : OTHER;
-    const version = versions.get(circuit) ?? 1;
-    const order = contextOf({ circuit, version, deadline: instant(clock.now() + 20_000) });
-    const path = paths.get(circuit) as Segment;
-    if (random.chance(0.7)) disturb(world.rigs[random.int(world.rigs.length)] as Rig, random);
-    const light = random.chance(0.6);
-    const before = carries(circuit, version);
-    const report = light ? await world.executor.light(path, order) : await world.executor.dark(path, order);
-    const after = carries(circuit, version);
-    const where = `seed ${seed} round ${round} ${light ? 'light' : 'dark'} ${report.detail}`;
-    if (report.ok) expect([where, after]).toEqual([where, after.map(() => light)]);
-    const known = report.elements.every((element) => element.outcome !== 'unknown');
-    if (light && !report.ok && known && world.executor.quarantined().length === 0) {
-      // Nothing was added that was not there; a reboot may have taken something away.
-      after.forEach((is, i) => {
-        if (is) expect([where, before[i]]).toEqual([where, true]);
-      });
+test.each([1, 2, 27])(
+  'seed %i',
+  async (seed) => {
+    const random = seededRandom(seed);
+    const world = await pathLab([
+      () => tl1Rig('polatis', 250),
+      () => tl1Rig(seed % 2 === 0 ? 'ome6500' : 'ons15454', 250),
+      () => snmpRig({ dialect: 'standard', version: 'v2c', label: 1801 }),
+      () => snmpRig({ dialect: 'leave-first', version: 'v2c', label: 0 }),
+    ]);
+    lab = world;
+    const empty = world.listings();
+    const paths = new Map<CircuitId, Segment>([
+      [CIRCUIT, segmentOf(world.rigs, 1)],
+      [OTHER, segmentOf(world.rigs, 2)],
+    ]);
+    const versions = new Map<CircuitId, number>([
+      [CIRCUIT, 1],
+      [OTHER, 1],
+    ]);
+    const carries = (circuit: CircuitId, version: number): boolean[] =>
+      world
+        .listings()
+        .map((lines) => lines.some((line) => line.includes(tagOf({ circuit, version, epoch: 1 }))));
+    for (let round = 0; round < 14; round++) {
+      const circuit = random.chance(0.6) ? CIRCUIT : OTHER;
+      const version = versions.get(circuit) ?? 1;
+      const order = contextOf({ circuit, version, deadline: instant(clock.now() + 20_000) });
+      const path = paths.get(circuit) as Segment;
+      if (random.chance(0.7)) disturb(world.rigs[random.int(world.rigs.length)] as Rig, random);
+      const light = random.chance(0.6);
+      const before = carries(circuit, version);
+      const report = light ? await world.executor.light(path, order) : await world.executor.dark(path, order);
+      const after = carries(circuit, version);
+      const where = `seed ${seed} round ${round} ${light ? 'light' : 'dark'} ${report.detail}`;
+      if (report.ok) expect([where, after]).toEqual([where, after.map(() => light)]);
+      const known = report.elements.every((element) => element.outcome !== 'unknown');
+      if (light && !report.ok && known && world.executor.quarantined().length === 0) {
+        // Nothing was added that was not there; a reboot may have taken something away.
+        after.forEach((is, i) => {
+          if (is) expect([where, before[i]]).toEqual([where, true]);
+        });
+      }
+      if (!light && report.ok) versions.set(circuit, version + 1);
     }
-    if (!light && report.ok) versions.set(circuit, version + 1);
-  }
-  for (const rig of world.rigs) calm(rig);
-  // Another broker comes, looks, and puts out what is left: each by the name it finds there.
-  const next = world.instance();
-  for (const { owner, ...hop } of await next.observe()) {
-    if (owner === undefined) throw new Error('something is there that nobody owns');
-    const path = { ...(paths.get(CIRCUIT) as Segment), hops: [hop] };
-    const order = contextOf({ ...owner, fence: 2, mbps: 0, deadline: instant(clock.now() + 20_000) });
-    expect(await next.dark(path, order)).toMatchObject({ ok: true });
-  }
-  expect(world.listings()).toEqual(empty);
-  for (const circuit of [CIRCUIT, OTHER]) {
-    const order = contextOf({ circuit, version: 50, fence: 2, deadline: instant(clock.now() + 20_000) });
-    const path = paths.get(circuit) as Segment;
-    expect(await next.light(path, order)).toMatchObject({ ok: true });
-    expect(await next.dark(path, order)).toMatchObject({ ok: true });
-  }
-  expect(world.listings()).toEqual(empty);
-});
+    for (const rig of world.rigs) calm(rig);
+    // Another broker comes, looks, and puts out what is left: each by the name it finds there.
+    const next = world.instance();
+    for (const { owner, ...hop } of await next.observe()) {
+      if (owner === undefined) throw new Error('something is there that nobody owns');
+      const path = { ...(paths.get(CIRCUIT) as Segment), hops: [hop] };
+      const order = contextOf({ ...owner, fence: 2, mbps: 0, deadline: instant(clock.now() + 20_000) });
+      expect(await next.dark(path, order)).toMatchObject({ ok: true });
+    }
+    expect(world.listings()).toEqual(empty);
+    for (const circuit of [CIRCUIT, OTHER]) {
+      const order = contextOf({ circuit, version: 50, fence: 2, deadline: instant(clock.now() + 20_000) });
+      const path = paths.get(circuit) as Segment;
+      expect(await next.light(path, order)).toMatchObject({ ok: true });
+      expect(await next.dark(path, order)).toMatchObject({ ok: true });
+    }
+    expect(world.listings()).toEqual(empty);
+  },
+  60_000,
+);

@@ -154,7 +154,7 @@ withTools('a circuit carries packets', ['namespaces', 'ip', 'tc', 'ping'], () =>
     expect(await executor.dark(segment, contextOf({ mbps: booked }))).toMatchObject({ ok: true });
     await panel.settled();
     expect(pings()).toBe(false);
-  });
+  }, 60_000);
 });
 
 test('names that are none are not handed to the kernel', () => {

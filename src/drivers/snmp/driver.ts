@@ -20,10 +20,9 @@ import type { Tell } from '../events.ts';
 import { asFault, DeviceFault } from '../fault.ts';
 import { ownedBy, ownerOf, sameCircuit, samePlacement } from '../owner.ts';
 import type { ObservedConnect } from '../port.ts';
-import { integer } from './ber.ts';
-import type { VarBind } from './codec.ts';
 import type { SnmpDialect } from './dialect.ts';
 import { type Counters, numberOf, readCounters, readLldp, readPortsOf } from './inventory.ts';
+import { after, type Lock, lockBind } from './lock.ts';
 import { Oid } from './oids.ts';
 import { NO_PORT, type Scene, SwitchReader } from './reader.ts';
 import { type Credentials, SnmpRefusal, SnmpSession } from './session.ts';
@@ -33,6 +32,7 @@ import {
   decideDark,
   decideLight,
   decideRestore,
+  type Image,
   type Step,
   sendingTo,
   type Way,
@@ -185,7 +185,7 @@ export class SnmpDriver implements Driver {
       const decision = this.#decide(kind, scene, way);
       if (decision.type === 'already') return undefined;
       if (decision.type === 'rejected') return new DeviceFault('conflict', decision.detail);
-      const trouble = await this.#run(decision.steps, context.stillMaster, split.commands);
+      const trouble = await this.#run(decision.steps, scene.image, context.stillMaster, split.commands);
       if (trouble === undefined) {
         this.#way = way;
         return undefined;
@@ -211,11 +211,15 @@ export class SnmpDriver implements Driver {
   /** Sends the steps one by one, each tied to the lock. The first trouble ends it. */
   async #run(
     steps: readonly Step[],
+    image: Image,
     stillMaster: ApplyContext['stillMaster'],
     sent: string[],
   ): Promise<DeviceFault | undefined> {
     try {
-      let held = await this.#readLock();
+      // The lock was read with what the steps were decided on: nobody can have come between unnoticed.
+      const { lock } = await this.#reader.known();
+      let held =
+        lock === undefined || image.lock === undefined ? undefined : { oid: lock, value: image.lock };
       for (const step of steps) {
         // The order matters: first the lock, then the lease, then the write. A master that came between moves both.
         if (!(await stillMaster())) {
@@ -286,7 +290,7 @@ export class SnmpDriver implements Driver {
         const steps = decideRestore(before.image, now, wish, way);
         if (steps === undefined) return false;
         if (steps.length === 0) return true;
-        await this.#run(steps, stillMaster, []);
+        await this.#run(steps, now, stillMaster, []);
       }
       const now = await this.#reader.again(before);
       return decideRestore(before.image, now, wish, this.#way)?.length === 0;
@@ -388,12 +392,3 @@ function replacedBy({ image, wish }: Scene): { replaced?: number } {
     .map(({ owner }) => owner?.version ?? 0);
   return versions.length === 0 ? {} : { replaced: Math.max(...versions) };
 }
-
-interface Lock {
-  readonly oid: string;
-  readonly value: number;
-}
-
-const lockBind = ({ oid, value }: Lock): VarBind => ({ oid, value: integer(value) });
-/** TestAndIncr (RFC 2579) begins again at 0 behind the largest integer. */
-const after = (value: number): number => (value === 2_147_483_647 ? 0 : value + 1);

@@ -99,15 +99,15 @@ export class SwitchReader {
   }
 
   async table(facts: Facts): Promise<Image> {
-    const [names, egress, untagged, status, pvid, [up]] = await Promise.all([
+    const [up, lock] = await this.#session.get([Oid.sysUpTime, ...lockOf(facts)]);
+    this.noteUpTime(up);
+    const [names, egress, untagged, status, pvid] = await Promise.all([
       this.#session.walk(Oid.dot1qVlanStaticName),
       this.#session.walk(Oid.dot1qVlanStaticEgressPorts),
       this.#session.walk(Oid.dot1qVlanStaticUntaggedPorts),
       this.#session.walk(Oid.dot1qVlanStaticRowStatus),
       this.#session.walk(Oid.dot1qPvid),
-      this.#session.get([Oid.sysUpTime]),
     ]);
-    this.noteUpTime(up);
     const none: Value = { tag: 0x81, value: null };
     const rows = new Map<number, Row>();
     for (const [vlan, value] of status) {
@@ -116,12 +116,15 @@ export class SwitchReader {
       if (row !== undefined) rows.set(Number(vlan), row);
     }
     const pvids = new Map([...pvid].map(([port, value]) => [Number(port), numberOf(value) ?? 0]));
-    return { rows, pvids, octets: facts.listOctets };
+    return { rows, pvids, octets: facts.listOctets, ...lockValue(lock) };
   }
 
   /** One question for one VLAN and its two ports: all that a tagged circuit needs. */
   async #single(facts: Facts, vlan: number, ports: readonly number[]): Promise<Image> {
+    const lock = lockOf(facts);
+    // The lock stands first: an agent that takes its time over a question must read it before the rest.
     const answers = await this.#session.get([
+      ...lock,
       `${Oid.dot1qVlanStaticName}.${vlan}`,
       `${Oid.dot1qVlanStaticEgressPorts}.${vlan}`,
       `${Oid.dot1qVlanStaticUntaggedPorts}.${vlan}`,
@@ -129,13 +132,15 @@ export class SwitchReader {
       Oid.sysUpTime,
       ...ports.map((port) => `${Oid.dot1qPvid}.${port}`),
     ]);
-    const [name, egress, untagged, status, up, ...pvids] = answers as [Value, Value, Value, Value, Value];
+    const rest = answers.slice(lock.length);
+    const [name, egress, untagged, status, up, ...pvids] = rest as [Value, Value, Value, Value, Value];
     if (this.noteUpTime(up)) throw new DeviceFault('unreachable', `${this.#device}: it has restarted`);
     const row = this.#row(facts, name, egress, untagged, status);
     return {
       rows: new Map(row === undefined ? [] : [[vlan, row]]),
       pvids: new Map(ports.map((port, i) => [port, numberOf(pvids[i]) ?? 0])),
       octets: facts.listOctets,
+      ...lockValue(facts.lock === undefined ? undefined : answers[0]),
     };
   }
 
@@ -213,4 +218,11 @@ export class SwitchReader {
     const facts = await this.known();
     return wish.untagged.length === 0 ? this.#single(facts, wish.vlan, wish.ports) : this.table(facts);
   }
+}
+
+const lockOf = ({ lock }: Facts): readonly string[] => (lock === undefined ? [] : [lock]);
+
+function lockValue(value: Value | undefined): { readonly lock?: number } {
+  const lock = numberOf(value);
+  return lock === undefined ? {} : { lock };
 }

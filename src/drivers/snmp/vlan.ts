@@ -26,6 +26,11 @@ export interface Image {
   readonly pvids: ReadonlyMap<number, number>;
   /** Octets of a port list in a row that is made new. */
   readonly octets: number;
+  /**
+   * The lock's value before the rest was read: a write that is tied to it fails when anybody who minds the lock
+   * has written since.
+   */
+  readonly lock?: number;
 }
 
 /** One connection in terms of this switch: two bridge ports in one VLAN. */
