@@ -8,6 +8,7 @@ import type { Bench, BenchLine } from './line.ts';
 /** Each is loaded only when it runs. */
 const benches: Readonly<Record<string, () => Promise<{ readonly run: Bench }>>> = {
   admission: () => import('./admission.ts'),
+  drivers: () => import('./drivers.ts'),
 };
 
 const [name, options, json] = readArguments(process.argv.slice(2));
