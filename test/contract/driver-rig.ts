@@ -155,8 +155,8 @@ export async function snmpRig(
         device: element.id,
         host: '127.0.0.1',
         port,
-        getMs: 300,
-        setMs: 400,
+        getMs: 1_000,
+        setMs: 1_000,
         pollMs: 20,
         credentials:
           version === 'v2c'

@@ -50,9 +50,9 @@ describe('the lock', () => {
     const { locks } = rig.element.mib;
     const before = locks.vacm;
     // The agent takes longer over the SET than we wait for it.
-    rig.faults.writeMs = [600, 600];
+    rig.faults.writeMs = [1_600, 1_600];
     const under = rig.driver.apply('light', connectOf(rig), context());
-    await sleep(clock, 200);
+    await sleep(clock, 500);
     rig.faults.writeMs = [0, 0];
     const report = await under;
     expect(report.outcome).toBe('applied');
@@ -60,14 +60,14 @@ describe('the lock', () => {
     // Once to move the lock, once to do it: the first one lands now and is refused as a whole.
     expect([set, lock - before]).toEqual([2, 2]);
     await rig.driver.apply('dark', connectOf(rig), context());
-    await sleep(clock, 500);
+    await sleep(clock, 1_500);
     expect(rig.element.bridge.vlans.has(100)).toBe(false);
   });
 
   test('that cannot be moved either leaves the outcome unknown', async () => {
     const rig = await rigOf({ dialect: 'standard', version: 'v2c', label: 100 });
     await rig.driver.connect();
-    rig.faults.writeMs = [600, 600];
+    rig.faults.writeMs = [1_600, 1_600];
     const report = await rig.driver.apply('light', connectOf(rig), context());
     expect(report).toMatchObject({ outcome: 'unknown', retry: true });
     expect(report.undo).toBeDefined();
