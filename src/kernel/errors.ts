@@ -84,11 +84,15 @@ export const problems = {
     title: 'The resource has changed since',
     help: 'Read it again and use its new ETag.',
   },
-  PAYLOAD_TOO_LARGE: { status: 413, title: 'The body is larger than 256 KiB', help: 'Split the request.' },
+  PAYLOAD_TOO_LARGE: {
+    status: 413,
+    title: 'The body is too large',
+    help: 'Split the request: bodies are at most 256 KiB, a topology 8 MiB.',
+  },
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
-    title: 'The body is not JSON',
-    help: 'Send application/json, not compressed.',
+    title: 'The body is of a type that is not taken here',
+    help: 'Send application/json, not compressed; a topology may come in its own notation.',
   },
   DEADLINE_UNREACHABLE: {
     status: 422,

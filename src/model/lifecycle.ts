@@ -71,7 +71,8 @@ export type Action =
   | 'release'
   | 'cancel'
   | 'extend'
-  | 'modify';
+  | 'modify'
+  | 'reroute';
 
 /** What a client may do to the circuit now: the actions whose cell does not refuse. */
 export function allowed(circuit: Circuit): Action[] {
@@ -86,7 +87,7 @@ export function allowed(circuit: Circuit): Action[] {
     actions.push('provision');
   if (open('release')) actions.push('release');
   if (open('cancel')) actions.push('cancel');
-  if (open('modify') && circuit.pending === undefined) actions.push('extend', 'modify');
+  if (open('modify') && circuit.pending === undefined) actions.push('extend', 'modify', 'reroute');
   return actions;
 }
 

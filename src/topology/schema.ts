@@ -23,14 +23,12 @@ const labels = Type.String({ minLength: 1, maxLength: 1024 });
 const latitude = Type.Number({ minimum: -90, maximum: 90 });
 const longitude = Type.Number({ minimum: -180, maximum: 180 });
 const portId = Type.String({ pattern: PORT_PATTERN, maxLength: PORT_MAX_LENGTH });
-const maintenance = Type.Array(
-  strictly({
-    start_time: Type.String({ maxLength: 40 }),
-    end_time: Type.String({ maxLength: 40 }),
-    reason: maybe(Type.String({ maxLength: 1024 })),
-  }),
-  { maxItems: 1000 },
-);
+const closure = {
+  start_time: Type.String({ maxLength: 40 }),
+  end_time: Type.String({ maxLength: 40 }),
+  reason: maybe(Type.String({ maxLength: 1024 })),
+};
+const maintenance = Type.Array(strictly(closure), { maxItems: 1000 });
 const labelled = {
   vlans: maybe(labels),
   wavelengths: maybe(labels),
@@ -102,6 +100,17 @@ export const topologySchema = strictly({
     Type.Array(strictly({ id, ports: Type.Array(portId, { maxItems: 10_000 }), capacity_mbps: mbps }), {
       maxItems: 10_000,
     }),
+  ),
+  maintenance_windows: maybe(
+    Type.Array(
+      strictly({
+        id,
+        ...closure,
+        links: maybe(Type.Array(id, { maxItems: 10_000 })),
+        nodes: maybe(Type.Array(id, { maxItems: 10_000 })),
+      }),
+      { maxItems: 10_000 },
+    ),
   ),
   srlgs: maybe(
     Type.Array(strictly({ id, description: maybe(Type.String({ maxLength: 1024 })) }), {

@@ -231,6 +231,7 @@ describe('allowed()', () => {
           : { type: 'cancel', detail: 'asked', at: now };
       case 'extend':
       case 'modify':
+      case 'reroute':
         return { type: 'modify', request: c.request, until, at: now };
       case 'commit':
         return { type: 'commit', at: now };

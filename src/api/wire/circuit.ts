@@ -103,6 +103,7 @@ export const circuitActions = [
   'cancel',
   'extend',
   'modify',
+  'reroute',
 ] as const;
 
 export const circuitFields = {
@@ -188,7 +189,7 @@ export const CircuitSchema = Type.Object(circuitFields, {
           last_transition_time: '2027-02-28T17:00:00Z',
         },
       ],
-      allowed_actions: ['release', 'cancel', 'extend', 'modify'],
+      allowed_actions: ['release', 'cancel', 'extend', 'modify', 'reroute'],
       decision_ids: ['dec_01m7vjz7sh2w1hw8gq0tm5f63q'],
       create_time: '2027-02-28T17:00:00Z',
       update_time: '2027-02-28T17:00:00Z',
