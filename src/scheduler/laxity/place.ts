@@ -10,7 +10,7 @@ import { type ChainLimits, chain } from './chain.ts';
 import { type Course, firstCourse, pathOf, usesOf } from './course.ts';
 import type { Entry, Fleet } from './fleet.ts';
 import { type GuidedLimits, guided } from './guided.ts';
-import { fits, order, sameUses, type Target } from './order.ts';
+import { fits, type Ordered, order, sameUses, type Target } from './order.ts';
 import { refuse, refusedBy, tooShort } from './refusal.ts';
 import { type SqueakyLimits, squeaky } from './squeaky.ts';
 import { Trial } from './trial.ts';
@@ -23,6 +23,8 @@ export interface Limits {
   readonly squeaky?: SqueakyLimits;
   /** Name bottlenecks and alternatives in a refusal. */
   readonly explain: boolean;
+  /** See Move.step. False: no two bookings ever change places at once, and some requests find no way. */
+  readonly circles: boolean;
 }
 
 export const usual: Limits = {
@@ -30,10 +32,11 @@ export const usual: Limits = {
   guided: { restarts: 2, rounds: 24, work: 1_200, starts: 12, unplaced: 20, ejected: 5, shifts: 6 },
   squeaky: { rounds: 30, work: 700, size: 24 },
   explain: true,
+  circles: true,
 };
 
 /** First fit in the window and nobody moves: what the others are compared with. */
-export const withoutMoves: Limits = { explain: false };
+export const withoutMoves: Limits = { explain: false, circles: false };
 
 export function place(fleet: Fleet, ask: Ask, now: Seconds, limits: Limits = usual): Placed | Refused {
   fleet.advance(now);
@@ -56,7 +59,7 @@ export function place(fleet: Fleet, ask: Ask, now: Seconds, limits: Limits = usu
   for (const [rung, climb] of rungs) {
     try {
       if (!climb(trial, newcomer, limits)) continue;
-      const placed = settle(trial, newcomer, rung);
+      const placed = settle(trial, newcomer, rung, limits.circles);
       if (placed !== undefined) return placed;
     } finally {
       trial.back(0);
@@ -78,7 +81,7 @@ const rungs: readonly (readonly [Rung, (trial: Trial, newcomer: Entry, limits: L
 ];
 
 /** From the state that a rung has left in the trial to an answer; undefined when it cannot be got to in order. */
-function settle(trial: Trial, newcomer: Entry, by: Rung): Placed | undefined {
+function settle(trial: Trial, newcomer: Entry, by: Rung, circles: boolean): Placed | undefined {
   sendHome(trial);
   const origins = trial.origins();
   const targets: Target[] = [];
@@ -91,7 +94,7 @@ function settle(trial: Trial, newcomer: Entry, by: Rung): Placed | undefined {
   const course = trial.courseOf(newcomer);
   invariant(course !== undefined, 'the newcomer has a course');
   trial.back(0);
-  const row = order(trial, targets);
+  const row = order(trial, targets, circles);
   if (row === undefined) return undefined;
   if (!fits(trial, newcomer, course.start, usesOf(trial.questionOf(newcomer), course))) return undefined;
   return { placed: true, seat: seatOf(trial, newcomer, course), moves: movesOf(trial, row, origins), by };
@@ -110,16 +113,16 @@ function sendHome(trial: Trial): void {
 
 function movesOf(
   trial: Trial,
-  row: readonly Target[],
+  row: readonly Ordered[],
   origins: ReadonlyMap<Entry, { readonly slot: Slot; readonly uses: readonly EdgeUse[] }>,
 ): Move[] {
   const at = new Map<Entry, Slot>();
-  return row.map(({ entry, course }) => {
+  return row.map(({ target: { entry, course }, step }) => {
     const from = at.get(entry) ?? origins.get(entry)?.slot;
     invariant(from !== undefined, 'what is moved was somewhere');
     const to = seatOf(trial, entry, course);
     at.set(entry, { start: to.start, end: to.end, mbps: to.mbps });
-    return { id: entry.booking.id, from, to };
+    return { id: entry.booking.id, from, to, step };
   });
 }
 
