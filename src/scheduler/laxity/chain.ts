@@ -11,7 +11,7 @@ import type { Trial } from './trial.ts';
 
 export interface ChainLimits {
   readonly depth: number;
-  /** Searches, all together. */
+  /** Links looked at, all together. */
   readonly work: number;
   readonly starts: number;
   /** Slots that are really tried, cheapest first, at each depth. */

@@ -26,7 +26,7 @@ const SCARCE_WORDS = 4;
 
 /** The cheapest path by `priceOf` that rigid bookings leave free at `start`, in room, labels and constraints. */
 export function cheapestAt(trial: Trial, entry: Entry, start: Seconds, priceOf: PriceOf): Priced | undefined {
-  trial.work--;
+  trial.spend();
   const { mbps, duration } = entry.booking;
   const end = start + duration;
   const { total, rigid } = trial.mustAsk(entry);
@@ -77,6 +77,7 @@ export function makeRoom(
   hurt: Hurt,
   most: number,
 ): { readonly course: Course; readonly out: readonly Entry[] } | undefined {
+  trial.spend();
   const question = trial.questionOf(entry);
   const { mbps, duration } = entry.booking;
   const end = start + duration;
@@ -120,6 +121,14 @@ function firstOver(
 }
 
 function leastHurt(trial: Trial, edge: Edge, at: Seconds, hurt: (one: Entry) => number): Entry | undefined {
+  let best: Entry | undefined;
+  do {
+    best = leastOf(trial, edge, at, hurt);
+  } while (best !== undefined && !trial.canBeAsked(best));
+  return best;
+}
+
+function leastOf(trial: Trial, edge: Edge, at: Seconds, hurt: (one: Entry) => number): Entry | undefined {
   let best: Entry | undefined;
   let least = Number.POSITIVE_INFINITY;
   trial.fleet.presence.visit(edge, at, at + 1, (one) => {
@@ -195,7 +204,7 @@ function cheapestLabel(
   }
   const price = (ones: Iterable<Entry>): number => {
     let sum = 0;
-    for (const one of ones) sum += trial.canMove(one) ? hurt(one) : Number.POSITIVE_INFINITY;
+    for (const one of ones) sum += trial.canMove(one) && trial.canBeAsked(one) ? hurt(one) : Number.POSITIVE_INFINITY;
     return sum;
   };
   if (price(always) === Number.POSITIVE_INFINITY) return undefined;

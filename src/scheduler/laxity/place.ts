@@ -15,7 +15,7 @@ import { refuse, refusedBy, tooShort } from './refusal.ts';
 import { type SqueakyLimits, squeaky } from './squeaky.ts';
 import { Trial } from './trial.ts';
 
-/** What the ladder may spend. All of it counts searches and bookings, nothing counts time. */
+/** What the ladder may spend. All of it counts links and bookings, nothing counts time. */
 export interface Limits {
   /** Undefined: that rung is left out. */
   readonly chain?: ChainLimits;
@@ -28,9 +28,9 @@ export interface Limits {
 }
 
 export const usual: Limits = {
-  chain: { depth: 2, work: 150, starts: 24, tries: 6, ejected: 12 },
-  guided: { restarts: 2, rounds: 24, work: 1_200, starts: 12, unplaced: 20, ejected: 5, shifts: 6 },
-  squeaky: { rounds: 30, work: 700, size: 24 },
+  chain: { depth: 2, work: 15_000, starts: 16, tries: 5, ejected: 12 },
+  guided: { restarts: 4, rounds: 32, work: 30_000, starts: 12, unplaced: 20, ejected: 5, shifts: 6 },
+  squeaky: { rounds: 60, work: 20_000, size: 24 },
   explain: true,
   circles: true,
 };
