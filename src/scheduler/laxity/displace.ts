@@ -107,7 +107,7 @@ export function makeRoom(
 }
 
 /** The first second in [from, end) with less than `mbps` free, and how much is missing there. */
-function firstOver(
+export function firstOver(
   { fleet: { total } }: Trial,
   edge: Edge,
   from: Seconds,
@@ -120,7 +120,12 @@ function firstOver(
   return step && { at: step.start, mbps: step.claimed - limit };
 }
 
-function leastHurt(trial: Trial, edge: Edge, at: Seconds, hurt: (one: Entry) => number): Entry | undefined {
+export function leastHurt(
+  trial: Trial,
+  edge: Edge,
+  at: Seconds,
+  hurt: (one: Entry) => number,
+): Entry | undefined {
   let best: Entry | undefined;
   do {
     best = leastOf(trial, edge, at, hurt);
@@ -204,7 +209,8 @@ function cheapestLabel(
   }
   const price = (ones: Iterable<Entry>): number => {
     let sum = 0;
-    for (const one of ones) sum += trial.canMove(one) && trial.canBeAsked(one) ? hurt(one) : Number.POSITIVE_INFINITY;
+    for (const one of ones)
+      sum += trial.canMove(one) && trial.canBeAsked(one) ? hurt(one) : Number.POSITIVE_INFINITY;
     return sum;
   };
   if (price(always) === Number.POSITIVE_INFINITY) return undefined;

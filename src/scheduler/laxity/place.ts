@@ -5,13 +5,13 @@
  */
 import { invariant } from '../../kernel/assert.ts';
 import type { Seconds } from '../../model/capacity.ts';
-import type { Ask, Cut, EdgeUse, Move, Placed, Refused, Rung, Seat, Slot } from './booking.ts';
+import type { Ask, Cut, Placed, Refused, Rung } from './booking.ts';
 import { type ChainLimits, chain } from './chain.ts';
-import { type Course, firstCourse, pathOf, usesOf } from './course.ts';
+import { firstCourse } from './course.ts';
 import type { Entry, Fleet } from './fleet.ts';
 import { type GuidedLimits, guided } from './guided.ts';
-import { fits, type Ordered, order, sameUses, type Target } from './order.ts';
 import { refuse, refusedBy, tooShort } from './refusal.ts';
+import { seatOf, settle } from './settle.ts';
 import { type SqueakyLimits, squeaky } from './squeaky.ts';
 import { Trial } from './trial.ts';
 
@@ -59,8 +59,11 @@ export function place(fleet: Fleet, ask: Ask, now: Seconds, limits: Limits = usu
   for (const [rung, climb] of rungs) {
     try {
       if (!climb(trial, newcomer, limits)) continue;
-      const placed = settle(trial, newcomer, rung, limits.circles);
-      if (placed !== undefined) return placed;
+      const course = trial.courseOf(newcomer);
+      invariant(course !== undefined, 'the newcomer has a course');
+      const moves = settle(trial, newcomer, limits.circles);
+      if (moves !== undefined)
+        return { placed: true, seat: seatOf(trial, newcomer, course), moves, by: rung };
     } finally {
       trial.back(0);
     }
@@ -79,55 +82,3 @@ const rungs: readonly (readonly [Rung, (trial: Trial, newcomer: Entry, limits: L
     (trial, newcomer, limits) => limits.squeaky !== undefined && squeaky(trial, newcomer, limits.squeaky),
   ],
 ];
-
-/** From the state that a rung has left in the trial to an answer; undefined when it cannot be got to in order. */
-function settle(trial: Trial, newcomer: Entry, by: Rung, circles: boolean): Placed | undefined {
-  sendHome(trial);
-  const origins = trial.origins();
-  const targets: Target[] = [];
-  for (const [entry, { slot, uses }] of origins) {
-    if (entry.start === slot.start && sameUses(entry.uses, uses)) continue;
-    const course = trial.courseOf(entry);
-    invariant(course !== undefined, 'what has moved has a course');
-    targets.push({ entry, start: entry.start, uses: entry.uses, course });
-  }
-  const course = trial.courseOf(newcomer);
-  invariant(course !== undefined, 'the newcomer has a course');
-  trial.back(0);
-  const row = order(trial, targets, circles);
-  if (row === undefined) return undefined;
-  if (!fits(trial, newcomer, course.start, usesOf(trial.questionOf(newcomer), course))) return undefined;
-  return { placed: true, seat: seatOf(trial, newcomer, course), moves: movesOf(trial, row, origins), by };
-}
-
-/** Whoever has been moved and need not have been goes back to where it was. */
-function sendHome(trial: Trial): void {
-  for (const [entry, { slot, uses }] of trial.origins()) {
-    if (entry.start === slot.start && sameUses(entry.uses, uses)) continue;
-    const mark = trial.mark;
-    trial.take(entry);
-    if (fits(trial, entry, slot.start, uses)) trial.giveUses(entry, slot.start, uses, undefined);
-    else trial.back(mark);
-  }
-}
-
-function movesOf(
-  trial: Trial,
-  row: readonly Ordered[],
-  origins: ReadonlyMap<Entry, { readonly slot: Slot; readonly uses: readonly EdgeUse[] }>,
-): Move[] {
-  const at = new Map<Entry, Slot>();
-  return row.map(({ target: { entry, course }, step }) => {
-    const from = at.get(entry) ?? origins.get(entry)?.slot;
-    invariant(from !== undefined, 'what is moved was somewhere');
-    const to = seatOf(trial, entry, course);
-    at.set(entry, { start: to.start, end: to.end, mbps: to.mbps });
-    return { id: entry.booking.id, from, to, step };
-  });
-}
-
-function seatOf(trial: Trial, entry: Entry, course: Course): Seat {
-  const { mbps, duration } = entry.booking;
-  const { start } = course;
-  return { start, end: start + duration, mbps, path: pathOf(trial.questionOf(entry), course) };
-}
