@@ -61,11 +61,14 @@ export interface Move {
   readonly id: string;
   readonly from: Slot;
   readonly to: Seat;
+  /** Steps follow each other. Those of one step form a circle, each waiting for the next: they go together. */
+  readonly step: number;
 }
 
 /**
- * The moves come in an order in which each is legal beside everybody's place at that moment, its own old
- * place still claimed, and the newcomer after the last of them. A booking may be moved twice: aside and home.
+ * The moves come in an order in which each step is legal beside everybody's place at that moment, its own old
+ * place still claimed where it is the only one of its step, and the newcomer after the last of them. Where
+ * circles are not wanted, a booking may be moved twice: aside and home.
  */
 export interface Placed {
   readonly placed: true;

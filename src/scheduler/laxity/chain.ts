@@ -11,7 +11,7 @@ import type { Trial } from './trial.ts';
 
 export interface ChainLimits {
   readonly depth: number;
-  /** Searches, all together. */
+  /** Links looked at, all together. */
   readonly work: number;
   readonly starts: number;
   /** Slots that are really tried, cheapest first, at each depth. */
@@ -63,14 +63,21 @@ function putBack(
   limits: ChainLimits,
   tabu: Set<Entry>,
 ): boolean {
-  const tightest = [...out].sort((x, y) => trial.slack(x) - trial.slack(y) || byId(x, y));
   const left: Entry[] = [];
-  for (const one of tightest) {
+  for (const one of tightestFirst(trial, out)) {
     if (reinsert(trial, one)) continue;
     if (depth <= 1) return false;
     left.push(one);
   }
   return left.every((one) => place(trial, one, depth - 1, limits, tabu));
+}
+
+export const tightestFirst = (trial: Trial, out: readonly Entry[]): Entry[] =>
+  [...out].sort((x, y) => trial.slack(x) - trial.slack(y) || byId(x, y));
+
+/** Finds a place for somebody who has been taken out, at the cost of others if it must be. */
+export function rehouse(trial: Trial, one: Entry, limits: ChainLimits, tabu: Set<Entry>): boolean {
+  return reinsert(trial, one) || place(trial, one, limits.depth, limits, tabu);
 }
 
 /** At the same start on another path if that can be, else as early as it can be. */
@@ -85,7 +92,7 @@ function reinsert(trial: Trial, one: Entry): boolean {
 /** The lowest priority first; among equals who has most slack, leaves least waste and blocks most of the path. */
 const PRIORITY_STEP = 1e12;
 
-function hurtOf(trial: Trial, one: Entry, over: number, path: ReadonlySet<Edge>): number {
+export function hurtOf(trial: Trial, one: Entry, over: number, path: ReadonlySet<Edge>): number {
   const { mbps, duration, priority } = one.booking;
   let shared = 0;
   for (const { edge } of one.uses) if (path.has(edge)) shared++;

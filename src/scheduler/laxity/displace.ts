@@ -26,7 +26,7 @@ const SCARCE_WORDS = 4;
 
 /** The cheapest path by `priceOf` that rigid bookings leave free at `start`, in room, labels and constraints. */
 export function cheapestAt(trial: Trial, entry: Entry, start: Seconds, priceOf: PriceOf): Priced | undefined {
-  trial.work--;
+  trial.spend();
   const { mbps, duration } = entry.booking;
   const end = start + duration;
   const { total, rigid } = trial.mustAsk(entry);
@@ -77,6 +77,7 @@ export function makeRoom(
   hurt: Hurt,
   most: number,
 ): { readonly course: Course; readonly out: readonly Entry[] } | undefined {
+  trial.spend();
   const question = trial.questionOf(entry);
   const { mbps, duration } = entry.booking;
   const end = start + duration;
@@ -106,7 +107,7 @@ export function makeRoom(
 }
 
 /** The first second in [from, end) with less than `mbps` free, and how much is missing there. */
-function firstOver(
+export function firstOver(
   { fleet: { total } }: Trial,
   edge: Edge,
   from: Seconds,
@@ -119,7 +120,20 @@ function firstOver(
   return step && { at: step.start, mbps: step.claimed - limit };
 }
 
-function leastHurt(trial: Trial, edge: Edge, at: Seconds, hurt: (one: Entry) => number): Entry | undefined {
+export function leastHurt(
+  trial: Trial,
+  edge: Edge,
+  at: Seconds,
+  hurt: (one: Entry) => number,
+): Entry | undefined {
+  let best: Entry | undefined;
+  do {
+    best = leastOf(trial, edge, at, hurt);
+  } while (best !== undefined && !trial.canBeAsked(best));
+  return best;
+}
+
+function leastOf(trial: Trial, edge: Edge, at: Seconds, hurt: (one: Entry) => number): Entry | undefined {
   let best: Entry | undefined;
   let least = Number.POSITIVE_INFINITY;
   trial.fleet.presence.visit(edge, at, at + 1, (one) => {
@@ -196,7 +210,8 @@ function cheapestLabel(
   }
   const price = (ones: Iterable<Entry>): number => {
     let sum = 0;
-    for (const one of ones) sum += trial.canMove(one) ? hurt(one) : Number.POSITIVE_INFINITY;
+    for (const one of ones)
+      sum += trial.canMove(one) && trial.canBeAsked(one) ? hurt(one) : Number.POSITIVE_INFINITY;
     return sum;
   };
   if (price(always) === Number.POSITIVE_INFINITY) return undefined;

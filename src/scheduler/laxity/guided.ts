@@ -16,7 +16,7 @@ import type { Trial } from './trial.ts';
 export interface GuidedLimits {
   readonly restarts: number;
   readonly rounds: number;
-  /** Searches, all together. */
+  /** Links looked at, all together. */
   readonly work: number;
   readonly starts: number;
   /** More without a place than this, and the search has lost its way. */

@@ -1,7 +1,8 @@
 /**
  * From where everybody should be in the end to a row of moves, each legal when its turn comes: while one is
  * moved, its old and its new place are both claimed, and nobody else's stands in the way. Where some wait for
- * each other in a circle, one of them steps aside first, to any place in its window, and is moved twice.
+ * each other in a circle, they go together in one step; or, where that is not wanted, one of them steps aside
+ * first, to any place in its window, and is moved twice.
  */
 import type { Seconds } from '../../model/capacity.ts';
 import { labelFits } from '../../model/label.ts';
@@ -18,28 +19,74 @@ export interface Target {
   readonly course: Course;
 }
 
+export interface Ordered {
+  readonly target: Target;
+  readonly step: number;
+}
+
 /** Performs the moves in the trial, in the order found; undefined when there is none. */
-export function order(trial: Trial, targets: readonly Target[]): Target[] | undefined {
-  const waiting = [...targets].sort((x, y) => byId(x.entry, y.entry));
-  const row: Target[] = [];
+export function order(trial: Trial, targets: readonly Target[], circles: boolean): Ordered[] | undefined {
+  const waiting = new Set([...targets].sort((x, y) => byId(x.entry, y.entry)));
+  const row: Ordered[] = [];
   const aside = new Set<Entry>();
-  while (waiting.length > 0) {
-    const next = waiting.findIndex((target) => move(trial, target));
-    if (next >= 0) {
-      row.push(...waiting.splice(next, 1));
+  for (let step = 0; waiting.size > 0; step++) {
+    const single = [...waiting].find((target) => move(trial, target));
+    const together = single !== undefined ? [single] : circles ? turn(trial, waiting) : undefined;
+    if (together !== undefined) {
+      for (const target of together) {
+        waiting.delete(target);
+        row.push({ target, step });
+      }
       continue;
     }
-    let parked: Target | undefined;
-    for (const { entry } of waiting) {
-      if (aside.has(entry)) continue;
-      parked = park(trial, entry);
-      if (parked !== undefined) break;
-    }
+    const parked = circles ? undefined : stepAside(trial, waiting, aside);
     if (parked === undefined) return undefined;
     aside.add(parked.entry);
-    row.push(parked);
+    row.push({ target: parked, step });
   }
   return row;
+}
+
+/** The smallest circle: all those who, directly or not, stand where one of them wants to be. */
+function turn(trial: Trial, waiting: ReadonlySet<Target>): readonly Target[] | undefined {
+  const byEntry = new Map([...waiting].map((target) => [target.entry, target]));
+  let least: readonly Target[] | undefined;
+  for (const first of waiting) {
+    const circle = new Set([first]);
+    for (const { entry, start, uses } of circle) {
+      for (const { edge } of uses) {
+        trial.fleet.presence.visit(edge, start, start + entry.booking.duration, (one) => {
+          const target = byEntry.get(one);
+          if (target !== undefined) circle.add(target);
+        });
+      }
+    }
+    if (least === undefined || circle.size < least.length) least = [...circle];
+  }
+  if (least === undefined) return undefined;
+  const mark = trial.mark;
+  for (const { entry } of least) trial.take(entry);
+  for (const { entry, start, uses, course } of least) {
+    if (!fits(trial, entry, start, uses)) {
+      trial.back(mark);
+      return undefined;
+    }
+    trial.giveUses(entry, start, uses, course);
+  }
+  return least;
+}
+
+function stepAside(
+  trial: Trial,
+  waiting: ReadonlySet<Target>,
+  aside: ReadonlySet<Entry>,
+): Target | undefined {
+  for (const { entry } of waiting) {
+    if (aside.has(entry)) continue;
+    const parked = park(trial, entry);
+    if (parked !== undefined) return parked;
+  }
+  return undefined;
 }
 
 /** Moves it if it can be: `take` leaves its old place free, which is right, for it is its own. */

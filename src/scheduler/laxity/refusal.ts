@@ -109,21 +109,14 @@ function alternatives(trial: Trial, newcomer: Entry): Alternative[] {
   );
 }
 
-function look(trial: Trial, newcomer: Entry, from: Seconds, latest: Seconds, mbps?: number): Found {
-  const { query, question } = trial.mustAsk(newcomer).total;
-  const posed =
-    mbps === undefined ? { query, question } : { query: { ...query, mbps }, question: { ...question, mbps } };
-  return from > latest ? 'NONE' : firstCourse(posed, newcomer.booking.duration, from, latest);
+function look(trial: Trial, newcomer: Entry, from: Seconds, latest: Seconds): Found {
+  if (from > latest) return 'NONE';
+  return firstCourse(trial.mustAsk(newcomer).total, newcomer.booking.duration, from, latest);
 }
 
-function alternative(
-  newcomer: Entry,
-  kind: Alternative['kind'],
-  found: Found,
-  mbps = newcomer.booking.mbps,
-): Alternative | undefined {
+function alternative(newcomer: Entry, kind: Alternative['kind'], found: Found): Alternative | undefined {
   if (typeof found === 'string') return undefined;
-  const { duration, notBefore, deadline } = newcomer.booking;
+  const { duration, notBefore, deadline, mbps } = newcomer.booking;
   const end = found.start + duration;
   return {
     kind,
@@ -165,7 +158,10 @@ function slower(trial: Trial, newcomer: Entry): Alternative | undefined {
   let best: Alternative | undefined;
   for (let step = 0; step < RATE_STEPS && high - low > 1; step++) {
     const mbps = Math.floor((low + high) / 2);
-    const found = alternative(newcomer, 'SLOWER', look(trial, newcomer, from, latest, mbps), mbps);
+    // Asked anew: links that are too small for the rate asked for may do for a lower one.
+    const slow = trial.newcomer({ ...newcomer.booking, mbps });
+    if (!('total' in trial.ask(slow))) break;
+    const found = alternative(slow, 'SLOWER', look(trial, slow, from, latest));
     if (found === undefined) high = mbps;
     else [low, best] = [mbps, found];
   }

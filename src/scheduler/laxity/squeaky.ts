@@ -12,7 +12,7 @@ import type { Trial } from './trial.ts';
 
 export interface SqueakyLimits {
   readonly rounds: number;
-  /** Searches, all together. */
+  /** Links looked at, all together. */
   readonly work: number;
   /** Of the neighbourhood, the newcomer among them. */
   readonly size: number;
@@ -20,6 +20,9 @@ export interface SqueakyLimits {
 
 /** Failures of one round after which the rest of the queue is not worth trying. */
 const MAX_FAILURES = 3;
+
+/** On a network of so few links everybody is a neighbour. */
+const FEW_LINKS = 40;
 
 export function squeaky(trial: Trial, newcomer: Entry, limits: SqueakyLimits): boolean {
   trial.work = limits.work;
@@ -70,13 +73,16 @@ function neighbourhood(trial: Trial, newcomer: Entry, size: number): Entry[] {
       }
     };
     look(i === 0 ? waysOf(trial, newcomer) : member.uses.map((use) => use.edge));
-    if (near.size < size) look(network.links.map((link) => link.edge));
+    if (near.size < size && network.links.length <= FEW_LINKS) look(network.links.map((link) => link.edge));
     const share = near.size <= size || i === 0 ? size : Math.ceil(size / 3);
     const chosen = [...near].sort(
       (x, y) => y.booking.mbps - x.booking.mbps || trial.slack(y) - trial.slack(x) || byId(x, y),
     );
-    for (const one of chosen.slice(0, share)) {
-      if (members.length > size) break;
+    let taken = 0;
+    for (const one of chosen) {
+      if (members.length > size || taken >= share) break;
+      if (!trial.canBeAsked(one)) continue;
+      taken++;
       members.push(one);
       known.add(one);
     }
@@ -91,7 +97,7 @@ function waysOf(trial: Trial, newcomer: Entry): Set<Edge> {
   const latest = trial.latest(newcomer);
   const edges = new Set<Edge>();
   for (const at of [from, Math.floor((from + latest) / 2), latest]) {
-    trial.work--;
+    trial.spend();
     const found = firstCourse(rigid, newcomer.booking.duration, at, latest);
     if (typeof found !== 'string') for (const edge of edgesOf(rigid.question, found.links)) edges.add(edge);
   }

@@ -28,7 +28,7 @@ export function startsFor(
   const latest = trial.latest(entry);
   const { duration } = entry.booking;
   const { rigid } = trial.mustAsk(entry);
-  trial.work--;
+  trial.spend();
   const first = from > latest ? 'NONE' : firstCourse(rigid, duration, from, latest);
   if (first === 'NONE') return [];
   const starts = new Set<Seconds>([from, latest]);
@@ -42,7 +42,7 @@ export function startsFor(
     paths.push(first.links);
     const middle = Math.floor((first.start + latest) / 2);
     if (thorough && middle > first.start) {
-      trial.work--;
+      trial.spend();
       const second = firstCourse(rigid, duration, middle, latest);
       if (second !== 'NONE' && second !== 'BUDGET') {
         add(second.start);

@@ -1,7 +1,7 @@
 /**
  * One decision in the making: bookings are taken out and given places in the fleet itself, every step with
  * its undo, until the ladder has an answer; then all of it is taken back. The trial also counts the work
- * that is left, in searches, so that the same question always stops at the same place.
+ * that is left, in links looked at, so that the same question always stops at the same place.
  */
 import type { Seconds } from '../../model/capacity.ts';
 import type { PathQuery } from '../../topology/search/question.ts';
@@ -9,6 +9,8 @@ import { pose, type Question, type Refusal } from '../../topology/search/questio
 import type { Ask, EdgeUse, Slot } from './booking.ts';
 import { type Course, courseAt, type Found, firstCourse, type Posed, usesOf } from './course.ts';
 import type { Entry, Fleet } from './fleet.ts';
+
+const MOST_PER_SEARCH = 100;
 
 interface Step {
   readonly entry: Entry;
@@ -28,8 +30,10 @@ export interface Asked {
 export class Trial {
   readonly fleet: Fleet;
   readonly now: Seconds;
-  /** Searches left. */
+  /** Links that may still be looked at. */
   work: number;
+  /** What one search is taken to look at: no more on a large network, where it stays near its path. */
+  readonly #perSearch: number;
   readonly #steps: Step[] = [];
   readonly #courses = new Map<Entry, Course>();
   readonly #asked = new Map<Entry, Asked | Refusal>();
@@ -41,6 +45,12 @@ export class Trial {
     this.fleet = fleet;
     this.now = now;
     this.work = work;
+    this.#perSearch = Math.min(fleet.network.links.length, MOST_PER_SEARCH);
+  }
+
+  /** Counts a search. */
+  spend(searches = 1): void {
+    this.work -= searches * this.#perSearch;
   }
 
   newcomer(ask: Ask): Entry {
@@ -55,7 +65,17 @@ export class Trial {
 
   /** May it be taken out of its place? A newcomer may too, as long as it gets another one. */
   canMove(entry: Entry): boolean {
-    return !entry.rigid && !this.#held.has(entry) && 'total' in this.ask(entry);
+    return !entry.rigid && !this.#held.has(entry);
+  }
+
+  /**
+   * Can it be put anywhere at all? Not where its port is out of service: it is then left alone. Asked only of
+   * those who have been chosen, since it takes looking up what they ask.
+   */
+  canBeAsked(entry: Entry): boolean {
+    if ('total' in this.ask(entry)) return true;
+    this.hold(entry);
+    return false;
   }
 
   /** From here on the entry stays where it is, whoever wants its place. */
@@ -111,13 +131,13 @@ export class Trial {
 
   /** The earliest course in its window, or from `from` on. */
   first(entry: Entry, from = this.earliest(entry)): Found {
-    this.work--;
+    this.spend();
     const latest = this.latest(entry);
     if (from > latest) return 'NONE';
     return firstCourse(this.mustAsk(entry).total, entry.booking.duration, from, latest);
   }
   at(entry: Entry, start: Seconds): Found {
-    this.work--;
+    this.spend();
     return courseAt(this.mustAsk(entry).total, { start, end: start + entry.booking.duration });
   }
 

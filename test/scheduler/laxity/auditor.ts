@@ -51,7 +51,9 @@ export class Auditor {
 
   /** Follows an answer step by step, as it would be carried out. */
   granted(ask: AuditedAsk, placed: Placed, now: Seconds): void {
-    for (const move of placed.moves) this.#moved(move, now);
+    const steps = new Map<number, Move[]>();
+    for (const move of placed.moves) steps.set(move.step, [...(steps.get(move.step) ?? []), move]);
+    for (const moves of steps.values()) this.#moved(moves, now);
     const { seat } = placed;
     const claims = claimsOf(ask.id, seat, seat.path);
     this.#window(ask, seat, Math.max(ask.notBefore, now));
@@ -64,27 +66,34 @@ export class Auditor {
     this.#holdings.delete(id);
   }
 
-  #moved({ id, from, to }: Move, now: Seconds): void {
-    const was = this.#holdings.get(id);
-    if (was === undefined) {
-      this.#say(`${id} was moved and is not there`);
-      return;
+  #moved(moves: readonly Move[], now: Seconds): void {
+    const after: [string, Holding][] = [];
+    for (const { id, from, to } of moves) {
+      const was = this.#holdings.get(id);
+      if (was === undefined) {
+        this.#say(`${id} was moved and is not there`);
+        continue;
+      }
+      const { ask, slot } = was;
+      if (from.start !== slot.start || from.end !== slot.end || from.mbps !== slot.mbps)
+        this.#say(`${id} is said to come from where it is not`);
+      if (!ask.movable) this.#say(`${id} is pinned or FIXED and was moved`);
+      if (slot.start <= now + ask.notice) this.#say(`${id} was moved within its notice or later`);
+      if (to.start <= now + ask.notice)
+        this.#say(`${id} was moved to where it can no longer be told in time`);
+      if (to.end - to.start !== slot.end - slot.start || to.mbps !== slot.mbps)
+        this.#say(`${id} lost duration or rate`);
+      this.#window(ask, to, ask.notBefore);
+      this.#path(ask, to.path);
+      const claims = claimsOf(id, to, to.path);
+      after.push([id, { ask, slot: slotOf(to), claims }]);
+      // Who is moved alone holds both places for a while; where they are the same it holds the room once.
+      if (moves.length > 1) continue;
+      this.#holdings.set(id, { ask, slot, claims: [...was.claims, ...claims] });
+      this.#legal(claims, `${id} moving`);
     }
-    const { ask, slot } = was;
-    if (from.start !== slot.start || from.end !== slot.end || from.mbps !== slot.mbps)
-      this.#say(`${id} is said to come from where it is not`);
-    if (!ask.movable) this.#say(`${id} is pinned or FIXED and was moved`);
-    if (slot.start <= now + ask.notice) this.#say(`${id} was moved within its notice or later`);
-    if (to.start <= now + ask.notice) this.#say(`${id} was moved to where it can no longer be told in time`);
-    if (to.end - to.start !== slot.end - slot.start || to.mbps !== slot.mbps)
-      this.#say(`${id} lost duration or rate`);
-    this.#window(ask, to, ask.notBefore);
-    this.#path(ask, to.path);
-    // While it is moved it holds both places; where they are the same it holds the room once.
-    const claims = claimsOf(id, to, to.path);
-    this.#holdings.set(id, { ask, slot, claims: [...was.claims, ...claims] });
-    this.#legal(claims, `${id} moving`);
-    this.#holdings.set(id, { ask, slot: slotOf(to), claims });
+    for (const [id, holding] of after) this.#holdings.set(id, holding);
+    for (const [id, { claims }] of after) this.#legal(claims, `${id} moved`);
   }
 
   #window(ask: AuditedAsk, slot: Slot, earliest: Seconds): void {

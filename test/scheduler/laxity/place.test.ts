@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { usual } from '../../../src/scheduler/laxity/place.ts';
 import { fixed, flexible, net, World } from './world.ts';
 
 const h = (hours: number): number => hours * 3600;
@@ -122,15 +123,21 @@ describe('who makes room, and how', () => {
     expect(world.auditor.breaches).toEqual([]);
   });
 
-  test('two who want each other’s place change places by way of a third', () => {
-    const world = new World(net(['ab'], { mbps: 10 }));
-    const long = flexible('t:a', 't:b', 10, 20, [10, 100]);
-    const short = flexible('t:a', 't:b', 10, 10, [10, 40]);
-    world.request(long);
-    world.request(short);
-    const answer = world.request(fixed('t:a', 't:b', 10, [20, 30]));
-    expect(answer.placed).toBe(true);
-    expect(world.auditor.breaches).toEqual([]);
+  describe('two who can only change places', () => {
+    // Each fills one of the two links; only the other one's lets the newcomer in.
+    const scene = (circles: boolean) => {
+      const world = new World(net(['ab', 'ac', 'cb'], { mbps: 10 }));
+      const long = flexible('t:a', 't:b', 10, 20, [10, 40]);
+      const short = flexible('t:a', 't:b', 10, 10, [10, 40]);
+      const newcomer = fixed('t:a', 't:b', 10, [10, 20], { constraints: { max_hops: 1 } });
+      for (const one of [long, short]) world.request(one);
+      return { world, answer: world.request(newcomer, { ...usual, circles }), long, short };
+    };
+    test.each([true, false])('find a way, circles %s', (circles) => {
+      const { world, answer } = scene(circles);
+      expect(answer.placed).toBe(true);
+      expect(world.auditor.breaches).toEqual([]);
+    });
   });
 });
 
