@@ -5,7 +5,7 @@
 
 import type { Facts } from '../aaa/decide.ts';
 import { instant, NEVER, rfc3339 } from '../kernel/clock.ts';
-import { BrokerError, type FieldError, toProblem } from '../kernel/errors.ts';
+import { BrokerError, toProblem } from '../kernel/errors.ts';
 import { type CircuitId, newId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
 import {
@@ -22,19 +22,12 @@ import { plusSeconds } from '../model/window.ts';
 import { factsOf } from './authorise.ts';
 import { applyChange } from './change.ts';
 import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
-import type { SeriesRecord, SetRecord } from './ports.ts';
+import type { SeriesRecord } from './ports.ts';
 import { admit } from './request.ts';
 import { anotherRoad } from './restore.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
-import type {
-  CircuitAction,
-  CircuitChange,
-  Mutation,
-  RecurrenceAsk,
-  SetMemberAsk,
-  SetResult,
-} from './usecases.ts';
+import type { CircuitAction, CircuitChange, Mutation, RecurrenceAsk } from './usecases.ts';
 import { StoredRefusal } from './writer.ts';
 
 type Call = Pick<Mutation<unknown>, 'principal' | 'requestId'>;
@@ -101,80 +94,6 @@ export function createSeries(
   };
   tx.series.push(series);
   return series;
-}
-
-export function createSet(
-  tx: Tx,
-  term: Term,
-  random: Random,
-  call: Call,
-  members: readonly SetMemberAsk[],
-): SetResult | StoredRefusal {
-  const keys = new Set<string>();
-  members.forEach((member, i) => {
-    if (keys.has(member.key)) throw invalid(`/circuits/${i}/key`, `${member.key} is there twice`);
-    keys.add(member.key);
-  });
-  const id = newId('set', tx.now, random);
-  const project = members[0]?.request.project ?? '';
-  const decision = term.authoriser.ask(tx, {
-    ...call,
-    action: 'set.create',
-    project,
-    facts: { circuits: members.length },
-  });
-  if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
-  const circuits: Circuit[] = [];
-  for (const [i, member] of members.entries()) {
-    const admitted = admitMember(tx, term, random, call, member, i, id);
-    if ('denied' in admitted) {
-      tx.reset();
-      return new StoredRefusal(admitted.denied);
-    }
-    circuits.push(admitted.circuit);
-  }
-  const set: SetRecord = {
-    id,
-    project,
-    owner: call.principal.id,
-    revision: 1,
-    createTime: tx.now,
-    members: circuits.map((circuit, i) => ({ key: members[i]?.key ?? '', circuitId: circuit.id })),
-  };
-  tx.sets.push(set);
-  return { set, circuits };
-}
-
-/** A refusal of one member refuses all, and says which it was. */
-function admitMember(
-  tx: Tx,
-  term: Term,
-  random: Random,
-  call: Call,
-  member: SetMemberAsk,
-  i: number,
-  setId: SetRecord['id'],
-): ReturnType<typeof admit> {
-  try {
-    return admit(tx, term.authoriser, random, {
-      ...call,
-      request: member.request,
-      setId,
-      setKey: member.key,
-    });
-  } catch (error) {
-    if (!(error instanceof BrokerError)) throw error;
-    const inner = error.details.errors ?? [{ pointer: '', detail: error.message }];
-    const errors = inner.map(
-      ({ pointer, detail }): FieldError => ({ pointer: `/circuits/${i}${pointer}`, detail }),
-    );
-    throw new BrokerError(
-      error.code,
-      `circuit ${member.key}: ${error.message}`,
-      { ...error.details, errors },
-      { cause: error },
-    );
-  }
 }
 
 export function act(
@@ -256,40 +175,6 @@ export function change(
   return applyChange(tx, circuit, wish, tx.decisions.at(-1)?.id ?? '');
 }
 
-export function actOnSet(
-  tx: Tx,
-  term: Term,
-  call: Call,
-  set: SetRecord,
-  action: 'commit' | 'abort' | 'cancel',
-): SetResult | StoredRefusal {
-  const decision = term.authoriser.ask(tx, {
-    ...call,
-    action: 'set.act',
-    project: set.project,
-    facts: { action, circuits: set.members.length },
-  });
-  if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
-  const circuits: Circuit[] = [];
-  for (const { circuitId, key } of set.members) {
-    const circuit = tx.book.circuits.get(circuitId);
-    if (circuit === undefined || isFinal(circuit.state)) {
-      if (action === 'cancel') continue;
-      throw new BrokerError('WRONG_STATE', `circuit ${key} of the set has ended`, {
-        allowed_actions: ['cancel'],
-      });
-    }
-    const event: HomeEvent =
-      action === 'cancel'
-        ? { type: 'cancel', detail: 'its set was cancelled', at: tx.now }
-        : { type: action, at: tx.now };
-    circuits.push(tx.apply(circuitId, event, decision.id) ?? circuit);
-  }
-  const next: SetRecord = { ...set, revision: set.revision + 1 };
-  tx.sets.push(next);
-  return { set: next, circuits };
-}
-
 /** Cancels what is left of a series; what has already run stays as it was. */
 export function cancelSeries(
   tx: Tx,
@@ -343,5 +228,5 @@ function checkRevision(circuit: Circuit, revision: number | undefined): void {
 export const stale = (now: number): BrokerError =>
   new BrokerError('STALE_REVISION', `the resource is at revision ${now} now`);
 
-const invalid = (pointer: string, detail: string): BrokerError =>
+export const invalid = (pointer: string, detail: string): BrokerError =>
   new BrokerError('INVALID_REQUEST', detail, { errors: [{ pointer, detail }] });

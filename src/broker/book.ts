@@ -18,7 +18,7 @@ import { compile } from '../topology/compile.ts';
 import { type Neighbours, neighboursOf } from '../topology/neighbours.ts';
 import type { Network } from '../topology/network.ts';
 import { Due, type DueOrder } from './due.ts';
-import { isMovable } from './place.ts';
+import { isMovable, windowOf } from './place.ts';
 import type { TopologyRecord, WebhookRecord } from './ports.ts';
 
 export type Undo = () => void;
@@ -159,13 +159,14 @@ export class Book {
       constraints: request.constraints,
       start,
     };
-    const { schedule } = request;
-    if (!isMovable(c) || (schedule.type !== 'FLEXIBLE' && schedule.type !== 'VOLUME')) {
-      return { ...common, notBefore: start, deadline: end, movable: false, uses: [], claims };
-    }
-    const notBefore = toSeconds(schedule.notBefore ?? c.createTime);
     const uses = claims.map(({ edge, label }) => (label === undefined ? { edge } : { edge, label }));
-    return { ...common, notBefore, deadline: toSeconds(schedule.deadline), movable: true, uses };
+    if (!isMovable(c)) {
+      const one = { ...common, notBefore: start, deadline: end, movable: false };
+      // Where two placements count, what is claimed is not the one slot over one road.
+      return c.pending === undefined ? { ...one, uses } : { ...one, uses: [], claims };
+    }
+    const { notBefore, deadline } = windowOf(c);
+    return { ...common, notBefore: toSeconds(notBefore), deadline: toSeconds(deadline), movable: true, uses };
   }
 
   /** Puts a circuit back among those that wait for the clock. */

@@ -39,6 +39,7 @@ import type {
   WebhookRecord,
 } from './ports.ts';
 import { Queries } from './queries.ts';
+import * as sets from './sets.ts';
 import type { Term } from './term.ts';
 import { linkChange, topologyChange } from './topologyChange.ts';
 import type {
@@ -126,7 +127,7 @@ export class Broker implements UseCases {
   }
   createSet(call: Mutation<SetResult>, members: readonly SetMemberAsk[]): Promise<Mutated<SetResult>> {
     return this.#mutations.run(call, (tx, term) =>
-      actions.createSet(tx, term, this.#ports.random, call, members),
+      sets.createSet(tx, term, this.#ports.random, call, members),
     );
   }
   async act(
@@ -160,7 +161,7 @@ export class Broker implements UseCases {
     const stored = await this.#queries.set(call.principal, id);
     return this.#mutations.run(
       call,
-      (tx, term) => actions.actOnSet(tx, term, call, stored, action),
+      (tx, term) => sets.actOnSet(tx, term, call, stored, action),
       action !== 'commit',
     );
   }

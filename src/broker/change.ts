@@ -5,60 +5,140 @@
  */
 import { type InstantMs, instant, NEVER, rfc3339 } from '../kernel/clock.ts';
 import { type Bottleneck, BrokerError } from '../kernel/errors.ts';
-import { fromSeconds, toSeconds } from '../model/capacity.ts';
+import { fromSeconds, LAST_SECOND, toSeconds } from '../model/capacity.ts';
 import { type Circuit, type CircuitRequest, type Placement, usesOf } from '../model/circuit.ts';
 import { labelFits } from '../model/label.ts';
 import { plusSeconds } from '../model/window.ts';
+import { canChange } from '../scheduler/laxity/change.ts';
 import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
+import { applyMoves, isMovable, problemOf, segmentOf } from './place.ts';
 import type { Tx } from './tx.ts';
 import type { CircuitChange } from './usecases.ts';
 
-/** Applies the change as one event; throws the refusal. */
+/** Applies the change as one event, with the moves that make room for it; throws the refusal. */
 export function applyChange(tx: Tx, circuit: Circuit, change: CircuitChange, decisionId: string): Circuit {
-  const current = circuit.current;
+  const { current, request } = circuit;
   if (current === undefined)
     throw new BrokerError('WRONG_STATE', 'the circuit has no placement to change', { allowed_actions: [] });
-  if (change.notBefore !== undefined || change.deadline !== undefined) {
-    throw new BrokerError(
-      'INVALID_REQUEST',
-      `a ${circuit.request.schedule.type} circuit has no window to move in`,
-      {
-        errors: [
-          {
-            pointer: `/schedule/${change.deadline === undefined ? 'not_before_time' : 'deadline_time'}`,
-            detail: 'only for FLEXIBLE and VOLUME',
-          },
-        ],
-      },
-    );
-  }
+  const window = newWindow(circuit, change);
   const end = newEnd(current, change, tx.now);
   const mbps = change.mbps ?? current.mbps;
-  if (end === current.window.end && mbps === current.mbps) return circuit;
-  const placement: Placement = {
-    version: circuit.version + 1,
-    window: { start: current.window.start, end },
-    mbps,
-    segments: current.segments.map((s) =>
-      s.local ? { ...s, light: 'DARK' as const } : { ...s, agreed: 'ASKED' as const, light: 'DARK' as const },
-    ),
-  };
-  const blocked = tx.book.without(circuit, () => bottlenecks(tx, placement));
-  if (blocked.length > 0) {
-    const first = blocked[0] as Bottleneck;
-    throw new BrokerError(
-      'NO_FEASIBLE_SLOT',
-      `${first.kind.toLowerCase()} ${first.id} has no room for the change`,
-      { bottlenecks: blocked },
-    );
+  if (end === current.window.end && mbps === current.mbps && window === undefined) return circuit;
+  const asked = changedRequest(request, window, end, mbps, current);
+  const alone =
+    current.segments.length === 1 && request.protection === 'UNPROTECTED' && circuit.pending === undefined;
+  return alone && circuit.state !== 'HELD'
+    ? byEngine(tx, circuit, current, asked, { window, end, mbps }, decisionId)
+    : inPlace(tx, circuit, current, asked, { end, mbps }, decisionId);
+}
+
+interface Target {
+  readonly window?: { readonly notBefore: InstantMs; readonly deadline: InstantMs } | undefined;
+  readonly end: InstantMs;
+  readonly mbps: number;
+}
+
+/** Where it is if that can be, elsewhere in its window if it may move, and others step aside if they can. */
+function byEngine(
+  tx: Tx,
+  circuit: Circuit,
+  current: Placement,
+  request: CircuitRequest,
+  target: Target,
+  decisionId: string,
+): Circuit {
+  const { window, end, mbps } = target;
+  const duration = (end === NEVER ? LAST_SECOND : toSeconds(end)) - toSeconds(current.window.start);
+  const movable = isMovable(circuit);
+  const limits = movable
+    ? window === undefined
+      ? {}
+      : { notBefore: toSeconds(window.notBefore), deadline: toSeconds(window.deadline) }
+    : { deadline: toSeconds(end) };
+  const answer = canChange(tx.book.fleet, circuit.id, { mbps, duration, ...limits }, toSeconds(tx.now));
+  if (answer === undefined)
+    throw new BrokerError('WRONG_STATE', 'the circuit claims nothing that could change', {
+      allowed_actions: [],
+    });
+  if (!answer.possible) {
+    if (answer.refused !== undefined) {
+      const { notBefore, deadline } = window ?? { notBefore: current.window.start, deadline: end };
+      throw problemOf(answer.refused, { notBefore, deadline, durationS: duration, mbps, movable }, undefined);
+    }
+    throw refusedAt(tx.book.without(circuit, () => bottlenecks(tx, grown(circuit, current, { end, mbps }))));
   }
-  const request = changedRequest(circuit.request, end, mbps, current);
+  applyMoves(tx, answer.moves, circuit.id, decisionId);
+  const { seat } = answer;
+  const placement: Placement =
+    seat === undefined
+      ? grown(circuit, current, { end, mbps })
+      : {
+          version: circuit.version + 1,
+          window: { start: fromSeconds(seat.start), end: fromSeconds(seat.end) },
+          mbps: seat.mbps,
+          segments: [segmentOf(tx, seat.path)],
+        };
+  return modify(tx, circuit, placement, request, decisionId);
+}
+
+/** Over the same road, with what is free beside everybody else. */
+function inPlace(
+  tx: Tx,
+  circuit: Circuit,
+  current: Placement,
+  request: CircuitRequest,
+  target: Target,
+  decisionId: string,
+): Circuit {
+  const placement = grown(circuit, current, target);
+  const blocked = tx.book.without(circuit, () => bottlenecks(tx, placement));
+  if (blocked.length > 0) throw refusedAt(blocked);
+  return modify(tx, circuit, placement, request, decisionId);
+}
+
+function modify(
+  tx: Tx,
+  circuit: Circuit,
+  placement: Placement,
+  request: CircuitRequest,
+  decisionId: string,
+): Circuit {
   tx.apply(
     circuit.id,
     { type: 'modify', placement, request, until: instant(tx.now + ATTEMPT_MS), at: tx.now },
     decisionId,
   );
   return tx.mustGet(circuit.id);
+}
+
+const grown = (circuit: Circuit, current: Placement, { end, mbps }: Target): Placement => ({
+  version: circuit.version + 1,
+  window: { start: current.window.start, end },
+  mbps,
+  segments: current.segments.map((s) =>
+    s.local ? { ...s, light: 'DARK' as const } : { ...s, agreed: 'ASKED' as const, light: 'DARK' as const },
+  ),
+});
+
+function refusedAt(blocked: readonly Bottleneck[]): BrokerError {
+  const first = blocked[0];
+  const where = first === undefined ? 'something on its road' : `${first.kind.toLowerCase()} ${first.id}`;
+  return new BrokerError('NO_FEASIBLE_SLOT', `${where} has no room for the change`, { bottlenecks: blocked });
+}
+
+/** The window to move in as the change leaves it; undefined when the change does not speak of it. */
+function newWindow({ request: { schedule }, createTime }: Circuit, change: CircuitChange): Target['window'] {
+  if (change.notBefore === undefined && change.deadline === undefined) return undefined;
+  if (schedule.type !== 'FLEXIBLE' && schedule.type !== 'VOLUME') {
+    const field = change.deadline === undefined ? 'not_before_time' : 'deadline_time';
+    throw new BrokerError('INVALID_REQUEST', `a ${schedule.type} circuit has no window to move in`, {
+      errors: [{ pointer: `/schedule/${field}`, detail: 'only for FLEXIBLE and VOLUME' }],
+    });
+  }
+  return {
+    notBefore: change.notBefore ?? schedule.notBefore ?? createTime,
+    deadline: change.deadline ?? schedule.deadline,
+  };
 }
 
 function newEnd(current: Placement, change: CircuitChange, now: InstantMs): InstantMs {
@@ -105,18 +185,23 @@ function bottlenecks(tx: Tx, placement: Placement): Bottleneck[] {
 /** The request as it reads after the change, so that what was asked and what is in force agree. */
 function changedRequest(
   request: CircuitRequest,
+  window: Target['window'],
   end: InstantMs,
   mbps: number,
   current: Placement,
 ): CircuitRequest {
   const { schedule } = request;
-  if (schedule.type === 'NOW') {
-    const durationS = end === NEVER ? 'NEVER' : Math.round((end - current.window.start) / 1000);
-    return { ...request, mbps, schedule: { type: 'NOW', durationS } };
+  const durationS = Math.round((end - current.window.start) / 1000);
+  switch (schedule.type) {
+    case 'NOW':
+      return { ...request, mbps, schedule: { type: 'NOW', durationS: end === NEVER ? 'NEVER' : durationS } };
+    case 'FIXED':
+      return { ...request, mbps, schedule: { ...schedule, end } };
+    case 'FLEXIBLE':
+      return { ...request, mbps, schedule: { ...schedule, ...window, durationS } };
+    case 'VOLUME':
+      return { ...request, mbps, schedule: { ...schedule, ...window } };
   }
-  return schedule.type === 'FIXED'
-    ? { ...request, mbps, schedule: { ...schedule, end } }
-    : { ...request, mbps };
 }
 
 const invalid = (detail: string): BrokerError =>

@@ -25,6 +25,8 @@ interface Lane {
   readonly queue: EffectRecord[];
   attempt: number;
   busy: boolean;
+  /** Something was added while a try was under way: it may have made that try pointless. */
+  news: boolean;
   retry: Cancel | undefined;
   retryAt: InstantMs | undefined;
 }
@@ -77,6 +79,7 @@ export class Lanes {
           queue: [],
           attempt: 0,
           busy: false,
+          news: false,
           retry: undefined,
           retryAt: undefined,
         };
@@ -85,6 +88,7 @@ export class Lanes {
       lane.queue.push(record);
       this.#perCircuit.set(record.circuitId, this.outstanding(record.circuitId) + 1);
       // News for the lane may have made what it is waiting to repeat pointless: look at once.
+      if (lane.busy) lane.news = true;
       if (lane.queue.length > 1) this.#hurry(lane);
       else this.#next(lane);
     }
@@ -158,11 +162,17 @@ export class Lanes {
       this.done++;
       lane.queue.shift();
       lane.attempt = 0;
+      lane.news = false;
       this.#settled(head.circuitId);
       this.#next(lane);
       return;
     }
     this.failed++;
+    if (lane.news) {
+      lane.news = false;
+      this.#next(lane);
+      return;
+    }
     lane.attempt++;
     // Half of the wait is by chance, so that what failed together does not come back together.
     const wait = Math.max(

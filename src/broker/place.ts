@@ -19,6 +19,7 @@ import type { PortId } from '../model/port.ts';
 import { nextFullSecond } from '../model/window.ts';
 import type { Ask, Move, Placed, Refused, Seat } from '../scheduler/laxity/booking.ts';
 import { place } from '../scheduler/laxity/place.ts';
+import { placeVolume } from '../scheduler/laxity/volume.ts';
 import type { Path } from '../topology/search/question.ts';
 import { ATTEMPT_MS, MENDED_AFTER_MS } from './limits.ts';
 import { roadOf, type Slot, slowerHere, wireBottleneck } from './plan.ts';
@@ -54,6 +55,36 @@ export function placeHere(tx: Tx, id: CircuitId, request: CircuitRequest, wish: 
   };
 }
 
+/** A volume: rate and slot chosen together. */
+export function placeBytes(tx: Tx, id: CircuitId, request: CircuitRequest): Placing {
+  const { schedule } = request;
+  invariant(schedule.type === 'VOLUME', 'there is a volume to move');
+  const earliest = nextFullSecond(tx.now);
+  const notBefore =
+    schedule.notBefore !== undefined && schedule.notBefore > earliest ? schedule.notBefore : earliest;
+  const wish: Wish = {
+    notBefore,
+    deadline: schedule.deadline,
+    durationS: 1,
+    mbps: Math.max(1, request.mbps),
+    movable: !request.pinned,
+  };
+  const { mbps: _mbps, duration: _duration, ...ask } = askOf(id, request, wish, tx.now);
+  const limits = {
+    volumeBytes: schedule.volumeBytes,
+    ...(schedule.minMbps === undefined ? {} : { minMbps: schedule.minMbps }),
+    ...(schedule.maxMbps === undefined ? {} : { maxMbps: schedule.maxMbps }),
+  };
+  const answer = placeVolume(tx.book.fleet, { ...ask, ...limits }, toSeconds(tx.now));
+  if (!answer.placed) return { kind: 'refused', problem: problemOf(answer, wish, undefined) };
+  return {
+    kind: 'placed',
+    slot: slotOf(answer.seat, wish),
+    segments: [segmentOf(tx, answer.seat.path)],
+    moves: answer.moves,
+  };
+}
+
 /** Moves everybody who steps aside for `newcomer`, one event each. */
 export function applyMoves(tx: Tx, moves: Placed['moves'], newcomer: CircuitId, decisionId: string): void {
   for (const { id, to } of moves) {
@@ -81,7 +112,18 @@ export function applyMoves(tx: Tx, moves: Placed['moves'], newcomer: CircuitId, 
   }
 }
 
-const askOf = (id: string, request: CircuitRequest, wish: Wish, now: InstantMs): Ask => ({
+/** The window that a booked circuit may be moved in. */
+export function windowOf({ request, createTime, bounds }: Circuit): {
+  readonly notBefore: InstantMs;
+  readonly deadline: InstantMs;
+} {
+  if (bounds !== undefined) return { notBefore: bounds.start, deadline: bounds.end };
+  const { schedule } = request;
+  invariant(schedule.type === 'FLEXIBLE' || schedule.type === 'VOLUME', 'only what has a window may move');
+  return { notBefore: schedule.notBefore ?? createTime, deadline: schedule.deadline };
+}
+
+export const askOf = (id: string, request: CircuitRequest, wish: Wish, now: InstantMs): Ask => ({
   id,
   a: request.a,
   z: request.z,
@@ -96,12 +138,12 @@ const askOf = (id: string, request: CircuitRequest, wish: Wish, now: InstantMs):
   ignoreOperState: wish.notBefore > now + MENDED_AFTER_MS,
 });
 
-const slotOf = (seat: Seat, wish: Wish): Slot => ({
+export const slotOf = (seat: Seat, wish: Wish): Slot => ({
   window: { start: fromSeconds(seat.start), end: wish.deadline === NEVER ? NEVER : fromSeconds(seat.end) },
   mbps: seat.mbps,
 });
 
-function segmentOf(tx: Tx, path: Path): Segment {
+export function segmentOf(tx: Tx, path: Path): Segment {
   return {
     domain: tx.book.network.document.domain,
     local: true,
@@ -122,14 +164,15 @@ export function wishOf(request: CircuitRequest, slot: Slot | undefined, now: Ins
     const durationS = (end === NEVER ? LAST_SECOND : toSeconds(end)) - toSeconds(start);
     return { notBefore: start, deadline: end, durationS, mbps: slot.mbps, movable: false };
   }
-  invariant(schedule.type === 'FLEXIBLE', 'whatever has no slot has a window');
+  invariant(schedule.type === 'FLEXIBLE' || schedule.type === 'VOLUME', 'whatever has no slot has a window');
   const earliest = nextFullSecond(now);
   const notBefore =
     schedule.notBefore !== undefined && schedule.notBefore > earliest ? schedule.notBefore : earliest;
   return {
     notBefore,
     deadline: schedule.deadline,
-    durationS: schedule.durationS,
+    // A volume's duration comes with its rate.
+    durationS: schedule.type === 'FLEXIBLE' ? schedule.durationS : 1,
     mbps,
     movable: !request.pinned,
   };
@@ -162,7 +205,11 @@ function slower(tx: Tx, request: CircuitRequest, wish: Wish): readonly WireAlter
   });
 }
 
-function problemOf(refused: Refused, wish: Wish, exact: readonly WireAlternative[] | undefined): BrokerError {
+export function problemOf(
+  refused: Refused,
+  wish: Wish,
+  exact: readonly WireAlternative[] | undefined,
+): BrokerError {
   if (refused.reason === 'INVALID')
     return new BrokerError('INVALID_REQUEST', refused.detail, { errors: refused.errors });
   const guessed = refused.alternatives.filter((one) => one.kind !== 'SLOWER' || exact === undefined);

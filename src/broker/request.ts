@@ -6,12 +6,22 @@ import { type InstantMs, instant, NEVER, rfc3339 } from '../kernel/clock.ts';
 import { BrokerError, toProblem } from '../kernel/errors.ts';
 import { type CircuitId, newId, type SeriesId, type SetId, shortCode } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
-import type { Circuit, CircuitRequest } from '../model/circuit.ts';
+import type { Circuit, CircuitRequest, Segment } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
-import { nextFullSecond, plusSeconds, secondsBetween } from '../model/window.ts';
+import { nextFullSecond, plusSeconds, secondsBetween, type Window } from '../model/window.ts';
+import type { Move, Seat } from '../scheduler/laxity/booking.ts';
 import { type Authoriser, factsOf } from './authorise.ts';
 import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
-import { applyMoves, type Placing, placeHere, type Wish, wishOf } from './place.ts';
+import {
+  applyMoves,
+  type Placing,
+  placeBytes,
+  placeHere,
+  segmentOf,
+  slotOf,
+  type Wish,
+  wishOf,
+} from './place.ts';
 import { isOurs, placementOf, planWithin, type Slot } from './plan.ts';
 import type { Tx } from './tx.ts';
 
@@ -32,6 +42,28 @@ export type Admitted = { readonly circuit: Circuit } | { readonly denied: Broker
 
 /** Throws what refuses without a record; gives back what policy denies, whose record must be kept. */
 export function admit(tx: Tx, authoriser: Authoriser, random: Random, admission: Admission): Admitted {
+  const ready = prepare(tx, authoriser, random, admission);
+  if ('denied' in ready) return ready;
+  const { id, wish, decisionId } = ready;
+  const planned = findPlace(tx, id, admission.request, wish);
+  if (planned.kind === 'refused') throw planned.problem;
+  applyMoves(tx, planned.moves, id, decisionId);
+  return { circuit: enter(tx, random, { admission, ...ready }, planned.slot, planned.segments) };
+}
+
+export interface Ready {
+  readonly id: CircuitId;
+  readonly wish: Wish;
+  readonly decisionId: string;
+}
+
+/** Everything before a place is looked for: the schedule, the policy, the names. */
+export function prepare(
+  tx: Tx,
+  authoriser: Authoriser,
+  random: Random,
+  admission: Admission,
+): Ready | { readonly denied: BrokerError } {
   const { request, principal, requestId } = admission;
   const slot = fixedSlot(request, tx.now);
   const id = newId('cir', tx.now, random);
@@ -45,25 +77,71 @@ export function admit(tx: Tx, authoriser: Authoriser, random: Random, admission:
   });
   if (decision.denied !== undefined) return { denied: decision.denied };
   refuseTakenRef(tx, request);
-  const wish = wishOf(request, slot, tx.now);
-  const planned = findPlace(tx, id, request, wish);
-  if (planned.kind === 'refused') throw planned.problem;
-  tx.create({
-    ...blank(tx, id, random, request, principal.id),
-    decisionIds: [decision.id],
-    ...membership(admission),
-    laxityS: wish.deadline === NEVER ? 0 : secondsBetween(wish.notBefore, wish.deadline) - wish.durationS,
-  });
-  applyMoves(tx, planned.moves, id, decision.id);
-  const placement = placementOf(1, planned.slot, planned.segments);
-  tx.apply(id, { type: 'place', placement, until: instant(tx.now + ATTEMPT_MS), at: tx.now });
-  return { circuit: tx.mustGet(id) };
+  return { id, wish: wishOf(request, slot, tx.now), decisionId: decision.id };
 }
+
+type Prepared = Ready & { readonly admission: Admission };
+
+/** A member of a set, in the seat that the set's plan gave it. */
+export function seat(
+  tx: Tx,
+  random: Random,
+  ready: Prepared,
+  plan: {
+    readonly seat: Seat;
+    readonly moves: readonly Move[];
+    readonly bounds: Window;
+    readonly constraints: CircuitRequest['constraints'];
+  },
+): Circuit {
+  const { admission, id, wish, decisionId } = ready;
+  applyMoves(tx, plan.moves, id, decisionId);
+  const request = { ...admission.request, constraints: plan.constraints };
+  const slot = slotOf(plan.seat, wish);
+  return enter(
+    tx,
+    random,
+    { ...ready, admission: { ...admission, request } },
+    slot,
+    [segmentOf(tx, plan.seat.path)],
+    plan.bounds,
+  );
+}
+
+function enter(
+  tx: Tx,
+  random: Random,
+  { admission, id, wish, decisionId }: Prepared,
+  slot: Slot,
+  segments: readonly Segment[],
+  bounds?: Window,
+): Circuit {
+  tx.create({
+    ...blank(tx, id, random, admission.request, admission.principal.id),
+    decisionIds: [decisionId],
+    ...membership(admission),
+    laxityS: laxityOf(wish, slot),
+    ...(bounds === undefined || !wish.movable ? {} : { bounds }),
+  });
+  const placement = placementOf(1, slot, segments);
+  tx.apply(id, { type: 'place', placement, until: instant(tx.now + ATTEMPT_MS), at: tx.now });
+  return tx.mustGet(id);
+}
+
+/** Deadline less the time it would finish if it started as soon as it may. */
+const laxityOf = (wish: Wish, { window }: Slot): number =>
+  wish.deadline === NEVER || window.end === NEVER
+    ? 0
+    : secondsBetween(wish.notBefore, wish.deadline) - secondsBetween(window.start, window.end);
 
 /** The engine where it is alone to decide; the plain search where a second road or another domain has a say. */
 function findPlace(tx: Tx, id: CircuitId, request: CircuitRequest, wish: Wish): Placing {
-  if (request.protection === 'UNPROTECTED' && isOurs(tx.ground, request))
-    return placeHere(tx, id, request, wish);
+  const alone = request.protection === 'UNPROTECTED' && isOurs(tx.ground, request);
+  if (request.schedule.type === 'VOLUME') {
+    if (!alone) throw notYet('a VOLUME that is protected or goes to another domain');
+    return placeBytes(tx, id, request);
+  }
+  if (alone) return placeHere(tx, id, request, wish);
   return planWithin(tx.ground, request, wish);
 }
 
@@ -168,11 +246,10 @@ function fixedSlot(request: CircuitRequest, now: InstantMs): Slot | undefined {
       return { window: { start: start > now ? start : soonest, end }, mbps };
     }
     case 'FLEXIBLE':
+    case 'VOLUME':
       if (schedule.deadline > now + HORIZON_S * 1000)
         throw invalid('/schedule/deadline_time', 'more than ten years ahead');
       return undefined;
-    default:
-      throw notYet(`schedule type ${schedule.type}`);
   }
 }
 

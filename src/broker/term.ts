@@ -152,6 +152,8 @@ export class Term {
   #forget(id: CircuitId): void {
     const circuit = this.book.circuits.get(id);
     if (circuit === undefined || !isFinal(circuit.state) || this.lanes.outstanding(id) > 0) return;
+    // Its last state may come with a goodbye that is not in a lane yet.
+    if (!this.writer.isDurable(id)) return;
     if (circuit.home !== undefined && circuit.home.keepUntil > this.#ports.clock.now()) return;
     this.book.forget(id);
   }

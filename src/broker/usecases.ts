@@ -70,6 +70,11 @@ export interface RecurrenceAsk {
 
 export interface SetMemberAsk {
   readonly key: string;
+  /** The key of a member that must have ended `gapS` seconds before this one starts. */
+  readonly after?: string;
+  readonly gapS?: number;
+  /** Keys of members with which it shares no link. */
+  readonly diverse?: readonly string[];
   readonly request: CircuitRequest;
 }
 

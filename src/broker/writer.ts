@@ -6,6 +6,7 @@
  */
 import { type Clock, nextTurn } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
+import type { CircuitId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import { dueAt } from '../model/lifecycle.ts';
 import type { Book } from './book.ts';
@@ -53,6 +54,8 @@ export class Writer {
   readonly #log: Log;
   readonly #on: WriterEvents;
   readonly #sequences: Sequences;
+  /** How many decisions that are not durable yet touch a circuit. */
+  readonly #touching = new Map<CircuitId, number>();
   #queue: Item[] = [];
   /** Arrived while a failed group is being tried again: decided after it, so that the log keeps its order. */
   #deferred: Item[] | undefined;
@@ -126,6 +129,11 @@ export class Writer {
     }
   }
 
+  /** Is what the book says of the circuit also what the store says? */
+  isDurable(id: CircuitId): boolean {
+    return !this.#touching.has(id);
+  }
+
   /** Resolves when nothing is waiting for the store. */
   drained(): Promise<void> {
     if (!this.#flushing && this.#queue.length === 0) return Promise.resolve();
@@ -146,6 +154,7 @@ export class Writer {
     try {
       item.outcome = item.decide(item.tx);
       item.tx.reduces ||= item.reduces;
+      for (const id of item.tx.circuits.keys()) this.#touching.set(id, (this.#touching.get(id) ?? 0) + 1);
       return true;
     } catch (error) {
       item.tx.rollback();
@@ -186,7 +195,10 @@ export class Writer {
         this.#log.info({ event: 'store.recovered' });
       }
     }
-    for (const tx of txs) tx.undo.length = 0;
+    for (const tx of txs) {
+      tx.undo.length = 0;
+      this.#letGo(tx);
+    }
     this.#on.durable(group.events, group.effects, txs);
     for (const item of batch) settle(item);
   }
@@ -227,7 +239,7 @@ export class Writer {
     this.#log.error({ event: 'group.failed', size: batch.length, error: error.message });
     const all = [...batch, ...this.#queue];
     this.#queue = [];
-    for (let i = all.length - 1; i >= 0; i--) (all[i] as Item).tx.rollback();
+    for (let i = all.length - 1; i >= 0; i--) this.#takeBack((all[i] as Item).tx);
     if (isFatal(error)) {
       this.#giveUp(all, error);
       return;
@@ -242,7 +254,7 @@ export class Writer {
       try {
         await this.#write([item]);
       } catch (again) {
-        item.tx.rollback();
+        this.#takeBack(item.tx);
         const failure =
           again instanceof StoreError ? again : new StoreError('CONFLICT', String(again), { cause: again });
         if (isFatal(failure)) {
@@ -258,6 +270,19 @@ export class Writer {
     const late = this.#deferred;
     this.#deferred = undefined;
     for (const item of late) if (this.#decideAgain(item)) this.#queue.push(item);
+  }
+
+  #takeBack(tx: Tx): void {
+    this.#letGo(tx);
+    tx.rollback();
+  }
+
+  #letGo(tx: Tx): void {
+    for (const id of tx.circuits.keys()) {
+      const left = (this.#touching.get(id) ?? 0) - 1;
+      if (left > 0) this.#touching.set(id, left);
+      else this.#touching.delete(id);
+    }
   }
 
   #decideAgain(item: Item): boolean {

@@ -10,7 +10,7 @@
  */
 import { type InstantMs, instant } from '../kernel/clock.ts';
 import type { Problem } from '../kernel/errors.ts';
-import type { CircuitId, SeriesId, SetId } from '../kernel/ids.ts';
+import type { CircuitId, OfferId, SeriesId, SetId } from '../kernel/ids.ts';
 import type { Claim, EdgeId } from './capacity.ts';
 import type { Label, LabelAsk } from './label.ts';
 import type { PortId } from './port.ts';
@@ -200,6 +200,10 @@ export interface Circuit {
   readonly seriesId?: SeriesId;
   readonly setId?: SetId;
   readonly setKey?: string;
+  /** A member of a set may move only as far as the order in the set allows: its own window, cut. */
+  readonly bounds?: Window;
+  /** A firm offer that has not been taken: capacity held for whoever takes it. */
+  readonly offer?: { readonly id: OfferId; readonly option: number };
   /** Why a circuit that was stored before it was decided was refused. */
   readonly problem?: Problem;
   /** Participant only: where the home is, what it calls the circuit, and whether it has confirmed. */

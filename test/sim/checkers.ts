@@ -12,8 +12,8 @@ import type { Node } from './node.ts';
 
 /** Work that is due may wait this long for its turn before it counts as forgotten. */
 const LATE_MS = 5_000;
-/** An order to go dark may wait behind one that failed, for the longest pause between two tries. */
-const PUT_OUT_MS = 32_000;
+/** An order to go dark is tried within this time, whatever failed before it. */
+const PUT_OUT_MS = 5_000;
 
 const placementsOf = (c: Circuit): Placement[] => [
   ...(c.current === undefined ? [] : [c.current]),
@@ -214,8 +214,6 @@ export function checkOrphans(nodes: readonly Node[]): string[] {
     for (const circuit of node.mirror.live.values()) {
       const of = circuit.home;
       if (of === undefined || circuit.state === 'RELEASING') continue;
-      // A hold whose goodbye was dropped runs out by itself: see known.test.ts.
-      if (circuit.state === 'HELD') continue;
       const home = nodes.find((n) => n.name === of.domain);
       const theirs = home?.mirror.circuits.get(of.circuit as Circuit['id']);
       const busy = [...(home?.mirror.effects.values() ?? [])].some(

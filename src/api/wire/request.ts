@@ -175,7 +175,11 @@ export function readRequest(wire: WireRequest, who: Principal, base = ''): Asked
     pinned: wire.pinned ?? false,
     noticeS: wire.notice_s ?? 60,
     priority: wire.priority ?? 50,
-    schedule,
+    // A rate beside a volume is the most that it may take.
+    schedule:
+      schedule.type === 'VOLUME' && schedule.maxMbps === undefined && wire.bandwidth_mbps !== undefined
+        ? { ...schedule, maxMbps: wire.bandwidth_mbps }
+        : schedule,
     ...(wire.description === undefined ? {} : { description: wire.description }),
     ...(wire.client_ref === undefined ? {} : { clientRef: wire.client_ref }),
     ...(wire.holder_jwk === undefined ? {} : { holderJwk: readHolder(wire.holder_jwk, base) }),

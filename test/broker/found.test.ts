@@ -1,20 +1,16 @@
-/**
- * Faults that the simulation has found and that are not mended yet, each as a short story that fails for its
- * reason. Whoever mends one sees the story pass, which `it.fails` reports: then it becomes a plain test, and
- * its exemption in checkers.ts goes.
- */
+/** Faults that the simulation has found, each as a short story, so that none comes back. */
 import { expect, it } from 'vitest';
 import { Lanes } from '../../src/broker/lanes.ts';
 import type { EffectRecord, PeerMessage, Peers } from '../../src/broker/ports.ts';
 import { instant } from '../../src/kernel/clock.ts';
 import type { CircuitId } from '../../src/kernel/ids.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
+import { topologyOf } from '../sim/network.ts';
 import { aRequest, fixed, T0 } from '../support/builders.ts';
 import { calm, HandClock } from '../support/handClock.ts';
 import { call, OneDomain } from '../support/oneDomain.ts';
-import { topologyOf } from './network.ts';
 
-it.fails('a circuit that ends while its last order is being written still says goodbye', async () => {
+it('a circuit that ends while its last order is being written still says goodbye', async () => {
   // Seeds 8 and 14: the hold is answered so late that it has run out at once. The circuit is forgotten when
   // the hold's effect is done, before the end that names the goodbye is durable, and the goodbye is dropped.
   const sent: PeerMessage[] = [];
@@ -46,7 +42,7 @@ it.fails('a circuit that ends while its last order is being written still says g
   }
 });
 
-it.fails('an order to go dark does not wait out the pause of the light that failed before it', async () => {
+it('an order to go dark does not wait out the pause of the light that failed before it', async () => {
   // News for a lane cuts short a pause that has begun; news that comes while the try is still under way does
   // not, and a circuit that was released in those seconds shines for up to half a minute more.
   const clock = new HandClock(T0);

@@ -1,0 +1,219 @@
+/**
+ * Several circuits as one: all or none, in the order that their owner gave them, apart from each other where
+ * he asked for it. The network knows the whole flight plan before it answers.
+ */
+import { BrokerError, type FieldError } from '../kernel/errors.ts';
+import { newId, type SetId } from '../kernel/ids.ts';
+import type { Random } from '../kernel/random.ts';
+import { fromSeconds, toSeconds } from '../model/capacity.ts';
+import { type Circuit, isFinal } from '../model/circuit.ts';
+import type { HomeEvent } from '../model/events.ts';
+import { type Member, placeSet } from '../scheduler/laxity/sets.ts';
+import { invalid } from './actions.ts';
+import { askOf, problemOf, type Wish } from './place.ts';
+import { isOurs } from './plan.ts';
+import type { SetRecord } from './ports.ts';
+import { type Admission, admit, prepare, seat } from './request.ts';
+import type { Term } from './term.ts';
+import type { Tx } from './tx.ts';
+import type { Mutation, SetMemberAsk, SetResult } from './usecases.ts';
+import { StoredRefusal } from './writer.ts';
+
+type Call = Pick<Mutation<unknown>, 'principal' | 'requestId'>;
+
+export function createSet(
+  tx: Tx,
+  term: Term,
+  random: Random,
+  call: Call,
+  members: readonly SetMemberAsk[],
+): SetResult | StoredRefusal {
+  const keys = new Set<string>();
+  members.forEach((member, i) => {
+    if (keys.has(member.key)) throw invalid(`/circuits/${i}/key`, `${member.key} is there twice`);
+    keys.add(member.key);
+  });
+  members.forEach(({ key, after, diverse = [] }, i) => {
+    for (const other of [...(after === undefined ? [] : [after]), ...diverse]) {
+      if (!keys.has(other) || other === key)
+        throw invalid(
+          `/circuits/${i}/${other === after ? 'after' : 'diverse'}`,
+          `there is no other circuit ${other} in the set`,
+        );
+    }
+  });
+  const id = newId('set', tx.now, random);
+  const project = members[0]?.request.project ?? '';
+  const decision = term.authoriser.ask(tx, {
+    ...call,
+    action: 'set.create',
+    project,
+    facts: { circuits: members.length },
+  });
+  if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
+  const alone = members.every(
+    ({ request }) =>
+      request.protection === 'UNPROTECTED' &&
+      request.schedule.type !== 'VOLUME' &&
+      isOurs(tx.ground, request),
+  );
+  if (!alone && members.some((member) => member.after !== undefined || (member.diverse ?? []).length > 0)) {
+    throw new BrokerError(
+      'NOT_SUPPORTED',
+      'order and diversity among circuits that are protected, are volumes or go to other domains',
+    );
+  }
+  const circuits = alone ? admitTogether(tx, term, random, call, members, id) : [];
+  if (!Array.isArray(circuits)) {
+    tx.reset();
+    return circuits;
+  }
+  for (const [i, member] of alone ? [] : members.entries()) {
+    const admitted = admitMember(tx, term, random, call, member, i, id);
+    if ('denied' in admitted) {
+      tx.reset();
+      return new StoredRefusal(admitted.denied);
+    }
+    circuits.push(admitted.circuit);
+  }
+  const set: SetRecord = {
+    id,
+    project,
+    owner: call.principal.id,
+    revision: 1,
+    createTime: tx.now,
+    members: circuits.map((circuit, i) => ({ key: members[i]?.key ?? '', circuitId: circuit.id })),
+  };
+  tx.sets.push(set);
+  return { set, circuits };
+}
+
+/** All of ours, placed by the engine as one; then entered one after the other, each with the moves it needs. */
+function admitTogether(
+  tx: Tx,
+  term: Term,
+  random: Random,
+  call: Call,
+  members: readonly SetMemberAsk[],
+  setId: SetId,
+): Circuit[] | StoredRefusal {
+  const asked: {
+    readonly member: SetMemberAsk;
+    readonly admission: Admission;
+    readonly id: Circuit['id'];
+    readonly wish: Wish;
+    readonly decisionId: string;
+  }[] = [];
+  for (const [i, member] of members.entries()) {
+    const admission: Admission = { ...call, request: member.request, setId, setKey: member.key };
+    const ready = named(i, member.key, () => prepare(tx, term.authoriser, random, admission));
+    if ('denied' in ready) return new StoredRefusal(ready.denied);
+    asked.push({ member, admission, ...ready });
+  }
+  const flight = asked.map(
+    ({ member, id, wish }): Member => ({
+      key: member.key,
+      ask: askOf(id, member.request, wish, tx.now),
+      ...(member.after === undefined ? {} : { after: member.after }),
+      ...(member.gapS === undefined ? {} : { gap: member.gapS }),
+      ...(member.diverse === undefined ? {} : { diverse: member.diverse }),
+    }),
+  );
+  const placed = placeSet(tx.book.fleet, flight, toSeconds(tx.now));
+  if (!placed.placed) {
+    const at = members.findIndex((member) => member.key === placed.key);
+    const wish = asked[at]?.wish;
+    if (wish === undefined) throw new BrokerError('NO_FEASIBLE_SLOT', placed.refused.detail);
+    return named(at, placed.key, () => {
+      throw problemOf(placed.refused, wish, undefined);
+    });
+  }
+  const made = new Map<string, Circuit>();
+  for (const one of placed.members) {
+    const found = asked.find(({ member }) => member.key === one.key);
+    if (found === undefined) continue;
+    const bounds = { start: fromSeconds(one.ask.notBefore), end: fromSeconds(one.ask.deadline) };
+    made.set(
+      one.key,
+      seat(tx, random, found, {
+        seat: one.seat,
+        moves: one.moves,
+        bounds,
+        constraints: one.ask.constraints ?? {},
+      }),
+    );
+  }
+  return members.flatMap((member) => made.get(member.key) ?? []);
+}
+
+/** A refusal of one member refuses all, and says which. */
+function named<T>(i: number, key: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    const inner = error.details.errors ?? [{ pointer: '', detail: error.message }];
+    const errors = inner.map(
+      ({ pointer, detail }): FieldError => ({ pointer: `/circuits/${i}${pointer}`, detail }),
+    );
+    throw new BrokerError(
+      error.code,
+      `circuit ${key}: ${error.message}`,
+      { ...error.details, errors },
+      { cause: error },
+    );
+  }
+}
+
+function admitMember(
+  tx: Tx,
+  term: Term,
+  random: Random,
+  call: Call,
+  member: SetMemberAsk,
+  i: number,
+  setId: SetRecord['id'],
+): ReturnType<typeof admit> {
+  return named(i, member.key, () =>
+    admit(tx, term.authoriser, random, {
+      ...call,
+      request: member.request,
+      setId,
+      setKey: member.key,
+    }),
+  );
+}
+
+export function actOnSet(
+  tx: Tx,
+  term: Term,
+  call: Call,
+  set: SetRecord,
+  action: 'commit' | 'abort' | 'cancel',
+): SetResult | StoredRefusal {
+  const decision = term.authoriser.ask(tx, {
+    ...call,
+    action: 'set.act',
+    project: set.project,
+    facts: { action, circuits: set.members.length },
+  });
+  if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
+  const circuits: Circuit[] = [];
+  for (const { circuitId, key } of set.members) {
+    const circuit = tx.book.circuits.get(circuitId);
+    if (circuit === undefined || isFinal(circuit.state)) {
+      if (action === 'cancel') continue;
+      throw new BrokerError('WRONG_STATE', `circuit ${key} of the set has ended`, {
+        allowed_actions: ['cancel'],
+      });
+    }
+    const event: HomeEvent =
+      action === 'cancel'
+        ? { type: 'cancel', detail: 'its set was cancelled', at: tx.now }
+        : { type: action, at: tx.now };
+    circuits.push(tx.apply(circuitId, event, decision.id) ?? circuit);
+  }
+  const next: SetRecord = { ...set, revision: set.revision + 1 };
+  tx.sets.push(next);
+  return { set: next, circuits };
+}
