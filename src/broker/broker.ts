@@ -6,7 +6,7 @@
 import type { Decide } from '../aaa/decide.ts';
 import type { Clock, InstantMs } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
-import type { CircuitId, DecisionId, SeriesId, SetId, WebhookId } from '../kernel/ids.ts';
+import type { CircuitId, DecisionId, OfferId, SeriesId, SetId, WebhookId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Circuit, CircuitRequest, EndpointAsk } from '../model/circuit.ts';
@@ -18,6 +18,7 @@ import type { BookSeams } from './book.ts';
 import * as hooks from './hooks.ts';
 import * as upkeep from './maintenance.ts';
 import { Mutations } from './mutations.ts';
+import { makeOffers, takeOffer } from './offers.ts';
 import { Office } from './office.ts';
 import { PeerDesk } from './peer.ts';
 import type {
@@ -52,6 +53,8 @@ import type {
   MaintenanceView,
   Mutated,
   Mutation,
+  OfferAsk,
+  OfferSet,
   PortView,
   Readiness,
   RecurrenceAsk,
@@ -114,6 +117,19 @@ export class Broker implements UseCases {
   createCircuit(call: Mutation<Circuit>, request: CircuitRequest): Promise<Mutated<Circuit>> {
     return this.#mutations.run(call, (tx, term) =>
       actions.create(tx, term, this.#ports.random, call, request),
+    );
+  }
+  offers(call: Mutation<OfferSet>, ask: OfferAsk): Promise<Mutated<OfferSet>> {
+    return this.#mutations.run(call, (tx, term) => makeOffers(tx, term, this.#ports.random, call, ask));
+  }
+  takeOffer(
+    call: Mutation<Circuit>,
+    offer: OfferId,
+    option: number,
+    request: CircuitRequest,
+  ): Promise<Mutated<Circuit>> {
+    return this.#mutations.run(call, (tx, term) =>
+      takeOffer(tx, term, this.#ports.random, call, offer, option, request),
     );
   }
   createSeries(

@@ -19,7 +19,7 @@ import type { PortId } from '../model/port.ts';
 import { nextFullSecond } from '../model/window.ts';
 import type { Ask, Move, Placed, Refused, Seat } from '../scheduler/laxity/booking.ts';
 import { place } from '../scheduler/laxity/place.ts';
-import { placeVolume } from '../scheduler/laxity/volume.ts';
+import { placeVolume, type VolumeAsk } from '../scheduler/laxity/volume.ts';
 import type { Path } from '../topology/search/question.ts';
 import { ATTEMPT_MS, MENDED_AFTER_MS } from './limits.ts';
 import { roadOf, type Slot, slowerHere, wireBottleneck } from './plan.ts';
@@ -69,19 +69,30 @@ export function placeBytes(tx: Tx, id: CircuitId, request: CircuitRequest): Plac
     mbps: Math.max(1, request.mbps),
     movable: !request.pinned,
   };
-  const { mbps: _mbps, duration: _duration, ...ask } = askOf(id, request, wish, tx.now);
-  const limits = {
-    volumeBytes: schedule.volumeBytes,
-    ...(schedule.minMbps === undefined ? {} : { minMbps: schedule.minMbps }),
-    ...(schedule.maxMbps === undefined ? {} : { maxMbps: schedule.maxMbps }),
-  };
-  const answer = placeVolume(tx.book.fleet, { ...ask, ...limits }, toSeconds(tx.now));
+  const answer = placeVolume(
+    tx.book.fleet,
+    bytesAsk(askOf(id, request, wish, tx.now), schedule),
+    toSeconds(tx.now),
+  );
   if (!answer.placed) return { kind: 'refused', problem: problemOf(answer, wish, undefined) };
   return {
     kind: 'placed',
     slot: slotOf(answer.seat, wish),
     segments: [segmentOf(tx, answer.seat.path)],
     moves: answer.moves,
+  };
+}
+
+/** An ask for so many bytes instead of a rate and a duration. */
+export function bytesAsk(
+  { mbps: _mbps, duration: _duration, ...ask }: Ask,
+  schedule: Extract<CircuitRequest['schedule'], { type: 'VOLUME' }>,
+): VolumeAsk {
+  return {
+    ...ask,
+    volumeBytes: schedule.volumeBytes,
+    ...(schedule.minMbps === undefined ? {} : { minMbps: schedule.minMbps }),
+    ...(schedule.maxMbps === undefined ? {} : { maxMbps: schedule.maxMbps }),
   };
 }
 

@@ -36,6 +36,7 @@ export interface Admission {
   readonly seriesId?: SeriesId;
   readonly setId?: SetId;
   readonly setKey?: string;
+  readonly offer?: NonNullable<Circuit['offer']>;
 }
 
 export type Admitted = { readonly circuit: Circuit } | { readonly denied: BrokerError };
@@ -199,10 +200,11 @@ export function blank(
   };
 }
 
-const membership = (a: Admission): Pick<Circuit, 'seriesId' | 'setId' | 'setKey'> => ({
+const membership = (a: Admission): Pick<Circuit, 'seriesId' | 'setId' | 'setKey' | 'offer'> => ({
   ...(a.seriesId === undefined ? {} : { seriesId: a.seriesId }),
   ...(a.setId === undefined ? {} : { setId: a.setId }),
   ...(a.setKey === undefined ? {} : { setKey: a.setKey }),
+  ...(a.offer === undefined ? {} : { offer: a.offer }),
 });
 
 /** The code is unique among live circuits; where it is too crowded for luck, a repeat does no harm but to the telephone. */
@@ -221,7 +223,7 @@ function refuseTakenRef(tx: Tx, request: CircuitRequest): void {
 }
 
 /** The slot, where the request itself says which; undefined where the broker is to choose. */
-function fixedSlot(request: CircuitRequest, now: InstantMs): Slot | undefined {
+export function fixedSlot(request: CircuitRequest, now: InstantMs): Slot | undefined {
   const { schedule, mbps } = request;
   const soonest = nextFullSecond(now);
   switch (schedule.type) {

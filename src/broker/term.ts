@@ -11,6 +11,7 @@ import { Authoriser } from './authorise.ts';
 import { Book } from './book.ts';
 import type { BrokerPorts } from './broker.ts';
 import { Lanes } from './lanes.ts';
+import { OfferDesk } from './offers.ts';
 import { PeerDesk } from './peer.ts';
 import { Performer } from './perform.ts';
 import type { EventRecord, StoreError, TopologyRecord } from './ports.ts';
@@ -37,6 +38,7 @@ export class Term {
   readonly lanes: Lanes;
   readonly desk: PeerDesk;
   readonly authoriser: Authoriser;
+  readonly offers = new OfferDesk();
   readonly #settler: Settler;
   readonly #restorer: Restorer;
   readonly #ports: BrokerPorts;

@@ -4,7 +4,7 @@
  */
 import type { InstantMs } from '../kernel/clock.ts';
 import type { BrokerError } from '../kernel/errors.ts';
-import type { CircuitId, DecisionId, SeriesId, SetId, WebhookId } from '../kernel/ids.ts';
+import type { CircuitId, DecisionId, OfferId, SeriesId, SetId, WebhookId } from '../kernel/ids.ts';
 import type { Circuit, CircuitRequest, EndpointAsk } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Window } from '../model/window.ts';
@@ -94,6 +94,34 @@ export interface TopologyImpact {
   readonly broken: readonly { readonly circuitId: CircuitId; readonly detail: string }[];
 }
 
+export interface OfferAsk {
+  readonly request: CircuitRequest;
+  readonly wanted: 'EARLIEST_START' | 'EARLIEST_FINISH' | 'MAX_BANDWIDTH' | 'ALL_SLOTS';
+  readonly most: number;
+  /** Hold the options for so long; absent or 0: an indicative offer. */
+  readonly firmS?: number;
+}
+
+export interface OfferOption {
+  readonly option: number;
+  readonly start: InstantMs;
+  readonly end: InstantMs;
+  readonly mbps: number;
+  readonly links: readonly string[];
+  readonly latencyMs: number;
+  /** How many others would step aside for it. */
+  readonly moves: number;
+  /** FIRM: the circuit that holds the room. */
+  readonly circuitId?: CircuitId;
+}
+
+export interface OfferSet {
+  readonly id: OfferId;
+  readonly kind: 'INDICATIVE' | 'FIRM';
+  readonly expire: InstantMs;
+  readonly options: readonly OfferOption[];
+}
+
 /** Links and nodes out of use for a time, and what is to happen to circuits that have their place there. */
 export interface MaintenanceAsk {
   readonly links: readonly string[];
@@ -162,6 +190,14 @@ export interface UseCases {
     recurrence: RecurrenceAsk,
   ): Promise<Mutated<SeriesRecord>>;
   createSet(call: Mutation<SetResult>, members: readonly SetMemberAsk[]): Promise<Mutated<SetResult>>;
+  offers(call: Mutation<OfferSet>, ask: OfferAsk): Promise<Mutated<OfferSet>>;
+  /** The request says everything but the slot and the rate, which the offer names. */
+  takeOffer(
+    call: Mutation<Circuit>,
+    offer: OfferId,
+    option: number,
+    request: CircuitRequest,
+  ): Promise<Mutated<Circuit>>;
   /** `revision` is the If-Match of the caller. */
   act(
     call: Mutation<Circuit>,

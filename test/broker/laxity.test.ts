@@ -122,3 +122,109 @@ it('a set moves others for all its members or for none', async () => {
   await world.broker.createSet(call(), [member('one', fixed(100, 200)), member('two', fixed(200, 300))]);
   expect(await slot(bob)).toEqual([300, 400]);
 });
+
+it('a volume gets the rate that finishes first, within what it may take', async () => {
+  world = await OneDomain.start();
+  const volume = (over: Partial<Extract<Schedule, { type: 'VOLUME' }>> = {}): Schedule => ({
+    type: 'VOLUME',
+    volumeBytes: 125_000_000_000,
+    notBefore: at(100),
+    deadline: at(10_000),
+    ...over,
+  });
+  // 1,000,000 Mbit: a hundred seconds at 10 Gb/s, two hundred at five.
+  const fast = await book({ schedule: volume() });
+  expect([await slot(fast), fast.current?.mbps]).toEqual([[100, 200], 10_000]);
+  const slow = await book({ schedule: volume({ notBefore: at(200), maxMbps: 5_000 }) });
+  expect([await slot(slow), slow.current?.mbps]).toEqual([[200, 400], 5_000]);
+  const never = await problemOf(book({ schedule: volume({ volumeBytes: 2 ** 52 }) }));
+  expect(['DEADLINE_UNREACHABLE', 'NO_FEASIBLE_SLOT']).toContain(never.code);
+});
+
+it('the circuits of a set keep their order and their gap, also when one is moved later', async () => {
+  world = await OneDomain.start();
+  const member = (key: string, over: object = {}) => ({
+    key,
+    request: aRequest({ mbps: 10_000, schedule: flexible(100, 2_000, 100) }),
+    ...over,
+  });
+  const done = await world.broker.createSet(call(), [
+    member('second', { after: 'first', gapS: 50 }),
+    member('first'),
+  ]);
+  if (done.kind !== 'done') throw new Error('not a replay');
+  const [second, first] = done.value.circuits as [Circuit, Circuit];
+  const [, firstEnd] = await slot(first);
+  expect((await slot(second))[0]).toBeGreaterThanOrEqual(firstEnd + 50);
+  expect(await slot(second)).toEqual([250, 350]);
+  await book({ schedule: fixed(250, 300) });
+  expect(await slot(second)).toEqual([300, 400]);
+  expect(await slot(first)).toEqual([100, 200]);
+});
+
+it('an extension makes a flexible one step aside, and one that cannot changes nothing', async () => {
+  world = await OneDomain.start();
+  const lit = await book({ schedule: fixed(10, 100) });
+  const bob = await book({ schedule: flexible(100, 1_000, 100) });
+  await world.pass(20);
+  await world.broker.change(call(), lit.id, { end: at(150) });
+  expect(await slot(lit)).toEqual([10, 150]);
+  expect((await slot(bob))[0]).toBeGreaterThanOrEqual(150);
+  const before = await slot(bob);
+  expect((await problemOf(world.broker.change(call(), lit.id, { end: at(950) }))).code).toBe(
+    'NO_FEASIBLE_SLOT',
+  );
+  expect([await slot(lit), await slot(bob)]).toEqual([[10, 150], before]);
+});
+
+it('a flexible circuit may be given a later deadline, a longer duration or another rate', async () => {
+  world = await OneDomain.start();
+  const bob = await book({ mbps: 4_000, schedule: flexible(100, 300, 100) });
+  await world.broker.change(call(), bob.id, { deadline: at(2_000) });
+  await book({ schedule: fixed(100, 400) });
+  expect((await slot(bob))[0]).toBe(400);
+  await world.broker.change(call(), bob.id, { mbps: 10_000 });
+  expect((await world.broker.circuit(operator, bob.id)).current?.mbps).toBe(10_000);
+});
+
+it('an indicative offer names slots and holds nothing; taken while it is free, refused when it is gone', async () => {
+  world = await OneDomain.start();
+  const ask = {
+    request: aRequest({ mbps: 10_000, schedule: flexible(100, 1_000, 100) }),
+    wanted: 'ALL_SLOTS' as const,
+    most: 3,
+  };
+  const made = await world.broker.offers(call(), ask);
+  if (made.kind !== 'done') throw new Error('not a replay');
+  const { id, options } = made.value;
+  expect(options.map((o) => [(o.start - at(0)) / 1000, o.mbps])).toEqual([
+    [100, 10_000],
+    [200, 10_000],
+    [300, 10_000],
+  ]);
+  const taken = await world.broker.takeOffer(call(), id, 1, ask.request);
+  expect(taken.kind === 'done' && (await slot(taken.value))).toEqual([200, 300]);
+  expect((await problemOf(world.broker.takeOffer(call(), id, 1, ask.request))).code).toBe('OFFER_TAKEN');
+  await world.restart();
+  expect((await problemOf(world.broker.takeOffer(call(), id, 0, ask.request))).code).toBe('OFFER_EXPIRED');
+});
+
+it('a firm offer holds its options until one is taken, over a restart too', async () => {
+  world = await OneDomain.start();
+  const ask = {
+    request: aRequest({ mbps: 10_000, schedule: flexible(100, 1_000, 100) }),
+    wanted: 'ALL_SLOTS' as const,
+    most: 2,
+    firmS: 60,
+  };
+  const made = await world.broker.offers(call(), ask);
+  if (made.kind !== 'done') throw new Error('not a replay');
+  await problemOf(book({ schedule: fixed(100, 200) }));
+  await world.restart();
+  const taken = await world.broker.takeOffer(call(), made.value.id, 1, ask.request);
+  expect(taken.kind === 'done' && [taken.value.state, await slot(taken.value)]).toEqual([
+    'SCHEDULED',
+    [200, 300],
+  ]);
+  await book({ schedule: fixed(100, 200) });
+});
