@@ -73,6 +73,8 @@ async function configCheck([word, ...rest]: readonly string[], io: Io): Promise<
   const { topology } = config.seeds;
   if (topology !== undefined) await readTopology(topology, config.domain);
   await readKeySets(config);
+  // Only then are the drivers and their libraries needed.
+  if (config.devices.elements.length > 0) (await import('./devices.ts')).checkElements(config);
   if (flags.print === true) {
     const { stringify } = await import('yaml');
     io.stdout.write(stringify(shownConfig(config)));

@@ -78,9 +78,9 @@ const table = {
     }),
   }),
   devices: section({
-    driver: choice(['memory'], {
+    driver: choice(['memory', 'elements'], {
       fallback: 'memory',
-      help: 'memory: cross-connects are kept in this process and light nothing',
+      help: 'memory: cross-connects are kept in this process and light nothing; elements: those listed below',
     }),
     delay_ms: integer(
       { fallback: 0, help: 'memory: the longest time that one cross-connect takes' },
@@ -92,6 +92,49 @@ const table = {
       help: 'memory: the share of orders that fail and are worth a retry',
     }),
     seed: integer({ fallback: 1, help: 'memory: delays and failures are drawn from it' }, 0, 2 ** 31 - 1),
+    elements: items('The network elements, by the names that the topology has for its devices', {
+      id: text({ required: true, help: 'The `device` of a node of the topology' }),
+      protocol: choice(['tl1', 'snmp'], { required: true, help: 'How it is spoken to' }),
+      dialect: text({
+        required: true,
+        help: 'tl1: polatis, ome6500, ons15454; snmp: standard, dell, leave-first, junos',
+      }),
+      address: text({ required: true, help: 'Name or address of its management port' }),
+      port: integer({ fallback: 0, help: 'TCP (tl1) or UDP (snmp) port; 0 is the usual one' }, 0, 65_535),
+      user: text({ help: 'tl1, snmp v3: whom to log in as' }),
+      password: secret({ help: 'tl1: a file that holds the password' }, readText),
+      tid: text({ help: 'tl1: the target identifier, where a gateway stands before it' }),
+      size: integer({ fallback: 64, help: 'polatis: how many ports it has' }, 1, 4_096),
+      version: choice(['v3', 'v2c'], {
+        fallback: 'v3',
+        help: 'snmp: v3 is SHA-256 and AES-128; v2c is for laboratories',
+      }),
+      auth_key: secret({ help: 'snmp v3: a file that holds the authentication pass phrase' }, readText),
+      priv_key: secret({ help: 'snmp v3: a file that holds the privacy pass phrase' }, readText),
+      context: text({ help: 'snmp v3: contextName, where one address stands for several switches' }),
+      community: secret({ help: 'snmp v2c: a file that holds the community' }, readText),
+      idle_vlan: integer(
+        { fallback: 1, help: 'snmp: the VLAN of untagged ports without a circuit' },
+        1,
+        4_094,
+      ),
+      internal_vlans: text(
+        {
+          fallback: '3900-3999',
+          help: 'snmp: VLANs for circuits between two untagged ports; none that the topology hands out',
+        },
+        /^\d{1,4}-\d{1,4}$/,
+        'a range such as 3900-3999',
+      ),
+      whole_port_label: integer(
+        {
+          fallback: 0,
+          help: 'For an element that switches whole ports: the one label that the topology gives all its links, so that each carries one circuit at a time. 0: labels are what they are',
+        },
+        0,
+        4_094,
+      ),
+    }),
   }),
   webhooks: section({
     allow_private: flag({
@@ -184,6 +227,36 @@ function contradictions(config: Config): string[] {
     found.push(
       'configuration: nobody could log in: name an issuer in `identity.issuers`, or `identity.development_dir` to try things out',
     );
+  return [...found, ...elementFaults(config)];
+}
+
+export type ElementConfig = Config['devices']['elements'][number];
+
+function elementFaults({ devices }: Config): string[] {
+  const found: string[] = [];
+  if (devices.driver === 'elements' && devices.elements.length === 0)
+    found.push('configuration: `devices.driver: elements` needs `devices.elements`');
+  const ids = new Set<string>();
+  for (const element of devices.elements) {
+    const { id, protocol, version } = element;
+    if (ids.has(id)) found.push(`configuration: the element \`${id}\` is listed twice`);
+    ids.add(id);
+    const needs =
+      protocol === 'tl1'
+        ? (['user', 'password'] as const)
+        : version === 'v2c'
+          ? (['community'] as const)
+          : (['user', 'auth_key', 'priv_key'] as const);
+    for (const key of needs.filter((name) => element[name] === undefined))
+      found.push(
+        `configuration: the element \`${id}\` needs \`${key === 'user' ? key : `${key}_file`}\` (${protocol}${protocol === 'tl1' ? '' : ` ${version}`})`,
+      );
+    const [low = 0, high = 0] = element.internal_vlans.split('-').map(Number);
+    if (low < 1 || high > 4_094 || low > high)
+      found.push(
+        `configuration: the element \`${id}\`: \`internal_vlans\` must be a range within 1-4094, the lower first`,
+      );
+  }
   return found;
 }
 
@@ -220,5 +293,17 @@ export function configReference(): SettingLine[] {
 /** The configuration as it stands, without the secrets in it. */
 export function shownConfig(config: Config): Record<string, unknown> {
   const { password, ...store } = config.store;
-  return { ...config, store: { ...store, password: password === undefined ? undefined : '(set)' } };
+  const hide = (value: string | undefined): string | undefined => (value === undefined ? undefined : '(set)');
+  const elements = config.devices.elements.map((element) => ({
+    ...element,
+    password: hide(element.password),
+    auth_key: hide(element.auth_key),
+    priv_key: hide(element.priv_key),
+    community: hide(element.community),
+  }));
+  return {
+    ...config,
+    store: { ...store, password: hide(password) },
+    devices: { ...config.devices, elements },
+  };
 }

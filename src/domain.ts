@@ -9,7 +9,7 @@ import { buildApp } from './api/app.ts';
 import { Broker } from './broker/broker.ts';
 import type { Peers, StoreError } from './broker/ports.ts';
 import type { Config } from './config.ts';
-import { MemoryDevices } from './drivers/memory.ts';
+import { openDevices } from './devices.ts';
 import { StartError } from './flags.ts';
 import { guardedAgent } from './http/address.ts';
 import type { HttpServer } from './http/server.ts';
@@ -18,7 +18,7 @@ import { bearerAuthenticator, type Issuer, openIssuer, readKeys } from './identi
 import { type Clock, every, instant, wallClock } from './kernel/clock.ts';
 import { newId } from './kernel/ids.ts';
 import type { Log } from './kernel/log.ts';
-import { type Random, seededRandom, systemRandom } from './kernel/random.ts';
+import { type Random, systemRandom } from './kernel/random.ts';
 import { Deliverer } from './notify/deliver.ts';
 import { sender } from './notify/send.ts';
 import { readTopology } from './seeds.ts';
@@ -76,18 +76,32 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
     // Time does not fall below what an earlier run has seen.
     const clock = wallClock((await store.counters()).clock);
     const topology = (await store.topology())?.document ?? (await seedOf(config));
+    const holder = `${hostname()}/${process.pid}/${newId('req', clock.now(), random).slice(-6)}`;
+    const leaseTtlMs = config.lease.ttl_s * 1000;
+    const devices = openDevices(config, {
+      clock,
+      random,
+      log,
+      // Nobody else can open an SQLite file that we have; a PostgreSQL lease may have lapsed without our noticing.
+      stillMaster: async (epoch) =>
+        broker.term?.epoch === epoch &&
+        (config.store.client === 'sqlite' || (await store.renewLease(holder, epoch, leaseTtlMs))),
+      changed: () => broker.compareDevices(),
+    });
+    begun.push(() => devices.close());
     const broker = new Broker({
       domain: config.domain,
-      holder: `${hostname()}/${process.pid}/${newId('req', clock.now(), random).slice(-6)}`,
+      holder,
       clock,
       random,
       log,
       store,
-      devices: devicesOf(config, clock),
+      devices: devices.devices,
+      inspection: devices.inspection,
       peers: noPeers,
       decide: allowAll,
       seedTopology: topology,
-      leaseTtlMs: config.lease.ttl_s * 1000,
+      leaseTtlMs,
       onLost: (error) => {
         if (error.kind === 'CORRUPT') ports.onLost(error);
       },
@@ -113,6 +127,7 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
     // Before the broker starts, so that /livez answers while a large store is being read.
     const address = await listen(app, config);
     log.info({ event: 'http.listening', address });
+    devices.start(topology);
     await broker.start();
     deliverer.start();
     const stopPruning = every(clock, PRUNE_EVERY_MS, () => void prune(config, broker, clock, log));
@@ -122,15 +137,6 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
     await stop();
     throw error;
   }
-}
-
-function devicesOf({ devices }: Config, clock: Clock): MemoryDevices {
-  return new MemoryDevices({
-    clock,
-    random: seededRandom(devices.seed),
-    delayMs: devices.delay_ms,
-    failureRatio: devices.failure_ratio,
-  });
 }
 
 /** There is nobody to talk to yet: a circuit that needs a peer is refused before it gets here. */

@@ -1,7 +1,7 @@
 /**
  * `npm start`, `turnpike lab`: a laboratory on this machine. For now it is one domain on loopback with a
- * development issuer and the in-memory device. What scripts need to know of it is written to lab.json once it
- * is ready, and what people need is printed.
+ * development issuer and emulated elements that speak TL1 and SNMP on sockets of their own. What scripts need to
+ * know of it is written to lab.json once it is ready, and what people need is printed.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
@@ -10,7 +10,10 @@ import type { Env } from './config.ts';
 import { type Domain, startDomain } from './domain.ts';
 import { configFrom, type Io, readFlags, readSets, StartError, UsageError, withMessages } from './flags.ts';
 import type { DevelopmentIssuer, Person } from './identity/dev.ts';
+import { wallClock } from './kernel/clock.ts';
 import { jsonLog } from './kernel/log.ts';
+import { Lab, type RunningElement } from './lab/lab.ts';
+import { readScenario, type Scenario } from './lab/scenario.ts';
 import { untilStopped } from './serve.ts';
 
 const HELP = `turnpike lab [--port-base PORT] [--data DIR] [--seed N] [--set section.key=value ...]
@@ -22,7 +25,16 @@ Runs a laboratory on this machine and prints how to reach it.
 `;
 
 /** The lab's domains; each is made of a network in examples/. */
-const DOMAINS = [{ name: 'ams.example', prefix: 'ams', network: 'lab-ams.yaml' }] as const;
+const DOMAINS = [
+  {
+    name: 'ams.example',
+    prefix: 'ams',
+    network: 'lab-ams.yaml',
+    elements: 'lab-ams-elements.yaml',
+    /** The one label of the links of elements that switch whole ports, as the network has it. */
+    wholePorts: { 'ams-ocx1': 4000, 'nkf-ome1': 4001, 'zui-ons1': 4001 },
+  },
+] as const;
 type LabDomain = (typeof DOMAINS)[number];
 
 const EXAMPLES = fileURLToPath(new URL('../examples/', import.meta.url));
@@ -77,25 +89,33 @@ async function startLab(flags: LabFlags, io: Io, onLost: () => void): Promise<Pi
   if (!stillRuns(file)) rmSync(file, { force: true });
 
   const running: Domain[] = [];
+  const labs: Lab[] = [];
+  const end = async (): Promise<void> => {
+    await Promise.all(running.map((domain) => domain.stop()));
+    await Promise.all(labs.map((elements) => elements.close()));
+  };
   const stop = async (): Promise<void> => {
     // A lab that does not run is not to be found.
     rmSync(file, { force: true });
-    await Promise.all(running.map((domain) => domain.stop()));
+    await end();
   };
   const described: DescribedDomain[] = [];
   try {
     for (const [index, domain] of DOMAINS.entries()) {
+      const emulated = new Lab(await readElements(domain), wallClock(), flags.seed + index);
+      labs.push(emulated);
+      const elements = await emulated.start();
       const config = await configFrom(
-        { config: writeConfig(domain, index, flags), set: flags.sets },
+        { config: writeConfig(domain, index, elements, flags), set: flags.sets },
         labIo(io),
         [['http.port', String(flags.portBase === 0 ? 0 : flags.portBase + index)]],
       );
       const started = await startDomain(config, { log: jsonLog(config.log.level), onLost });
       running.push(started);
-      described.push(await describe(domain, started, flags));
+      described.push(await describe(domain, started, elements, flags));
     }
   } catch (error) {
-    await Promise.all(running.map((domain) => domain.stop()));
+    await end();
     throw error;
   }
   const ports = running.flatMap(({ topology }) =>
@@ -116,8 +136,18 @@ const labIo = (io: Io): Io => ({
 
 const folderOf = (domain: LabDomain, flags: LabFlags): string => join(flags.data, domain.name);
 
+async function readElements({ elements }: LabDomain): Promise<Scenario> {
+  const { parse } = await import('yaml');
+  return readScenario(parse(readFileSync(join(EXAMPLES, elements), 'utf8')));
+}
+
 /** As a file, so that `turnpike doctor --config` and `backup` work on the lab as on any other domain. */
-function writeConfig(domain: LabDomain, index: number, flags: LabFlags): string {
+function writeConfig(
+  domain: LabDomain,
+  index: number,
+  elements: readonly RunningElement[],
+  flags: LabFlags,
+): string {
   const folder = folderOf(domain, flags);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, 'domain.yaml');
@@ -128,12 +158,42 @@ function writeConfig(domain: LabDomain, index: number, flags: LabFlags): string 
     'store: {client: sqlite, file: turnpike.db}',
     `seeds: {topology: ${JSON.stringify(join(EXAMPLES, domain.network))}}`,
     'identity: {development_dir: keys}',
-    `devices: {driver: memory, delay_ms: 400, seed: ${flags.seed + index}}`,
+    'devices:',
+    '  driver: elements',
+    '  elements:',
+    ...elements.map((element) => `    - ${JSON.stringify(writtenElement(element, domain, folder))}`),
     'webhooks: {allow_private: true}',
     'log: {level: warn}',
   ];
   writePrivate(file, `${lines.join('\n')}\n`);
   return file;
+}
+
+/** An element as the configuration has it; what is secret in a file of its own, as everywhere. */
+function writtenElement(
+  { id, protocol, dialect, address, port, login }: RunningElement,
+  { wholePorts }: LabDomain,
+  folder: string,
+): Record<string, unknown> {
+  const secrets = join(folder, 'secrets');
+  mkdirSync(secrets, { recursive: true, mode: 0o700 });
+  const label = Object.entries(wholePorts).find(([device]) => device === id)?.[1];
+  const written: Record<string, unknown> = {
+    id,
+    protocol,
+    dialect,
+    address,
+    port,
+    ...(label === undefined ? {} : { whole_port_label: label }),
+  };
+  for (const key of ['user', 'version'] as const) if (login[key] !== undefined) written[key] = login[key];
+  for (const key of ['password', 'community', 'auth_key', 'priv_key'] as const) {
+    const secret = login[key];
+    if (secret === undefined) continue;
+    writePrivate(join(secrets, `${id}.${key}`), `${secret}\n`);
+    written[`${key}_file`] = `secrets/${id}.${key}`;
+  }
+  return written;
 }
 
 interface DescribedDomain {
@@ -142,10 +202,15 @@ interface DescribedDomain {
   readonly api: string;
   readonly tokens: Readonly<Record<Person, string>>;
   readonly token: string;
-  readonly elements: readonly never[];
+  readonly elements: readonly RunningElement[];
 }
 
-async function describe(domain: LabDomain, started: Domain, flags: LabFlags): Promise<DescribedDomain> {
+async function describe(
+  domain: LabDomain,
+  started: Domain,
+  elements: readonly RunningElement[],
+  flags: LabFlags,
+): Promise<DescribedDomain> {
   const { name, prefix } = domain;
   // The lab's configuration names a development issuer.
   const issuer = started.development as DevelopmentIssuer;
@@ -156,7 +221,7 @@ async function describe(domain: LabDomain, started: Domain, flags: LabFlags): Pr
   };
   for (const [person, token] of Object.entries(tokens))
     writePrivate(join(folderOf(domain, flags), `${person}.token`), `${token}\n`);
-  return { name, prefix, api: started.address, tokens, token: tokens.user, elements: [] };
+  return { name, prefix, api: started.address, tokens, token: tokens.user, elements };
 }
 
 /** For its owner alone, and either whole or not there: tokens are in it. */
@@ -184,7 +249,7 @@ function welcome(domains: readonly DescribedDomain[], flags: LabFlags): string {
   const prefix = first.prefix;
   const at = domains.map(({ name, api }) => `  ${name.padEnd(16)} ${api}      (people: ${api}/docs)`);
   return `
-Turnpike's lab is ready. Its devices are kept in memory and light nothing.
+Turnpike's lab is ready. Its ${first.elements.length} elements are emulated: they speak TL1 and SNMP, and light nothing.
 
 ${at.join('\n')}
 

@@ -16,6 +16,15 @@ import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/do
 import * as actions from './actions.ts';
 import type { BookSeams } from './book.ts';
 import * as hooks from './hooks.ts';
+import {
+  auditDevice,
+  type DeviceAudit,
+  type DevicePlan,
+  type DeviceState,
+  type Discovery,
+  devicePlan,
+  type Inspection,
+} from './inspection.ts';
 import * as upkeep from './maintenance.ts';
 import { Mutations } from './mutations.ts';
 import { makeOffers, takeOffer } from './offers.ts';
@@ -75,6 +84,8 @@ export interface BrokerPorts {
   readonly log: Log;
   readonly store: Store;
   readonly devices: Devices;
+  /** Absent where devices are only lit and darkened, as in the simulation. */
+  readonly inspection?: Inspection;
   readonly peers: Peers;
   readonly decide: Decide;
   /** The topology of a store that has none yet. */
@@ -330,6 +341,28 @@ export class Broker implements UseCases {
   }
   observed(): Promise<readonly ObservedConnect[]> {
     return this.#ports.devices.observe();
+  }
+  async devicePlan(who: Principal, id: CircuitId): Promise<DevicePlan> {
+    return devicePlan(await this.circuit(who, id), this.#ports.inspection, this.#office.term?.epoch);
+  }
+  deviceState(device: string): DeviceState | undefined {
+    return this.#ports.inspection?.state(device);
+  }
+  auditDevice(device: string): Promise<DeviceAudit> {
+    return auditDevice(device, this.#inspection(), this.#office.now().book.circuits, this.#ports.clock);
+  }
+  discover(): Promise<Discovery> {
+    return this.#inspection().discover(this.topology().document);
+  }
+  #inspection(): Inspection {
+    const { inspection } = this.#ports;
+    if (inspection === undefined) throw new BrokerError('NOT_SUPPORTED', 'these devices cannot be asked');
+    return inspection;
+  }
+
+  /** Something may have changed on a device: compare now, not at the next round. */
+  compareDevices(): void {
+    this.#office.term?.compareNow();
   }
 
   readiness(): Readiness {

@@ -22,6 +22,8 @@ import { Writer } from './writer.ts';
 
 /** How often what is desired is compared with what is there. */
 const RECONCILE_MS = 300_000;
+/** Long enough that one commotion on a device is one look at it. */
+const COMPARE_SOON_MS = 1_000;
 /** How often expired keys and tombstones are swept out of memory. */
 const SWEEP_MS = 600_000;
 const DAY_MS = 86_400_000;
@@ -43,6 +45,7 @@ export class Term {
   readonly #restorer: Restorer;
   readonly #ports: BrokerPorts;
   readonly #cancels: Cancel[] = [];
+  #comparing: Cancel | undefined;
   #over = false;
 
   private constructor(
@@ -131,6 +134,7 @@ export class Term {
     if (this.#over) return;
     this.#over = true;
     for (const cancel of this.#cancels) cancel();
+    this.#comparing?.();
     this.#settler.stop();
     this.#restorer.stop();
     this.lanes.stop();
@@ -138,6 +142,16 @@ export class Term {
 
   settleNow(): void {
     this.#settler.wake();
+  }
+
+  /** Compares soon; however often it is asked meanwhile, once. */
+  compareNow(): void {
+    if (this.#over || this.#comparing !== undefined) return;
+    const { clock } = this.#ports;
+    this.#comparing = clock.alarm(instant(clock.now() + COMPARE_SOON_MS), () => {
+      this.#comparing = undefined;
+      this.#compare();
+    });
   }
 
   #compare(): void {

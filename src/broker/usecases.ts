@@ -9,6 +9,7 @@ import type { Circuit, CircuitRequest, EndpointAsk } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Window } from '../model/window.ts';
 import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/document.ts';
+import type { DeviceAudit, DevicePlan, DeviceState, Discovery } from './inspection.ts';
 import type {
   CircuitQuery,
   DecisionQuery,
@@ -274,6 +275,13 @@ export interface UseCases {
   ports(domain?: string): readonly PortView[];
   linkCalendar(link: string, from: InstantMs, to: InstantMs): readonly CalendarStep[] | undefined;
   observed(): Promise<readonly ObservedConnect[]>;
+  /** The cross-connects of a circuit on our devices, the commands that would make them, and what was answered. */
+  devicePlan(who: Principal, id: CircuitId): Promise<DevicePlan>;
+  /** Undefined for a device of the topology that no driver knows. */
+  deviceState(device: string): DeviceState | undefined;
+  auditDevice(device: string): Promise<DeviceAudit>;
+  /** What the devices see of their neighbours, against the topology in force. */
+  discover(): Promise<Discovery>;
 
   readiness(): Readiness;
   stats(): Stats;

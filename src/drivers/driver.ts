@@ -84,7 +84,7 @@ export interface DeviceView {
 
 export type WatchEvent =
   | { readonly type: 'rebooted' }
-  /** Something changed that we did not order, or may have: read again. */
+  /** `foreign`: something changed that we did not order, or may have: read again. */
   | { readonly type: 'changed'; readonly foreign: boolean; readonly detail: string };
 
 export interface Driver {

@@ -7,14 +7,23 @@
 import { type Clock, type InstantMs, instant } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Hop, Segment } from '../model/circuit.ts';
-import { Breaker } from './breaker.ts';
 import type { ApplyReport, ChangeKind, Driver } from './driver.ts';
 import type { Tell } from './events.ts';
 import { asFault } from './fault.ts';
-import { Line } from './line.ts';
-import type { DeviceReport, Devices, ElementReport, LightContext, ObservedConnect, Outcome } from './port.ts';
+import { Inspector } from './inspector.ts';
+import { Journal } from './journal.ts';
+import type {
+  DeviceReport,
+  Devices,
+  ElementReport,
+  Inspection,
+  LightContext,
+  ObservedConnect,
+  Outcome,
+} from './port.ts';
 import { Quarantine } from './quarantine.ts';
 import { broken, byDevice, connectOf, elementReport, portsOf, summary } from './report.ts';
+import { SILENCE, Unit } from './unit.ts';
 
 export interface ExecutorOptions {
   readonly drivers: readonly Driver[];
@@ -23,25 +32,6 @@ export interface ExecutorOptions {
   readonly tell: Tell;
   /** Does the lease that an order carries still hold? Asked right before each write. */
   readonly stillMaster?: (fence: number) => boolean | Promise<boolean>;
-}
-
-export interface DeviceStatus {
-  readonly device: string;
-  readonly protocol: string;
-  readonly dialect: string;
-  readonly breaker: 'CLOSED' | 'OPEN';
-  readonly waiting: number;
-  /** How long a change takes here, from order to light: what an early start has to allow for. */
-  readonly setup_ms: number | undefined;
-}
-
-interface Unit {
-  readonly driver: Driver;
-  readonly line: Line;
-  readonly breaker: Breaker;
-  setupMs: number | undefined;
-  /** The last that was read, for when it cannot be. */
-  seen: readonly ObservedConnect[] | undefined;
 }
 
 /** What one device did for one order, over all its hops. */
@@ -58,47 +48,49 @@ interface Done {
 
 /** A release carries no deadline of its own: it is given this long to come to an end. */
 const DARK_MS = 60_000;
-/** The share of a new measurement in the set-up time that is remembered. */
-const LEARN = 0.25;
-const SILENCE: ReadonlySet<string> = new Set(['unreachable', 'timeout']);
 
 export class Executor implements Devices {
   readonly #options: ExecutorOptions;
   readonly #units = new Map<string, Unit>();
   readonly #quarantine: Quarantine;
+  readonly #journal = new Journal();
+  /** What can be asked of the devices besides. */
+  readonly inspection: Inspection;
   /** How to bring back the placement that a newer one of the same circuit took the place of. */
   readonly #replaced = new Map<
     string,
     { version: number; older: number; undos: readonly (() => Promise<boolean>)[] }
   >();
+  readonly #stopWatching: (() => void)[] = [];
   #highestFence = 0;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
     this.#quarantine = new Quarantine(options.clock, options.tell);
     for (const driver of options.drivers) {
-      const { device } = driver;
-      this.#units.set(device, {
-        driver,
-        line: new Line(),
-        breaker: new Breaker(options.clock, options.random, (state) =>
-          options.tell({ event: 'device.breaker', device, state }),
-        ),
-        setupMs: undefined,
-        seen: undefined,
-      });
+      const { clock, random, tell } = options;
+      this.#units.set(driver.device, new Unit(driver, clock, random, tell));
     }
+    this.inspection = new Inspector(this.#units, this.#quarantine, this.#journal);
   }
 
   /** Warms all sessions; a device that is not there yet is met again with its first order. */
   async connect(): Promise<void> {
     await Promise.allSettled(
-      [...this.#units.values()].map((unit) => this.#guarded(unit, () => unit.driver.connect())),
+      [...this.#units.values()].map(async (unit) => {
+        try {
+          await unit.ask(() => unit.driver.connect());
+        } catch (error) {
+          const { device } = unit.driver;
+          this.#options.tell({ event: 'device.unreachable', device, error: asFault(error).message });
+        }
+      }),
     );
   }
 
   async light(segment: Segment, context: LightContext): Promise<DeviceReport> {
     const done = await this.#everywhere('light', segment, context, context.deadline);
+    this.#journal.note('light', context.circuit, context.version, this.#options.clock.now(), done);
     const failed = done.filter(({ outcome }) => outcome === 'rejected' || outcome === 'unknown');
     if (failed.length === 0) {
       for (const one of done) this.#remember(one, context);
@@ -112,6 +104,7 @@ export class Executor implements Devices {
   async dark(segment: Segment, context: LightContext): Promise<DeviceReport> {
     const deadline = instant(Math.max(context.deadline, this.#options.clock.now() + DARK_MS));
     const done = await this.#everywhere('dark', segment, context, deadline);
+    this.#journal.note('dark', context.circuit, context.version, this.#options.clock.now(), done);
     const failed = done.filter(({ outcome }) => outcome === 'rejected' || outcome === 'unknown');
     if (failed.length === 0) return summary(true, false, 'removed and read back', done);
     return summary(
@@ -119,33 +112,6 @@ export class Executor implements Devices {
       failed.some((one) => one.retry),
       failed.map((one) => one.detail).join('; '),
       done,
-    );
-  }
-
-  /** The exact requests that would be sent now, by device. */
-  async plan(
-    kind: ChangeKind,
-    segment: Segment,
-    context: Pick<LightContext, 'circuit' | 'version' | 'mbps' | 'fence'>,
-  ): Promise<
-    readonly { readonly device: string; readonly commands: readonly string[]; readonly error?: string }[]
-  > {
-    return Promise.all(
-      [...byDevice(segment)].map(async ([device, hops]) => {
-        const unit = this.#units.get(device);
-        if (unit === undefined) return { device, commands: [], error: 'no such device' };
-        try {
-          const commands: string[] = [];
-          for (const hop of hops) {
-            commands.push(
-              ...(await this.#guarded(unit, () => unit.driver.plan(kind, connectOf(hop, context)))),
-            );
-          }
-          return { device, commands };
-        } catch (error) {
-          return { device, commands: [], error: asFault(error).message };
-        }
-      }),
     );
   }
 
@@ -157,7 +123,7 @@ export class Executor implements Devices {
     const views = await Promise.all(
       [...this.#units.values()].map(async (unit) => {
         try {
-          unit.seen = await this.#guarded(unit, () => unit.driver.read());
+          unit.seen = await unit.ask(() => unit.driver.read());
         } catch (error) {
           const { device } = unit.driver;
           this.#options.tell({ event: 'device.unreachable', device, error: asFault(error).message });
@@ -168,15 +134,21 @@ export class Executor implements Devices {
     return views.flat();
   }
 
-  status(): readonly DeviceStatus[] {
-    return [...this.#units.values()].map(({ driver, line, breaker, setupMs }) => ({
-      device: driver.device,
-      protocol: driver.protocol,
-      dialect: driver.dialect,
-      breaker: breaker.state,
-      waiting: line.length,
-      setup_ms: setupMs,
-    }));
+  /** Calls when a device has restarted, or was changed by somebody else: look again. */
+  watch(listener: (device: string) => void): void {
+    const { tell } = this.#options;
+    for (const { driver } of this.#units.values()) {
+      const { device } = driver;
+      const stop = driver.watch((event) => {
+        const foreign = event.type === 'rebooted' || event.foreign;
+        // Our own changes are no news.
+        if (!foreign) return;
+        if (event.type === 'rebooted') tell({ event: 'device.rebooted', device, detail: 'it has restarted' });
+        else tell({ event: 'device.changed', device, detail: event.detail, foreign });
+        listener(device);
+      });
+      this.#stopWatching.push(stop);
+    }
   }
 
   /** How much earlier than its window a path has to be begun: the slowest of its devices. */
@@ -189,6 +161,7 @@ export class Executor implements Devices {
   }
 
   async close(): Promise<void> {
+    for (const stop of this.#stopWatching) stop();
     this.#quarantine.close();
     await Promise.allSettled(this.#options.drivers.map((driver) => driver.close()));
   }
@@ -232,7 +205,7 @@ export class Executor implements Devices {
       if (kind === 'light' && this.#quarantine.holds(device, portsOf(hops), context.circuit)) {
         return refuse(true, 'a port is in quarantine', queueMs);
       }
-      if (!unit.breaker.enter()) return refuse(true, 'it has not answered lately', queueMs);
+      if (!unit.enter()) return refuse(true, 'it has not answered lately', queueMs);
       return this.#carryOut(kind, unit, hops, context, deadline, queueMs);
     });
     return turn ?? refuse(true, 'too much is waiting for it');
@@ -263,8 +236,8 @@ export class Executor implements Devices {
       reports.push(report);
       if (report.outcome === 'rejected' || report.outcome === 'unknown') break;
     }
-    if (reports.some(({ fault }) => fault !== undefined && SILENCE.has(fault))) unit.breaker.silent();
-    else unit.breaker.answered();
+    if (reports.some(({ fault }) => fault !== undefined && SILENCE.has(fault))) unit.silent();
+    else unit.answered();
     const last = reports.at(-1) ?? broken('no hop');
     const outcome: Outcome = reports.some((r) => r.outcome === 'unknown')
       ? 'unknown'
@@ -273,7 +246,7 @@ export class Executor implements Devices {
         : reports.some((r) => r.outcome === 'applied')
           ? 'applied'
           : 'already';
-    if (outcome === 'applied') this.#learn(unit, clock.now() - begun);
+    if (outcome === 'applied') unit.learn(clock.now() - begun);
     if (kind === 'light' && outcome !== 'unknown')
       this.#quarantine.lift(device, portsOf(hops), context.circuit);
     return {
@@ -286,10 +259,6 @@ export class Executor implements Devices {
       undos: reports.flatMap(({ undo }) => (undo === undefined ? [] : [undo])).toReversed(),
       replaced: reports.find(({ replaced }) => replaced !== undefined)?.replaced,
     };
-  }
-
-  #learn(unit: Unit, ms: number): void {
-    unit.setupMs = unit.setupMs === undefined ? ms : unit.setupMs + (ms - unit.setupMs) * LEARN;
   }
 
   /**
@@ -353,19 +322,5 @@ export class Executor implements Devices {
       verify_ms: 0,
       commands: [],
     };
-  }
-
-  /** A question to a device, not sent while the breaker is open; counted as an answer or a silence. */
-  async #guarded<T>(unit: Unit, ask: () => Promise<T>): Promise<T> {
-    if (!unit.breaker.enter()) throw new Error(`${unit.driver.device}: it has not answered lately`);
-    try {
-      const answer = await ask();
-      unit.breaker.answered();
-      return answer;
-    } catch (error) {
-      if (SILENCE.has(asFault(error).kind)) unit.breaker.silent();
-      else unit.breaker.answered();
-      throw error;
-    }
   }
 }

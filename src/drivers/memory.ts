@@ -6,6 +6,13 @@
  * come from a seed.
  */
 
+import type {
+  DeviceOrder,
+  DeviceState,
+  Discovery,
+  Inspection,
+  PlannedCommands,
+} from '../broker/inspection.ts';
 import type { DeviceReport, Devices, ElementReport, LightContext, ObservedConnect } from '../broker/ports.ts';
 import { type Clock, sleep } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';
@@ -155,6 +162,35 @@ export class MemoryDevices implements Devices {
       entries.add(entry);
     }
   }
+}
+
+/** Says of every device that it is in memory, so that nobody takes it for more. No commands: nothing is sent. */
+export function memoryInspection(devices: MemoryDevices): Inspection {
+  return {
+    state: (device): DeviceState => ({
+      device,
+      protocol: 'memory',
+      dialect: 'memory',
+      breaker: 'CLOSED',
+      waiting: 0,
+      quarantine: [],
+    }),
+    plan: (): Promise<readonly PlannedCommands[]> => Promise.resolve([]),
+    orders: (): readonly DeviceOrder[] => [],
+    read: async (device) => (await devices.observe()).filter((connect) => connect.device === device),
+    // It has no neighbours to tell of: the network is as it is written.
+    discover: (running): Promise<Discovery> =>
+      Promise.resolve({
+        asked: [],
+        unreachable: [],
+        add: [],
+        remove: [],
+        capacity: [],
+        unplaced: [],
+        doubts: [],
+        proposed: running,
+      }),
+  };
 }
 
 const portKey = (device: string, side: Attachment): string => `${device} ${side.port}`;

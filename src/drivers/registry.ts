@@ -1,13 +1,21 @@
 /** From what the configuration says of devices to their drivers. Secrets come as functions and stay so. */
 import type { Clock } from '../kernel/clock.ts';
+import type { Label } from '../model/label.ts';
 import type { Driver } from './driver.ts';
 import type { Tell } from './events.ts';
 import { snmpDialects } from './snmp/dialects/index.ts';
 import { SnmpDriver, type SnmpDriverOptions } from './snmp/driver.ts';
 import { tl1Dialects } from './tl1/dialects/index.ts';
 import { Tl1Driver, type Tl1DriverOptions } from './tl1/driver.ts';
+import { wholePorts } from './wholePorts.ts';
 
-export type DeviceConfig =
+interface Common {
+  /** For an element that switches whole ports: the one label of all its links; see wholePorts.ts. */
+  readonly wholePortLabel?: Label;
+}
+export type DeviceConfig = Common & Spoken;
+
+type Spoken =
   | ({ readonly protocol: 'snmp'; readonly dialect: string } & SnmpDriverOptions)
   | ({
       readonly protocol: 'tl1';
@@ -31,18 +39,23 @@ export function buildDrivers(configs: readonly DeviceConfig[], clock: Clock, tel
   return configs.map((config) => {
     if (seen.has(config.device)) throw new Error(`device ${config.device} is configured twice`);
     seen.add(config.device);
-    if (config.protocol === 'snmp') {
-      const dialect = own(snmpDialects, config.dialect);
-      if (dialect !== undefined) return new SnmpDriver(config, dialect, clock, tell);
-    } else {
-      const dialect = own(tl1Dialects, config.dialect);
-      if (dialect !== undefined) {
-        const options = config.size === undefined ? {} : { size: config.size };
-        return new Tl1Driver(config, dialect(options), clock, tell);
-      }
-    }
-    throw new Error(
-      `device ${config.device}: no dialect ${config.protocol}/${config.dialect}; there are ${dialectNames().join(', ')}`,
-    );
+    const driver = build(config, clock, tell);
+    return config.wholePortLabel === undefined ? driver : wholePorts(driver, config.wholePortLabel);
   });
+}
+
+function build(config: DeviceConfig, clock: Clock, tell: Tell): Driver {
+  if (config.protocol === 'snmp') {
+    const dialect = own(snmpDialects, config.dialect);
+    if (dialect !== undefined) return new SnmpDriver(config, dialect, clock, tell);
+  } else {
+    const dialect = own(tl1Dialects, config.dialect);
+    if (dialect !== undefined) {
+      const options = config.size === undefined ? {} : { size: config.size };
+      return new Tl1Driver(config, dialect(options), clock, tell);
+    }
+  }
+  throw new Error(
+    `device ${config.device}: no dialect ${config.protocol}/${config.dialect}; there are ${dialectNames().join(', ')}`,
+  );
 }

@@ -231,3 +231,43 @@ test('every setting is in the reference, with a word of help', async () => {
   expect(keys).toContain('identity.issuers[].jwks_file');
   expect(configReference().every((line) => line.help.length > 10)).toBe(true);
 });
+
+describe('elements', () => {
+  const yaml = (elements: string): string =>
+    `${MINIMAL}devices:\n  driver: elements\n  elements:\n${elements}`;
+  const sw1 =
+    '    - {id: sw1, protocol: snmp, dialect: standard, address: 192.0.2.1, user: u, auth_key_file: auth, priv_key_file: priv}\n';
+  const ocx =
+    '    - {id: ocx, protocol: tl1, dialect: polatis, address: 192.0.2.2, user: u, password_file: pass, whole_port_label: 4000}\n';
+  beforeAll(() => {
+    for (const name of ['auth', 'priv', 'pass']) writeFileSync(join(folder, name), `${name}-canary\n`);
+  });
+
+  test('are read with their secrets, which are never shown', async () => {
+    const config = await load(yaml(sw1 + ocx));
+    expect(config.devices.elements).toMatchObject([
+      { id: 'sw1', version: 'v3', auth_key: 'auth-canary', priv_key: 'priv-canary', port: 0, idle_vlan: 1 },
+      { id: 'ocx', password: 'pass-canary', size: 64, whole_port_label: 4000 },
+    ]);
+    expect(JSON.stringify(shownConfig(config))).not.toContain('canary');
+    expect(JSON.stringify(shownConfig(config))).toContain('(set)');
+  });
+
+  test.each<[string, string, RegExp]>([
+    ['none', '    []\n', /needs `devices\.elements`/],
+    ['a name twice', sw1 + sw1, /`sw1` is listed twice/],
+    ['no key for v3', sw1.replace('priv_key_file: priv', ''), /`sw1` needs `priv_key_file` \(snmp v3\)/],
+    ['no community for v2c', sw1.replace('user: u', 'version: v2c'), /needs `community_file` \(snmp v2c\)/],
+    ['no password', ocx.replace('password_file: pass, ', ''), /`ocx` needs `password_file` \(tl1\)/],
+    ['nobody to log in as', ocx.replace('user: u, ', ''), /`ocx` needs `user`/],
+    ['a secret in the file', ocx.replace('password_file: pass', 'password: pass'), /`password_file`/],
+    ['a range upside down', sw1.replace('user', 'internal_vlans: 90-80, user'), /`internal_vlans` must be/],
+    [
+      'a protocol that there is not',
+      ocx.replace('tl1', 'cli'),
+      /`devices\.elements\.1?0?\.protocol` must be/,
+    ],
+  ])('%s is a fault', async (_name, elements, fault) => {
+    expect((await faultsOf(yaml(elements))).join('\n')).toMatch(fault);
+  });
+});

@@ -48,7 +48,7 @@ describe('a seed that is wrong names its line', () => {
   test.each([
     [
       'a link to nowhere',
-      good.replace('z: { node: sci, port: "2/1" }', 'z: { node: xyz, port: "2/1" }'),
+      good.replace('z: { node: sci-a, port: "2/1" }', 'z: { node: xyz, port: "2/1" }'),
       /net\.yaml:\d+: \/links\/0\/z\/node .*xyz/,
     ],
     [

@@ -10,6 +10,7 @@ import { snmpDialects } from '../../src/drivers/snmp/dialects/index.ts';
 import { SnmpDriver } from '../../src/drivers/snmp/driver.ts';
 import { tl1Dialects } from '../../src/drivers/tl1/dialects/index.ts';
 import { Tl1Driver } from '../../src/drivers/tl1/driver.ts';
+import { wholePorts } from '../../src/drivers/wholePorts.ts';
 import { instant, wallClock } from '../../src/kernel/clock.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
 import type { Faults } from '../../src/lab/faults.ts';
@@ -58,7 +59,8 @@ const tl1Ports: Record<Tl1Name, readonly [string, string, string]> = {
   ons15454: ['5', '6', '12'],
 };
 
-export async function tl1Rig(dialect: Tl1Name, writeMs = 400): Promise<Rig> {
+/** `wholePort`: the label that stands for the whole port. */
+export async function tl1Rig(dialect: Tl1Name, writeMs = 400, wholePort?: number): Promise<Rig> {
   const ports = tl1Ports[dialect];
   const element = new Tl1Element(
     {
@@ -90,16 +92,16 @@ export async function tl1Rig(dialect: Tl1Name, writeMs = 400): Promise<Rig> {
       (event) => events.push(event),
     );
     drivers.push(driver);
-    return driver;
+    return wholePort === undefined ? driver : wholePorts(driver, wholePort);
   };
-  const sonet = dialect !== 'polatis';
+  const sonet = dialect !== 'polatis' && wholePort === undefined;
   return {
     name: `tl1/${dialect}`,
     driver: make('s3cret-canary'),
     faults: element.faults,
     events,
     ports,
-    label: sonet ? 2 : 0,
+    label: wholePort ?? (sonet ? 2 : 0),
     mbps: sonet ? 1000 : 10_000,
     another: (options = {}) => make(options.wrongPassword === true ? 'wrong-canary' : 's3cret-canary'),
     listing: () =>
@@ -233,6 +235,9 @@ export const rigs: Record<string, () => Promise<Rig>> = {
   'tl1/polatis': () => tl1Rig('polatis'),
   'tl1/ome6500': () => tl1Rig('ome6500'),
   'tl1/ons15454': () => tl1Rig('ons15454'),
+  'tl1/polatis, whole ports under one label': () => tl1Rig('polatis', 400, 4000),
+  'tl1/ome6500, whole ports under one label': () => tl1Rig('ome6500', 400, 4001),
+  'tl1/ons15454, whole ports under one label': () => tl1Rig('ons15454', 400, 4001),
   'snmp/standard v2c tagged': () => snmpRig({ dialect: 'standard', version: 'v2c', label: 1801 }),
   'snmp/standard v3 untagged': () => snmpRig({ dialect: 'standard', version: 'v3', label: 0 }),
   'snmp/dell v2c tagged': () => snmpRig({ dialect: 'dell', version: 'v2c', label: 4094 }),

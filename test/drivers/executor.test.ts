@@ -48,7 +48,7 @@ describe('a path', () => {
   });
 
   test('shows the commands before they are sent', async () => {
-    const plan = await lab.executor.plan('light', segmentOf(lab.rigs), contextOf());
+    const plan = await lab.executor.inspection.plan('light', segmentOf(lab.rigs), contextOf());
     expect(plan.map(({ device, commands }) => [device, commands.length > 0])).toEqual(
       lab.rigs.map((rig) => [rig.driver.device, true]),
     );
@@ -264,7 +264,7 @@ describe('a device that is gone', () => {
     for (const text of texts) if (!text.includes('has not answered lately')) asked += 1;
     expect(texts).toHaveLength(20);
     expect(asked).toBe(0);
-    expect(executor.status().find((s) => s.device === gone.driver.device)?.breaker).toBe('OPEN');
+    expect(executor.inspection.state(gone.driver.device)?.breaker).toBe('OPEN');
     gone.reboot();
     gone.faults.mute = false;
     await time.pass(90_000);
@@ -272,7 +272,8 @@ describe('a device that is gone', () => {
     expect(seen.filter((c) => c.owner?.circuit === CIRCUIT)).toHaveLength(2);
     const report = await executor.light(segment, contextOf({ deadline: at() }));
     expect(report.elements.map((e) => e.outcome)).toEqual(['already', 'already', 'applied']);
-    expect(executor.status().every((s) => s.breaker === 'CLOSED')).toBe(true);
+    for (const { driver } of lab.rigs)
+      expect(executor.inspection.state(driver.device)?.breaker).toBe('CLOSED');
   }, 60_000);
 
   test('costs others nothing', async () => {

@@ -22,6 +22,14 @@ beforeAll(async () => {
 });
 afterAll(() => site.clear());
 
+interface Element {
+  readonly id: string;
+  readonly protocol: 'tl1' | 'snmp';
+  readonly dialect: string;
+  readonly address: string;
+  readonly port: number;
+  readonly login: Readonly<Record<string, string>>;
+}
 interface LabFile {
   readonly pid: number;
   readonly domains: readonly {
@@ -30,7 +38,7 @@ interface LabFile {
     readonly api: string;
     readonly tokens: Readonly<Record<'operator' | 'user' | 'stranger', string>>;
     readonly token: string;
-    readonly elements: readonly unknown[];
+    readonly elements: readonly Element[];
   }[];
   readonly ports: readonly string[];
 }
@@ -59,7 +67,17 @@ test('lab.json is complete, its owner alone can read it, and it is ours', () => 
   expect(file.ports).toContain('ams:host1');
   const [domain] = file.domains;
   expect(Object.keys(domain ?? {}).sort()).toEqual(['api', 'elements', 'name', 'prefix', 'token', 'tokens']);
-  expect(domain).toMatchObject({ name: 'ams.example', prefix: 'ams', elements: [] });
+  expect(domain).toMatchObject({ name: 'ams.example', prefix: 'ams' });
+  expect(
+    [...new Set(domain?.elements.map(({ protocol, dialect }) => `${protocol}/${dialect}`))].sort(),
+  ).toEqual(['snmp/dell', 'snmp/leave-first', 'snmp/standard', 'tl1/ome6500', 'tl1/ons15454', 'tl1/polatis']);
+  for (const { protocol, login } of domain?.elements ?? []) {
+    const v3 = ['auth_key', 'auth_protocol', 'priv_key', 'priv_protocol', 'user', 'version'];
+    const fields = { tl1: ['password', 'user'], v2c: ['community', 'version'], v3 };
+    expect(Object.keys(login).sort()).toEqual(
+      protocol === 'tl1' ? fields.tl1 : login['version'] === 'v2c' ? fields.v2c : fields.v3,
+    );
+  }
   expect(domain?.token).toBe(domain?.tokens.user);
   expect(statSync(site.path('data/lab.json')).mode & 0o777).toBe(0o600);
   expect(readdirSync(site.path('data')).filter((name) => name.endsWith('.part'))).toEqual([]);
@@ -155,7 +173,7 @@ test('a restart keeps what was booked, and lights again what should shine', asyn
     'ACTIVE',
     'SCHEDULED',
   ]);
-  // The memory device has forgotten everything with its process.
+  // The emulated elements have forgotten everything with their process.
   await eventually(
     async () => (await list('/v1/devices/nkf-sw1/cross-connects')).length === 1,
     'light again',

@@ -81,7 +81,7 @@ export class Tl1Driver implements Driver {
       tell,
     );
     this.#session.onLoss(() =>
-      this.#announce({ type: 'changed', foreign: false, detail: 'messages were lost' }),
+      this.#announce({ type: 'changed', foreign: true, detail: 'messages were lost' }),
     );
     this.#session.onMessage((message) => {
       const change = dialect.change(message);
