@@ -115,7 +115,6 @@ const table = {
 } satisfies Fields;
 
 export type Config = Values<typeof table>;
-export type StoreConfig = Config['store'];
 
 /** What the process was handed: copied once, here, so that everything else can be given another. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -124,8 +123,6 @@ export const environment = (): Env => ({ ...process.env });
 export interface ConfigSources {
   /** The YAML file; its folder is the base of relative paths in it. */
   readonly file?: string;
-  /** In the place of a file: the same text, written by a program. */
-  readonly inline?: { readonly text: string; readonly name: string; readonly folder: string };
   readonly env: Env;
   /** `section.key` and its value, from flags. */
   readonly flags: readonly (readonly [key: string, value: string])[];
@@ -137,7 +134,6 @@ const ENV_PREFIX = 'TURNPIKE__';
 export async function loadConfig(sources: ConfigSources): Promise<Config> {
   const faults: string[] = [];
   const layers: Layer[] = [];
-  const { inline } = sources;
   // Loaded late: most commands read no configuration and should not wait for a YAML parser.
   const { yamlLayer } = await import('./settingsYaml.ts');
   if (sources.file !== undefined) {
@@ -150,7 +146,6 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
     }
     layers.push(yamlLayer(table, content, basename(file), dirname(file), faults));
   }
-  if (inline !== undefined) layers.push(yamlLayer(table, inline.text, inline.name, inline.folder, faults));
 
   const env: Layer = new Map();
   for (const [name, value] of Object.entries(sources.env)) {

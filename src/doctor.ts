@@ -10,7 +10,7 @@ import type { Config } from './config.ts';
 import { packageVersion, readKeySets, storeOptions } from './domain.ts';
 import { type Io, StartError } from './flags.ts';
 import { type Clock, instant, rfc3339, wallClock } from './kernel/clock.ts';
-import { printable } from './kernel/log.ts';
+import { printable } from './kernel/printable.ts';
 import { readTopology } from './seeds.ts';
 import { type Beside, openBeside } from './store/beside.ts';
 import type { TopologyDocument } from './topology/document.ts';

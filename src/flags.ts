@@ -5,7 +5,7 @@
 import { parseArgs } from 'node:util';
 import { StoreError } from './broker/ports.ts';
 import { type Config, type ConfigSources, type Env, loadConfig } from './config.ts';
-import { printable } from './kernel/log.ts';
+import { printable } from './kernel/printable.ts';
 import { SettingsError } from './settings.ts';
 
 export interface Io {

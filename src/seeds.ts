@@ -4,20 +4,22 @@
  */
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { ValidateFunction } from 'ajv/dist/2020.js';
 import { isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { topologySchemas } from './api/wire/topology.ts';
 import { StartError } from './flags.ts';
 import { newAjv } from './http/schema.ts';
 import type { FieldError } from './kernel/errors.ts';
+import { checkDocument } from './topology/check.ts';
 import type { TopologyDocument } from './topology/document.ts';
-import { checkDocument } from './topology/network.ts';
 
-// TypeBox leaves `$id` out of an object's type.
-const named = Object.fromEntries(
-  (topologySchemas as readonly { readonly $id?: string }[]).map((schema) => [schema.$id ?? '', schema]),
-);
-/** The same schema as that of `PUT /v1/topology`. */
-const isTopology = newAjv(named, false).compile<TopologyDocument>({ $ref: 'Topology#' });
+/** The same schema as that of `PUT /v1/topology`. Compiled when a seed is read, which few starts do. */
+function topologyCheck(): ValidateFunction<TopologyDocument> {
+  // TypeBox leaves `$id` out of an object's type.
+  const schemas = topologySchemas as readonly { readonly $id?: string }[];
+  const named = Object.fromEntries(schemas.map((schema) => [schema.$id ?? '', schema]));
+  return newAjv(named, false).compile<TopologyDocument>({ $ref: 'Topology#' });
+}
 
 /** A topology in YAML or JSON, checked; throws a StartError whose lines name file and line. */
 export async function readTopology(file: string, domain: string): Promise<TopologyDocument> {
@@ -35,8 +37,11 @@ export async function readTopology(file: string, domain: string): Promise<Topolo
     throw new StartError(yaml.errors.map((e) => `${at(e.pos[0])}: ${e.message}`).join('\n'));
 
   const document: unknown = yaml.toJS();
+  const isTopology = topologyCheck();
   const found: readonly FieldError[] = isTopology(document)
     ? checkDocument(document)
+        .filter((mistake) => mistake.severity === 'ERROR')
+        .map(({ pointer, message }) => ({ pointer, detail: message }))
     : (isTopology.errors ?? []).map(({ instancePath, message, params }) => ({
         pointer: instancePath,
         detail: `${message ?? 'is wrong'}${typeof params['additionalProperty'] === 'string' ? `: ${params['additionalProperty']}` : ''}`,

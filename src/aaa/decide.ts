@@ -15,6 +15,7 @@ export const actions = [
   'circuit.release',
   'circuit.cancel',
   'circuit.modify',
+  'circuit.reroute',
   'series.create',
   'series.cancel',
   'set.create',

@@ -1,6 +1,6 @@
 /**
  * What the OpenAPI document says of a route's answers, so that each route lists statuses and not prose. The
- * refusals that every route shares (401, 406, 429, 500, 503) are added here.
+ * refusals that every route shares (400, 401, 406, 429, 500, 503) are added here.
  */
 import type { TSchema } from 'typebox';
 import { ref } from '../http/schema.ts';
@@ -8,6 +8,7 @@ import { type ProblemCode, problems } from '../kernel/errors.ts';
 import { ProblemSchema } from './wire/common.ts';
 
 const EVERYWHERE: readonly ProblemCode[] = [
+  'INVALID_REQUEST',
   'UNAUTHENTICATED',
   'NOT_ACCEPTABLE',
   'RATE_LIMITED',

@@ -35,6 +35,7 @@ const TAGS = [
   { name: 'webhooks', description: 'Be called when something happens' },
   { name: 'decisions', description: 'What the policy said, and why' },
   { name: 'network', description: 'Topology, ports, links, domains' },
+  { name: 'maintenance', description: 'Links and nodes out of use for a time' },
   { name: 'devices', description: 'Elements and their cross-connects; for operators' },
   { name: 'identity', description: 'Who is calling' },
   { name: 'system', description: 'Health, figures, version' },

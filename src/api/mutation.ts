@@ -123,11 +123,27 @@ export function sendRead(
   revision: number,
   body: unknown,
 ): FastifyReply {
-  const etag = etagOf(revision);
+  if (hasIt(request, reply, etagOf(revision))) return reply.code(304).send();
+  return reply.type(JSON_TYPE).send(JSON.stringify(body));
+}
+
+/** The same resource in another notation is another representation: its ETag carries the notation's name. */
+export function sendNotation(
+  request: Asking,
+  reply: FastifyReply,
+  revision: number,
+  written: { readonly name: string; readonly type: string; readonly text: string },
+): FastifyReply {
+  if (hasIt(request, reply, etagOf(revision, written.name))) return reply.code(304).send();
+  const charset = /^text\/|[+/]xml$|yaml$/.test(written.type) ? '; charset=utf-8' : '';
+  return reply.type(`${written.type}${charset}`).send(written.text);
+}
+
+function hasIt(request: Asking, reply: FastifyReply, etag: string): boolean {
   reply.header('etag', etag);
   const known = request.headers['if-none-match'];
   // Here weak comparison is right (RFC 9110, section 13.1.2).
-  const has = known?.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag || tag.trim() === '*');
-  if (has === true) return reply.code(304).send();
-  return reply.type(JSON_TYPE).send(JSON.stringify(body));
+  return (
+    known?.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag || tag.trim() === '*') === true
+  );
 }

@@ -4,19 +4,26 @@
  */
 
 import type { Facts } from '../aaa/decide.ts';
-import { NEVER, rfc3339 } from '../kernel/clock.ts';
+import { instant, NEVER, rfc3339 } from '../kernel/clock.ts';
 import { BrokerError, type FieldError, toProblem } from '../kernel/errors.ts';
-import { type CircuitId, newId, type WebhookId } from '../kernel/ids.ts';
+import { type CircuitId, newId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
-import { type Circuit, type CircuitRequest, isFinal } from '../model/circuit.ts';
+import {
+  type Circuit,
+  type CircuitRequest,
+  isFinal,
+  localSegment,
+  type Placement,
+} from '../model/circuit.ts';
 import type { HomeEvent } from '../model/events.ts';
-import { isOperator, maySee } from '../model/principal.ts';
 import { occurrences } from '../model/recurrence.ts';
+import { remotes } from '../model/rules.ts';
 import { plusSeconds } from '../model/window.ts';
 import { factsOf } from './authorise.ts';
 import { applyChange } from './change.ts';
-import type { SeriesRecord, SetRecord, WebhookRecord } from './ports.ts';
-import { admit, HORIZON_S } from './request.ts';
+import type { SeriesRecord, SetRecord } from './ports.ts';
+import { ATTEMPT_MS, admit, HORIZON_S } from './request.ts';
+import { anotherRoad } from './restore.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
 import type {
@@ -188,10 +195,31 @@ export function act(
   const denied = ask(tx, term, call, circuit, `circuit.${action.type}`);
   if (denied !== undefined) return denied;
   const decisionId = tx.decisions.at(-1)?.id ?? '';
+  if (action.type === 'reroute') return reroute(tx, circuit, decisionId);
   return tx.apply(circuit.id, eventOf(tx, action), decisionId) ?? circuit;
 }
 
-function eventOf(tx: Tx, action: CircuitAction): HomeEvent {
+/** Takes the best road there is now; the same one leaves everything as it is. */
+function reroute(tx: Tx, circuit: Circuit, decisionId: string): Circuit {
+  const { current } = circuit;
+  if (current === undefined || remotes(current).length > 0) {
+    throw new BrokerError('NOT_SUPPORTED', 'a road through several domains is not changed by itself');
+  }
+  const segment = tx.book.without(circuit, () => anotherRoad(tx.ground, circuit));
+  if (segment === undefined)
+    throw new BrokerError('NO_FEASIBLE_SLOT', 'there is no other road with enough room');
+  if (segment.links.join() === localSegment(current)?.links.join()) return circuit;
+  const placement: Placement = { ...current, version: circuit.version + 1, segments: [segment] };
+  const until = instant(tx.now + ATTEMPT_MS);
+  tx.apply(
+    circuit.id,
+    { type: 'modify', placement, request: circuit.request, until, cause: 'REROUTE', at: tx.now },
+    decisionId,
+  );
+  return tx.mustGet(circuit.id);
+}
+
+function eventOf(tx: Tx, action: Exclude<CircuitAction, { type: 'reroute' }>): HomeEvent {
   const at = tx.now;
   switch (action.type) {
     case 'release':
@@ -286,83 +314,6 @@ export function cancelSeries(
   return next;
 }
 
-export function createWebhook(
-  tx: Tx,
-  term: Term,
-  random: Random,
-  call: Call,
-  wish: { readonly url: string; readonly types: readonly string[] },
-): WebhookRecord | StoredRefusal {
-  const project = call.principal.projects[0] ?? '';
-  const decision = term.authoriser.ask(tx, {
-    ...call,
-    action: 'webhook.write',
-    project,
-    facts: { url: wish.url },
-  });
-  if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
-  const hook: WebhookRecord = {
-    id: newId('whk', tx.now, random),
-    project,
-    owner: call.principal.id,
-    all: isOperator(call.principal),
-    revision: 1,
-    createTime: tx.now,
-    url: wish.url,
-    types: wish.types,
-    secret: `whsec_${Buffer.from(random.bytes(32)).toString('base64')}`,
-    state: 'ENABLED',
-    cursor: tx.lastEvent,
-    failures: 0,
-  };
-  tx.setWebhook(hook);
-  return hook;
-}
-
-export function deleteWebhook(
-  tx: Tx,
-  term: Term,
-  call: Call,
-  id: WebhookId,
-  revision: number | undefined,
-): undefined | StoredRefusal {
-  const hook = tx.book.webhooks.get(id);
-  if (hook === undefined || !maySee(call.principal, hook))
-    throw new BrokerError('NOT_FOUND', `there is no webhook ${id}`);
-  if (revision !== undefined && revision !== hook.revision) throw stale(hook.revision);
-  const decision = term.authoriser.ask(tx, {
-    ...call,
-    action: 'webhook.write',
-    project: hook.project,
-    facts: { url: hook.url },
-  });
-  if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
-  tx.dropWebhook(id);
-  return undefined;
-}
-
-export function webhookProgress(
-  tx: Tx,
-  id: WebhookId,
-  progress: {
-    readonly cursor: number;
-    readonly failures: number;
-    readonly lastError?: string;
-    readonly disable?: boolean;
-  },
-): void {
-  const hook = tx.book.webhooks.get(id);
-  if (hook === undefined) return;
-  const { lastError: _, ...rest } = hook;
-  tx.setWebhook({
-    ...rest,
-    cursor: Math.max(hook.cursor, progress.cursor),
-    failures: progress.failures,
-    ...(progress.lastError === undefined ? {} : { lastError: progress.lastError }),
-    ...(progress.disable === true ? { state: 'DISABLED' as const, revision: hook.revision + 1 } : {}),
-  });
-}
-
 function ask(
   tx: Tx,
   term: Term,
@@ -388,7 +339,7 @@ function checkRevision(circuit: Circuit, revision: number | undefined): void {
   if (revision !== undefined && revision !== circuit.revision) throw stale(circuit.revision);
 }
 
-const stale = (now: number): BrokerError =>
+export const stale = (now: number): BrokerError =>
   new BrokerError('STALE_REVISION', `the resource is at revision ${now} now`);
 
 const invalid = (pointer: string, detail: string): BrokerError =>

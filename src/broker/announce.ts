@@ -25,13 +25,14 @@ const byState = {
 export function announce(before: Circuit, event: CircuitEvent, after: Circuit): PublicType {
   if (after.state !== before.state) return byState[after.state];
   if (event.type === 'extend-hold') return 'circuit.hold_extended';
-  if (after.current?.version !== before.current?.version || after.request !== before.request)
-    return 'circuit.modified';
-  if (after.state === 'ACTIVE' && after.conditions !== before.conditions) {
-    return after.conditions.some((c) => c.type === 'DataPlaneUp' && c.status === 'TRUE')
-      ? 'circuit.restored'
-      : 'circuit.degraded';
+  if (after.current?.version !== before.current?.version || after.request !== before.request) {
+    const cause = event.type === 'modify' ? event.cause : before.pending?.cause;
+    return cause === undefined ? 'circuit.modified' : cause === 'MOVE' ? 'circuit.moved' : 'circuit.rerouted';
   }
+  const up = (c: Circuit): string | undefined =>
+    c.conditions.find((one) => one.type === 'DataPlaneUp')?.status;
+  if (after.state === 'ACTIVE' && up(after) !== up(before))
+    return up(after) === 'TRUE' ? 'circuit.restored' : 'circuit.degraded';
   return 'circuit.updated';
 }
 

@@ -10,8 +10,11 @@ import { type Claim, type EdgeId, EdgeNames, toSeconds } from '../model/capacity
 import { type Circuit, claims as claimsOfModel, isFinal, type State, states } from '../model/circuit.ts';
 import type { Label } from '../model/label.ts';
 import { dueAt } from '../model/lifecycle.ts';
-import { Calendar, type EdgeClaim } from '../scheduler/calendar.ts';
-import { buildNetwork, type Network } from '../topology/network.ts';
+import { Calendar, type Share } from '../scheduler/calendar.ts';
+import { type Closure, closuresOf } from '../topology/closures.ts';
+import { compile } from '../topology/compile.ts';
+import { type Neighbours, neighboursOf } from '../topology/neighbours.ts';
+import type { Network } from '../topology/network.ts';
 import { Due, type DueOrder } from './due.ts';
 import type { TopologyRecord, WebhookRecord } from './ports.ts';
 
@@ -54,17 +57,26 @@ export class Book {
   readonly #claimsOf: (circuit: Circuit) => Claim[];
   #topology: TopologyRecord;
   #network: Network;
+  #neighbours: Neighbours;
+  /** What maintenance takes, as long as the topology says so. */
+  #closures: readonly Closure[] = [];
 
   constructor(topology: TopologyRecord, seams: BookSeams = {}) {
     this.#claimsOf = seams.claimsOf ?? claimsOfModel;
     this.due = new Due(seams.dueOrder);
     this.#topology = topology;
-    this.#network = buildNetwork(topology.document, this.names);
-    for (const [edge, room] of this.#network.rooms) this.calendar.setRoom(edge, room);
+    this.#network = compile(topology.document, this.names);
+    this.#neighbours = neighboursOf(topology.document);
+    for (const [edge, room] of this.#network.rooms()) this.calendar.setRoom(edge, room);
+    this.#closures = closuresOf(this.#network);
+    for (const closure of this.#closures) this.calendar.claim(closure);
   }
 
   get topology(): TopologyRecord {
     return this.#topology;
+  }
+  get neighbours(): Neighbours {
+    return this.#neighbours;
   }
   get network(): Network {
     return this.#network;
@@ -73,10 +85,14 @@ export class Book {
   setTopology(record: TopologyRecord, undo: Undo[]): void {
     const before = this.#topology;
     const use = (next: TopologyRecord): void => {
-      for (const [edge] of this.#network.rooms) this.calendar.setRoom(edge, { mbps: 0 });
+      for (const [edge] of this.#network.rooms()) this.calendar.setRoom(edge, { mbps: 0 });
+      for (const closure of this.#closures) this.calendar.release(closure);
       this.#topology = next;
-      this.#network = buildNetwork(next.document, this.names);
-      for (const [edge, room] of this.#network.rooms) this.calendar.setRoom(edge, room);
+      this.#network = compile(next.document, this.names);
+      this.#neighbours = neighboursOf(next.document);
+      for (const [edge, room] of this.#network.rooms()) this.calendar.setRoom(edge, room);
+      this.#closures = closuresOf(this.#network);
+      for (const closure of this.#closures) this.calendar.claim(closure);
     };
     use(record);
     undo.push(() => use(before));
@@ -129,7 +145,8 @@ export class Book {
   /** The calendar as it would be if it were built from the circuits now; for the check that the two agree. */
   rebuilt(): Calendar {
     const fresh = new Calendar();
-    for (const [edge, room] of this.#network.rooms) fresh.setRoom(edge, room);
+    for (const [edge, room] of this.#network.rooms()) fresh.setRoom(edge, room);
+    for (const closure of this.#closures) fresh.claim(closure);
     for (const circuit of this.circuits.values()) {
       for (const claim of this.#claimsOf(circuit)) fresh.claim(this.#byEdge(claim));
     }
@@ -221,7 +238,7 @@ export class Book {
     if (ref !== undefined && this.#clientRefs.get(ref) === c.id) this.#clientRefs.delete(ref);
   }
 
-  #byEdge(claim: Claim): EdgeClaim {
+  #byEdge(claim: Claim): Share {
     const start = toSeconds(claim.start);
     return {
       edge: this.names.intern(claim.edge),

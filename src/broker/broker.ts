@@ -3,19 +3,22 @@
  * knows ports, not adapters. Everything that changes something goes through the writer of the present term;
  * everything that only reads goes to the store, so that nobody is shown what is not durable.
  */
-import { createHash } from 'node:crypto';
 import type { Decide } from '../aaa/decide.ts';
-import { type Cancel, type Clock, every, type InstantMs, instant } from '../kernel/clock.ts';
+import type { Clock, InstantMs } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
 import type { CircuitId, DecisionId, SeriesId, SetId, WebhookId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
-import { fromSeconds, toSeconds } from '../model/capacity.ts';
-import type { Circuit, CircuitRequest } from '../model/circuit.ts';
+import type { Circuit, CircuitRequest, EndpointAsk } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
-import type { TopologyDocument } from '../topology/document.ts';
+import type { Window } from '../model/window.ts';
+import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/document.ts';
 import * as actions from './actions.ts';
 import type { BookSeams } from './book.ts';
+import * as hooks from './hooks.ts';
+import * as upkeep from './maintenance.ts';
+import { Mutations } from './mutations.ts';
+import { Office } from './office.ts';
 import { PeerDesk } from './peer.ts';
 import type {
   CircuitQuery,
@@ -36,13 +39,16 @@ import type {
   WebhookRecord,
 } from './ports.ts';
 import { Queries } from './queries.ts';
-import { Term } from './term.ts';
-import { topologyChange } from './topologyChange.ts';
-import type { Tx } from './tx.ts';
+import type { Term } from './term.ts';
+import { linkChange, topologyChange } from './topologyChange.ts';
 import type {
+  Availability,
   CalendarStep,
   CircuitAction,
   CircuitChange,
+  LinkState,
+  MaintenanceAsk,
+  MaintenanceView,
   Mutated,
   Mutation,
   PortView,
@@ -54,7 +60,7 @@ import type {
   TopologyImpact,
   UseCases,
 } from './usecases.ts';
-import { StoredRefusal } from './writer.ts';
+import { availability, linkSteps, portViews } from './views.ts';
 
 export interface BrokerPorts {
   readonly domain: string;
@@ -76,248 +82,52 @@ export interface BrokerPorts {
   readonly onLost?: (error: StoreError) => void;
 }
 
-const LEASE_TTL_MS = 6_000;
-const KEY_LIFE_MS = 86_400_000;
-
 export class Broker implements UseCases {
   readonly #ports: BrokerPorts;
   readonly #queries: Queries;
   readonly #listeners = new Set<(events: readonly EventRecord[]) => void>();
-  readonly #ttl: number;
-  #term: Term | undefined;
-  #role: Readiness['role'] = 'STARTING';
-  #leader: string | undefined;
-  #storeState: 'OK' | 'UNAVAILABLE' = 'OK';
-  #cancelLease: Cancel = () => {};
-  /** One question about the lease at a time, however slow the store. */
-  #asking = false;
-  #admitted = 0;
-  #refused = 0;
+  readonly #office: Office;
+  readonly #mutations: Mutations;
 
   constructor(ports: BrokerPorts) {
     this.#ports = ports;
-    this.#ttl = ports.leaseTtlMs ?? LEASE_TTL_MS;
+    this.#office = new Office(ports, (events) => {
+      for (const listen of this.#listeners) listen(events);
+    });
+    this.#mutations = new Mutations(this.#office, ports);
     this.#queries = new Queries(ports.store);
   }
 
   // ---- life ----------------------------------------------------------------------------------------------
 
   /** Takes the lease if it is to be had, and begins a term; otherwise stands by and goes on trying. */
-  async start(): Promise<void> {
-    await this.#campaign();
-    this.#cancelLease = every(this.#ports.clock, Math.floor(this.#ttl / 3), () => void this.#keepLease());
+  start(): Promise<void> {
+    return this.#office.start();
   }
-
-  /** Finishes what is queued, gives the lease back, and leaves the rest to whoever comes next. */
-  async stop(): Promise<void> {
-    this.#role = 'STOPPING';
-    this.#cancelLease();
-    const term = this.#term;
-    if (term === undefined) return;
-    term.writer.close(new BrokerError('STOPPING', 'the broker is stopping', { retry_after_s: 5 }));
-    term.end();
-    await term.writer.drained();
-    this.#term = undefined;
-    await this.#ports.store.releaseLease(this.#ports.holder, term.epoch);
-    this.#ports.log.info({ event: 'broker.stopped', domain: this.#ports.domain, reason: 'asked to' });
-  }
-
-  async #campaign(): Promise<void> {
-    const { store, holder, log } = this.#ports;
-    const answer = await store.acquireLease(holder, this.#ttl);
-    this.#storeState = 'OK';
-    if (!answer.held) {
-      if (this.#leader !== answer.leader) log.info({ event: 'lease.standby', holder, leader: answer.leader });
-      this.#leader = answer.leader;
-      this.#role = 'STANDBY';
-      return;
-    }
-    this.#leader = holder;
-    log.info({ event: 'lease.acquired', holder, epoch: answer.epoch });
-    await this.#beginTerm(answer.epoch);
-  }
-
-  async #beginTerm(epoch: number): Promise<void> {
-    const { store, clock, log, domain } = this.#ports;
-    const began = clock.now();
-    const topology: TopologyRecord = (await store.topology()) ?? {
-      version: 1,
-      time: clock.now(),
-      document: this.#ports.seedTopology,
-    };
-    const term = await Term.begin(epoch, topology, this.#ports, {
-      events: (events) => {
-        for (const listen of this.#listeners) listen(events);
-      },
-      lost: (error) => this.#lost(error, epoch),
-    });
-    if ((await store.topology()) === undefined) await term.writer.submit((tx) => tx.setTopology(topology));
-    this.#term = term;
-    this.#role = 'LEADER';
-    term.run();
-    log.info({
-      event: 'broker.started',
-      domain,
-      epoch,
-      circuits: term.book.circuits.size,
-      ms: clock.now() - began,
-    });
-  }
-
-  async #keepLease(): Promise<void> {
-    if (this.#role === 'STOPPING' || this.#asking) return;
-    this.#asking = true;
-    const { store, holder } = this.#ports;
-    try {
-      if (this.#term === undefined) {
-        await this.#campaign();
-      } else if (!(await store.renewLease(holder, this.#term.epoch, this.#ttl))) {
-        const error = Object.assign(new Error('the lease lapsed and was taken'), { kind: 'FENCED' as const });
-        this.#lost(error as StoreError, this.#term.epoch);
-      }
-      this.#storeState = 'OK';
-    } catch (error) {
-      this.#storeState = 'UNAVAILABLE';
-      this.#ports.log.error({
-        event: 'lease.lost',
-        holder,
-        epoch: this.#term?.epoch ?? 0,
-        detail: error instanceof Error ? error.message : String(error),
-      });
-    }
-  }
-
-  #lost(error: StoreError, epoch: number): void {
-    if (this.#term?.epoch !== epoch || this.#role === 'STOPPING') return;
-    this.#term.writer.close(
-      new BrokerError('NOT_LEADER', 'this instance lost its lease', { retry_after_s: 2 }),
-    );
-    this.#term.end();
-    this.#term = undefined;
-    this.#role = 'STANDBY';
-    this.#leader = undefined;
-    this.#ports.log.error({ event: 'lease.lost', holder: this.#ports.holder, epoch, detail: error.message });
-    this.#ports.onLost?.(error);
-  }
-
-  #now(): Term {
-    if (this.#term !== undefined) return this.#term;
-    if (this.#role === 'STOPPING')
-      throw new BrokerError('STOPPING', 'the broker is stopping', { retry_after_s: 5 });
-    throw new BrokerError(
-      'NOT_LEADER',
-      this.#leader === undefined ? 'this instance is not in office' : `${this.#leader} is in office`,
-      {
-        retry_after_s: Math.ceil(this.#ttl / 1000),
-      },
-    );
+  stop(): Promise<void> {
+    return this.#office.stop();
   }
 
   // ---- changes -------------------------------------------------------------------------------------------
 
-  /** One mutation: under its idempotency key, decided and made durable, or only looked at. */
-  async #mutate<T>(
-    call: Mutation<T>,
-    decide: (tx: Tx, term: Term) => T | StoredRefusal,
-    reduces = false,
-  ): Promise<Mutated<T>> {
-    const term = this.#now();
-    if (call.validateOnly) return { kind: 'done', value: term.writer.preview((tx) => decide(tx, term)) };
-    const { idempotency } = call;
-    if (idempotency === undefined) return { kind: 'done', value: await this.#submit(term, decide, reduces) };
-
-    const bodyHash = createHash('sha256')
-      .update(`${call.principal.id}\u0000${idempotency.bodyHash}`)
-      .digest('base64url');
-    const known = term.book.keys.get(idempotency.key);
-    if (known !== undefined && known.expire > this.#ports.clock.now()) {
-      if (known.bodyHash !== bodyHash)
-        throw new BrokerError(
-          'IDEMPOTENCY_KEY_REUSED',
-          'this Idempotency-Key came with another request before',
-        );
-      if (known.pending)
-        throw new BrokerError(
-          'IDEMPOTENCY_IN_PROGRESS',
-          'the first request with this Idempotency-Key is still running',
-          { retry_after_s: 1 },
-        );
-      const stored = await this.#ports.store.idempotent(call.principal.id, idempotency.key);
-      if (stored !== undefined) return { kind: 'replayed', answer: stored.answer };
-    }
-    const keep = (tx: Tx, outcome: { readonly ok: T } | { readonly problem: BrokerError }): void => {
-      const expireTime = instant(tx.now + KEY_LIFE_MS);
-      const answer = idempotency.render(outcome);
-      tx.book.setKey(
-        idempotency.key,
-        { principal: call.principal.id, bodyHash, expire: expireTime, pending: true },
-        tx.undo,
-      );
-      tx.idempotency.push({
-        principal: call.principal.id,
-        key: idempotency.key,
-        bodyHash,
-        expireTime,
-        answer,
-      });
-    };
-    const settle = (): void => {
-      const state = term.book.keys.get(idempotency.key);
-      if (state?.pending === true && state.bodyHash === bodyHash)
-        term.book.keys.set(idempotency.key, { ...state, pending: false });
-    };
-    const guarded = (tx: Tx): T | StoredRefusal => {
-      try {
-        const outcome = decide(tx, term);
-        if (outcome instanceof StoredRefusal) keep(tx, { problem: outcome.problem });
-        else keep(tx, { ok: outcome });
-        return outcome;
-      } catch (error) {
-        if (!(error instanceof BrokerError) || error.status >= 500) throw error;
-        tx.reset();
-        keep(tx, { problem: error });
-        return new StoredRefusal(error);
-      }
-    };
-    try {
-      const value = await this.#submit(term, guarded, reduces);
-      settle();
-      return { kind: 'done', value };
-    } catch (error) {
-      settle();
-      throw error;
-    }
-  }
-
-  async #submit<T>(
-    term: Term,
-    decide: (tx: Tx, term: Term) => T | StoredRefusal,
-    reduces: boolean,
-  ): Promise<T> {
-    try {
-      const value = await term.writer.submit((tx) => decide(tx, term), reduces);
-      this.#admitted++;
-      return value;
-    } catch (error) {
-      this.#refused++;
-      throw error;
-    }
-  }
-
   createCircuit(call: Mutation<Circuit>, request: CircuitRequest): Promise<Mutated<Circuit>> {
-    return this.#mutate(call, (tx, term) => actions.create(tx, term, this.#ports.random, call, request));
+    return this.#mutations.run(call, (tx, term) =>
+      actions.create(tx, term, this.#ports.random, call, request),
+    );
   }
   createSeries(
     call: Mutation<SeriesRecord>,
     request: CircuitRequest,
     recurrence: RecurrenceAsk,
   ): Promise<Mutated<SeriesRecord>> {
-    return this.#mutate(call, (tx, term) =>
+    return this.#mutations.run(call, (tx, term) =>
       actions.createSeries(tx, term, this.#ports.random, call, request, recurrence),
     );
   }
   createSet(call: Mutation<SetResult>, members: readonly SetMemberAsk[]): Promise<Mutated<SetResult>> {
-    return this.#mutate(call, (tx, term) => actions.createSet(tx, term, this.#ports.random, call, members));
+    return this.#mutations.run(call, (tx, term) =>
+      actions.createSet(tx, term, this.#ports.random, call, members),
+    );
   }
   async act(
     call: Mutation<Circuit>,
@@ -327,7 +137,11 @@ export class Broker implements UseCases {
   ): Promise<Mutated<Circuit>> {
     const stored = await this.#queries.circuit(call.principal, id);
     const reduces = action.type === 'abort' || action.type === 'cancel' || action.type === 'release';
-    return this.#mutate(call, (tx, term) => actions.act(tx, term, call, stored, action, revision), reduces);
+    return this.#mutations.run(
+      call,
+      (tx, term) => actions.act(tx, term, call, stored, action, revision),
+      reduces,
+    );
   }
   async change(
     call: Mutation<Circuit>,
@@ -336,7 +150,7 @@ export class Broker implements UseCases {
     revision?: number,
   ): Promise<Mutated<Circuit>> {
     const stored = await this.#queries.circuit(call.principal, id);
-    return this.#mutate(call, (tx, term) => actions.change(tx, term, call, stored, change, revision));
+    return this.#mutations.run(call, (tx, term) => actions.change(tx, term, call, stored, change, revision));
   }
   async actOnSet(
     call: Mutation<SetResult>,
@@ -344,7 +158,7 @@ export class Broker implements UseCases {
     action: 'commit' | 'abort' | 'cancel',
   ): Promise<Mutated<SetResult>> {
     const stored = await this.#queries.set(call.principal, id);
-    return this.#mutate(
+    return this.#mutations.run(
       call,
       (tx, term) => actions.actOnSet(tx, term, call, stored, action),
       action !== 'commit',
@@ -352,28 +166,65 @@ export class Broker implements UseCases {
   }
   async cancelSeries(call: Mutation<SeriesRecord>, id: SeriesId): Promise<Mutated<SeriesRecord>> {
     const stored = await this.#queries.series(call.principal, id);
-    return this.#mutate(call, (tx, term) => actions.cancelSeries(tx, term, call, stored), true);
+    return this.#mutations.run(call, (tx, term) => actions.cancelSeries(tx, term, call, stored), true);
   }
   createWebhook(
     call: Mutation<WebhookRecord>,
     ask: { readonly url: string; readonly types: readonly string[] },
   ): Promise<Mutated<WebhookRecord>> {
-    return this.#mutate(call, (tx, term) => actions.createWebhook(tx, term, this.#ports.random, call, ask));
+    return this.#mutations.run(call, (tx, term) =>
+      hooks.createWebhook(tx, term, this.#ports.random, call, ask),
+    );
   }
   deleteWebhook(call: Mutation<undefined>, id: WebhookId, revision?: number): Promise<Mutated<undefined>> {
-    return this.#mutate(call, (tx, term) => actions.deleteWebhook(tx, term, call, id, revision), true);
+    return this.#mutations.run(call, (tx, term) => hooks.deleteWebhook(tx, term, call, id, revision), true);
   }
   putTopology(
     call: Mutation<TopologyImpact>,
     document: TopologyDocument,
     revision?: number,
   ): Promise<Mutated<TopologyImpact>> {
-    return this.#mutate(call, (tx, term) => topologyChange(tx, term.authoriser, call, document, revision));
+    return this.#mutations.run(call, (tx, term) =>
+      topologyChange(tx, term.authoriser, call, document, revision),
+    );
+  }
+
+  setLink(
+    call: Mutation<TopologyImpact>,
+    id: string,
+    state: LinkState,
+    revision?: number,
+  ): Promise<Mutated<TopologyImpact>> {
+    return this.#mutations.run(call, (tx, term) =>
+      linkChange(tx, term.authoriser, call, id, state, revision),
+    );
+  }
+  createMaintenance(call: Mutation<MaintenanceView>, ask: MaintenanceAsk): Promise<Mutated<MaintenanceView>> {
+    return this.#mutations.run(call, (tx, term) =>
+      upkeep.announceMaintenance(tx, term, this.#ports.random, call, ask),
+    );
+  }
+  migrateMaintenance(call: Mutation<MaintenanceView>, id: string): Promise<Mutated<MaintenanceView>> {
+    return this.#mutations.run(call, (tx, term) => upkeep.migrate(tx, term, call, id));
+  }
+  cancelMaintenance(call: Mutation<undefined>, id: string): Promise<Mutated<undefined>> {
+    return this.#mutations.run(call, (tx, term) => upkeep.cancelMaintenance(tx, term, call, id), true);
+  }
+  maintenances(): readonly MaintenanceWindowDocument[] {
+    return this.#office.now().book.topology.document.maintenance_windows ?? [];
+  }
+  maintenance(id: string): MaintenanceView {
+    const window = this.maintenances().find((one) => one.id === id);
+    if (window === undefined) throw new BrokerError('NOT_FOUND', `there is no maintenance window ${id}`);
+    return { window, impact: this.#office.now().writer.preview((tx) => upkeep.impactOf(tx, window)) };
+  }
+  availability(a: EndpointAsk, z: EndpointAsk, window: Window): Availability {
+    return availability(this.#office.now(), a, z, window);
   }
 
   /** A message of a peer that has proved to be `from`. */
   async peer(from: string, message: PeerMessage): Promise<PeerAnswer> {
-    const term = this.#now();
+    const term = this.#office.now();
     return term.writer.submit((tx) => term.desk.answer(tx, from, message), PeerDesk.reduces(message));
   }
 
@@ -386,7 +237,7 @@ export class Broker implements UseCases {
       readonly disable?: boolean;
     },
   ): Promise<void> {
-    await this.#now().writer.submit((tx) => actions.webhookProgress(tx, id, progress), true);
+    await this.#office.now().writer.submit((tx) => hooks.webhookProgress(tx, id, progress), true);
   }
 
   // ---- readers -------------------------------------------------------------------------------------------
@@ -445,47 +296,36 @@ export class Broker implements UseCases {
     return this.#queries.webhook(who, id);
   }
   enabledWebhooks(): readonly WebhookRecord[] {
-    return [...(this.#term?.book.webhooks.values() ?? [])].filter((hook) => hook.state === 'ENABLED');
+    return [...(this.#office.term?.book.webhooks.values() ?? [])].filter((hook) => hook.state === 'ENABLED');
   }
   eventsFor(hook: WebhookRecord, limit: number): Promise<readonly EventRecord[]> {
     return this.#queries.eventsFor(hook, limit);
   }
 
   topology(): TopologyRecord {
-    return this.#now().book.topology;
+    return this.#office.now().book.topology;
   }
   ports(domain?: string): readonly PortView[] {
-    return portViews(this.#now()).filter((port) => domain === undefined || port.domain === domain);
+    return portViews(this.#office.now()).filter((port) => domain === undefined || port.domain === domain);
   }
   linkCalendar(link: string, from: InstantMs, to: InstantMs): readonly CalendarStep[] | undefined {
-    return linkSteps(this.#now(), link, from, to);
+    return linkSteps(this.#office.now(), link, from, to);
   }
   observed(): Promise<readonly ObservedConnect[]> {
     return this.#ports.devices.observe();
   }
 
   readiness(): Readiness {
-    const term = this.#term;
-    const store = term?.writer.full === true ? 'FULL' : this.#storeState;
-    return {
-      ready: this.#role === 'LEADER' && store !== 'UNAVAILABLE',
-      role: this.#role,
-      epoch: term?.epoch ?? 0,
-      store,
-      clock: this.#ports.clock.now(),
-      liveCircuits: term?.book.circuits.size ?? 0,
-      effectsWaiting: term?.lanes.waiting ?? 0,
-      ...(this.#leader === undefined ? {} : { leader: this.#leader }),
-    };
+    return this.#office.readiness();
   }
 
   stats(): Stats {
-    const term = this.#term;
+    const term = this.#office.term;
     return {
       transactions: term?.writer.transactions ?? 0,
       groups: Array.from(term?.writer.groups ?? [], (n) => n ?? 0),
-      admitted: this.#admitted,
-      refused: this.#refused,
+      admitted: this.#mutations.done,
+      refused: this.#mutations.refused,
       effectsDone: term?.lanes.done ?? 0,
       effectsFailed: term?.lanes.failed ?? 0,
       circuitsByState: { ...(term?.book.byState ?? {}) },
@@ -495,7 +335,7 @@ export class Broker implements UseCases {
   async prune(before: InstantMs): Promise<{ readonly circuits: number; readonly events: number }> {
     const sum = { circuits: 0, events: 0 };
     for (let more = true; more; ) {
-      const done = await this.#ports.store.prune(this.#now().epoch, before, this.#ports.clock.now());
+      const done = await this.#ports.store.prune(this.#office.now().epoch, before, this.#ports.clock.now());
       sum.circuits += done.circuits;
       sum.events += done.events;
       more = done.more;
@@ -509,31 +349,6 @@ export class Broker implements UseCases {
 
   /** The present term, for the checks of the simulation and the bench. */
   get term(): Term | undefined {
-    return this.#term;
+    return this.#office.term;
   }
-}
-
-function portViews(term: Term): PortView[] {
-  const { network } = term.book;
-  const own = [...network.ports.values()].map(
-    (port): PortView => ({
-      id: port.id,
-      domain: network.document.domain,
-      node: port.node,
-      kind: port.document.kind,
-      capacityMbps: port.document.capacity_mbps,
-      vlans: port.document.vlans ?? '2-4094',
-      ...(port.document.mtu === undefined ? {} : { mtu: port.document.mtu }),
-    }),
-  );
-  const theirs = [...network.neighbourPorts.values()].map((port): PortView => ({ ...port, kind: 'CLIENT' }));
-  return [...own, ...theirs].sort((a, b) => (a.id < b.id ? -1 : 1));
-}
-
-function linkSteps(term: Term, id: string, from: InstantMs, to: InstantMs): CalendarStep[] | undefined {
-  const link = term.book.network.links.get(id);
-  if (link === undefined) return undefined;
-  return term.book.calendar
-    .steps(link.edge, toSeconds(from), toSeconds(to))
-    .map((step) => ({ from: fromSeconds(step.from), claimedMbps: step.mbps }));
 }

@@ -6,9 +6,9 @@
 import { type InstantMs, instant, NEVER, rfc3339 } from '../kernel/clock.ts';
 import { type Bottleneck, BrokerError } from '../kernel/errors.ts';
 import { fromSeconds, toSeconds } from '../model/capacity.ts';
-import type { Circuit, CircuitRequest, Placement } from '../model/circuit.ts';
+import { type Circuit, type CircuitRequest, type Placement, usesOf } from '../model/circuit.ts';
+import { labelFits } from '../model/label.ts';
 import { plusSeconds } from '../model/window.ts';
-import { labelFits } from '../scheduler/calendar.ts';
 import { ATTEMPT_MS, HORIZON_S } from './request.ts';
 import type { Tx } from './tx.ts';
 import type { CircuitChange } from './usecases.ts';
@@ -86,7 +86,7 @@ function bottlenecks(tx: Tx, placement: Placement): Bottleneck[] {
   const found: Bottleneck[] = [];
   for (const segment of placement.segments) {
     if (!segment.local) continue;
-    for (const use of segment.uses) {
+    for (const use of usesOf(segment)) {
       const edge = names.intern(use.edge);
       const [kind, id] = use.edge.startsWith('port:')
         ? (['PORT', use.edge.slice(5)] as const)

@@ -190,15 +190,13 @@ export class PeerDesk {
       const slot = { window: segment.window, mbps: segment.mbps };
       let found: ReturnType<typeof planSegment>;
       try {
-        const look = (): ReturnType<typeof planSegment> =>
-          planSegment(tx.book.network, tx.book.calendar, request, slot);
+        const look = (): ReturnType<typeof planSegment> => planSegment(tx.ground, request, slot);
         found = known === undefined ? look() : tx.book.without(known, look);
       } catch (error) {
         if (error instanceof BrokerError) return this.#refused(error.message);
         throw error;
       }
-      if ('length' in found)
-        return this.#refused(found.map((b) => `${b.kind.toLowerCase()} ${b.id} has no room`).join(', '));
+      if ('found' in found) return this.#refused(found.detail);
       placement = placementOf(version, slot, [found]);
     }
     const subject = known ?? this.#begin(tx, from, message.circuit, request, segment.requester);

@@ -284,6 +284,9 @@ export class Performer {
 /** The placement of that version, if the circuit still wants it to shine. */
 function wanted(circuit: Circuit, version: number): Placement | undefined {
   if (circuit.state !== 'PROVISIONING' && circuit.state !== 'ACTIVE') return undefined;
+  // A new road is being lit because the old one failed or closes: nobody waits for the old one any more.
+  if (circuit.pending?.phase === 'LIGHTING' && circuit.pending.placement.version !== version)
+    return undefined;
   const placement = placements(circuit).find((p) => p.version === version);
   const light = placement === undefined ? undefined : localSegment(placement)?.light;
   return light === 'LIGHTING' || light === 'LIT' ? placement : undefined;

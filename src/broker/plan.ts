@@ -2,19 +2,42 @@
  * From a request and a slot to a placement: which segments, over which links, with which labels. Asks the
  * path search over the calendar and says in the API's words what blocks and what could be had instead.
  */
-import { NEVER, rfc3339 } from '../kernel/clock.ts';
+import { type InstantMs, NEVER, rfc3339 } from '../kernel/clock.ts';
 import { type Alternative, type Bottleneck, BrokerError } from '../kernel/errors.ts';
-import { type Free, fromSeconds, toSeconds } from '../model/capacity.ts';
-import type { CircuitRequest, EndpointAsk, Placement, Segment } from '../model/circuit.ts';
+import type { CircuitId } from '../kernel/ids.ts';
+import { type Free, fromSeconds, LAST_SECOND, toSeconds } from '../model/capacity.ts';
+import {
+  type Circuit,
+  type CircuitRequest,
+  type EndpointAsk,
+  localSegment,
+  type Placement,
+  placements,
+  type Road,
+  type Segment,
+} from '../model/circuit.ts';
 import type { LabelAsk } from '../model/label.ts';
 import { type PortId, prefixOf } from '../model/port.ts';
 import type { Window } from '../model/window.ts';
-import { type FoundPath, findPath, type PathAsk } from '../topology/fewestHops.ts';
-import type { NetPort, Network } from '../topology/network.ts';
+import type { Neighbours } from '../topology/neighbours.ts';
+import type { Network } from '../topology/network.ts';
+import { findEarliest } from '../topology/search/earliest.ts';
+import { findPath, findWidest } from '../topology/search/find.ts';
+import { findPair } from '../topology/search/pair.ts';
+import type { Bottleneck as Blocked, Path, PathQuery, Refusal } from '../topology/search/question.ts';
 
 export interface Slot {
   readonly window: Window;
   readonly mbps: number;
+}
+
+/** What planning may know: the running topology, what is claimed of it, and the circuits there are. */
+export interface Ground {
+  readonly network: Network;
+  readonly neighbours: Neighbours;
+  readonly calendar: Free;
+  readonly circuits: ReadonlyMap<CircuitId, Circuit>;
+  readonly now: InstantMs;
 }
 
 export type Plan =
@@ -23,10 +46,8 @@ export type Plan =
 
 /** The ends as the search needs them: ours, or a border port of ours with the neighbour's end behind it. */
 interface Ends {
-  readonly a: NetPort;
-  readonly z: NetPort;
-  readonly aLabels: LabelAsk;
-  readonly zLabels: LabelAsk;
+  readonly a: EndpointAsk;
+  readonly z: EndpointAsk;
   /** Set where one end lies in a neighbour's domain. */
   readonly beyond?: {
     readonly side: 'a' | 'z';
@@ -36,29 +57,39 @@ interface Ends {
   };
 }
 
-export function plan(network: Network, free: Free, request: CircuitRequest, slot: Slot): Plan {
-  const candidates = endsOf(network, request);
-  let bottlenecks: readonly Bottleneck[] = [];
+export function plan(ground: Ground, request: CircuitRequest, slot: Slot): Plan {
+  const candidates = endsOf(ground, request);
+  const refusals: Refusal[] = [];
   for (const ends of candidates) {
-    const found = findPath(network, free, askOf(ends, request, slot));
-    if (found.kind === 'found') return { kind: 'placed', segments: segmentsOf(network, ends, found) };
-    bottlenecks = [...bottlenecks, ...found.bottlenecks];
+    const found = roadsFor(ground, request, queryOf(ground, ends, request, slot));
+    if (found.found) return { kind: 'placed', segments: segmentsOf(ground, ends, found.road, found.backup) };
+    refusals.push(found);
   }
-  return { kind: 'refused', problem: refusal(network, free, request, slot, candidates, bottlenecks) };
+  return { kind: 'refused', problem: problemOf(ground, request, slot, candidates, refusals) };
 }
 
-/** A segment between two of our own ports, as a peer asks for it. */
-export function planSegment(
-  network: Network,
-  free: Free,
+/** One road, or for a protected circuit two that share no link, and no node where that is possible. */
+function roadsFor(
+  ground: Ground,
   request: CircuitRequest,
-  slot: Slot,
-): Segment | readonly Bottleneck[] {
-  const a = ownPort(network, request.a, '/a/port');
-  const z = ownPort(network, request.z, '/z/port');
-  const ends: Ends = { a, z, aLabels: request.a.vlan, zLabels: request.z.vlan };
-  const found = findPath(network, free, askOf(ends, request, slot));
-  return found.kind === 'found' ? localSegmentOf(network, ends, found) : found.bottlenecks;
+  query: PathQuery,
+): { found: true; road: Path; backup?: Road } | Refusal {
+  if (request.protection === 'UNPROTECTED') {
+    const road = findPath(snapshot(ground), query);
+    return road.found ? { found: true, road } : road;
+  }
+  const apart = findPair(snapshot(ground), { ...query, disjoint: 'NODE' });
+  const pair = apart.found ? apart : findPair(snapshot(ground), { ...query, disjoint: 'LINK' });
+  return pair.found ? { found: true, road: pair.paths[0], backup: roadOf(pair.paths[1]) } : pair;
+}
+
+export const roadOf = ({ links, latencyMs, uses, hops }: Path): Road => ({ links, latencyMs, uses, hops });
+
+/** A segment between two of our own ports, as a peer asks for it. */
+export function planSegment(ground: Ground, request: CircuitRequest, slot: Slot): Segment | Refusal {
+  const ends: Ends = { a: request.a, z: request.z };
+  const found = findPath(snapshot(ground), queryOf(ground, ends, request, slot));
+  return found.found ? localSegmentOf(ground, found, undefined) : found;
 }
 
 export const placementOf = (version: number, slot: Slot, segments: readonly Segment[]): Placement => ({
@@ -68,99 +99,87 @@ export const placementOf = (version: number, slot: Slot, segments: readonly Segm
   segments,
 });
 
-const askOf = (ends: Ends, request: CircuitRequest, { window, mbps }: Slot): PathAsk => ({
-  a: { port: ends.a, labels: ends.aLabels },
-  z: { port: ends.z, labels: ends.zLabels },
+const snapshot = ({ network, calendar }: Ground): { network: Network; free: Free } => ({
+  network,
+  free: calendar,
+});
+
+const queryOf = (ground: Ground, ends: Ends, request: CircuitRequest, { window, mbps }: Slot): PathQuery => ({
+  a: ends.a,
+  z: ends.z,
   mbps,
   start: toSeconds(window.start),
   end: toSeconds(window.end),
   constraints: request.constraints,
+  linksOf: (id) => linksOf(ground, id),
+  // What is out of order today is taken to be mended by then; what is taken out of service is not.
+  ignoreOperState: window.start > ground.now + MENDED_AFTER_MS,
 });
 
-function endsOf(network: Network, request: CircuitRequest): Ends[] {
-  const aOurs = prefixOf(request.a.port) === network.document.prefix;
-  const zOurs = prefixOf(request.z.port) === network.document.prefix;
+/** A start further ahead than this may use a link that is out of order now. */
+export const MENDED_AFTER_MS = 3_600_000;
+
+/** The links of ours that another circuit runs over: what a diverse one keeps away from. */
+function linksOf({ circuits }: Ground, id: string): readonly string[] | undefined {
+  const circuit = circuits.get(id as CircuitId);
+  return circuit === undefined ? undefined : placements(circuit).flatMap((p) => localSegment(p)?.links ?? []);
+}
+
+function endsOf({ network, neighbours }: Ground, request: CircuitRequest): Ends[] {
+  const { domain, prefix } = network.document;
+  const { a, z } = request;
+  const aOurs = prefixOf(a.port) === prefix;
+  const zOurs = prefixOf(z.port) === prefix;
   if (!aOurs && !zOurs) {
-    const domain =
-      network.domainOfPrefix.get(prefixOf(request.a.port)) ??
-      network.domainOfPrefix.get(prefixOf(request.z.port));
+    const ask =
+      neighbours.domainOfPrefix.get(prefixOf(a.port)) ?? neighbours.domainOfPrefix.get(prefixOf(z.port));
     throw new BrokerError(
       'NOT_HOME',
-      `neither ${request.a.port} nor ${request.z.port} is a port of ${network.document.domain}`,
-      domain === undefined ? {} : { domain },
+      `neither ${a.port} nor ${z.port} is a port of ${domain}`,
+      ask === undefined ? {} : { domain: ask },
     );
   }
-  if (aOurs && zOurs) {
-    return [
-      {
-        a: ownPort(network, request.a, '/a/port'),
-        z: ownPort(network, request.z, '/z/port'),
-        aLabels: request.a.vlan,
-        zLabels: request.z.vlan,
-      },
-    ];
-  }
-  const [side, near, far] = aOurs
-    ? (['z', request.a, request.z] as const)
-    : (['a', request.z, request.a] as const);
-  const nearPort = ownPort(network, near, aOurs ? '/a/port' : '/z/port');
-  const farPort = network.neighbourPorts.get(far.port);
-  if (farPort === undefined) {
-    throw new BrokerError('INVALID_REQUEST', `no port ${far.port} is known`, {
-      errors: [{ pointer: `/${side}/port`, detail: `no port ${far.port} is known` }],
+  if (aOurs && zOurs) return [{ a, z }];
+  const side = aOurs ? 'z' : 'a';
+  const end = aOurs ? z : a;
+  const far = neighbours.ports.get(end.port);
+  if (far === undefined) {
+    throw new BrokerError('INVALID_REQUEST', `no port ${end.port} is known`, {
+      errors: [{ pointer: `/${side}/port`, detail: 'no such port' }],
     });
   }
-  const borders = [...network.ports.values()]
-    .filter((port) => port.document.remote?.domain === farPort.domain)
-    .sort((p, q) => (p.id < q.id ? -1 : 1));
-  return borders.map((border) => {
-    const beyond = {
-      side,
-      domain: farPort.domain,
-      entry: border.document.remote?.port as PortId,
-      end: far,
-    } as const;
-    return aOurs
-      ? { a: nearPort, z: border, aLabels: near.vlan, zLabels: 'ANY' as const, beyond }
-      : { a: border, z: nearPort, aLabels: 'ANY' as const, zLabels: near.vlan, beyond };
+  return (neighbours.borders.get(far.domain) ?? []).map((border) => {
+    const beyond = { side, domain: far.domain, entry: border.remote, end } as const;
+    const there: EndpointAsk = { port: border.port, vlan: 'ANY' };
+    return aOurs ? { a, z: there, beyond } : { a: there, z, beyond };
   });
 }
 
-function ownPort(network: Network, end: EndpointAsk, pointer: string): NetPort {
-  const port = network.ports.get(end.port);
-  if (port === undefined) {
-    throw new BrokerError('INVALID_REQUEST', `there is no port ${end.port}`, {
-      errors: [{ pointer, detail: `there is no port ${end.port}` }],
-    });
-  }
-  return port;
-}
-
-function localSegmentOf(network: Network, ends: Ends, found: FoundPath): Segment {
+function localSegmentOf({ network }: Ground, found: Path, backup: Road | undefined): Segment {
   return {
     domain: network.document.domain,
     local: true,
-    a: { port: ends.a.id, label: found.aLabel },
-    z: { port: ends.z.id, label: found.zLabel },
+    // The search was given these ports as they are.
+    a: { ...found.a, port: found.a.port as PortId },
+    z: { ...found.z, port: found.z.port as PortId },
     links: found.links,
     latencyMs: found.latencyMs,
     uses: found.uses,
     hops: found.hops,
+    ...(backup === undefined ? {} : { backup }),
     agreed: 'HELD',
     light: 'DARK',
   };
 }
 
-function segmentsOf(network: Network, ends: Ends, found: FoundPath): Segment[] {
-  const own = localSegmentOf(network, ends, found);
+function segmentsOf(ground: Ground, ends: Ends, found: Path, backup: Road | undefined): Segment[] {
+  const own = localSegmentOf(ground, found, backup);
   if (ends.beyond === undefined) return [own];
   const { side, domain, entry, end } = ends.beyond;
-  const asked = typeof end.vlan === 'string' ? {} : { label: end.vlan[0]?.[0] ?? 0 };
-  const fixed =
-    end.vlan !== 'ANY' &&
-    (end.vlan === 'UNTAGGED' || (end.vlan.length === 1 && end.vlan[0]?.[0] === end.vlan[0]?.[1]));
-  const far = { port: end.port, ...(fixed ? (end.vlan === 'UNTAGGED' ? { label: 0 } : asked) : {}) };
-  const border = { port: entry, label: side === 'z' ? found.zLabel : found.aLabel };
+  const label = onlyLabel(end.vlan);
+  const far = { port: end.port, ...(label === undefined ? {} : { label }) };
+  const near = side === 'z' ? own.z : own.a;
+  const border = { ...near, port: entry };
   const remote: Segment = {
     domain,
     local: false,
@@ -176,100 +195,110 @@ function segmentsOf(network: Network, ends: Ends, found: FoundPath): Segment[] {
   return side === 'z' ? [own, remote] : [remote, own];
 }
 
-/** How many later starts are tried for an alternative before it is left at that. */
-const LATER_STARTS = 32;
+/** The one label that an end can only have, if it was asked for by name. */
+function onlyLabel(ask: LabelAsk): number | undefined {
+  if (ask === 'UNTAGGED') return 0;
+  const [first, second] = ask === 'ANY' ? [] : ask;
+  return first !== undefined && second === undefined && first[0] === first[1] ? first[0] : undefined;
+}
 
-function refusal(
-  network: Network,
-  free: Free,
+// ---- refusals --------------------------------------------------------------------------------------------
+
+/** How far ahead an alternative start is looked for. */
+const LOOK_AHEAD_S = 30 * 86_400;
+
+function problemOf(
+  ground: Ground,
   request: CircuitRequest,
   slot: Slot,
   candidates: readonly Ends[],
-  bottlenecks: readonly Bottleneck[],
+  refusals: readonly Refusal[],
 ): BrokerError {
-  const start = rfc3339(slot.window.start);
-  const times =
-    slot.window.end === NEVER
-      ? { start_time: start }
-      : { start_time: start, end_time: rfc3339(slot.window.end) };
-  const named = bottlenecks.map((b) => (b.kind === 'NO_ROUTE' ? b : { ...b, ...times }));
+  const first = refusals[0];
+  if (first === undefined) return new BrokerError('NO_FEASIBLE_SLOT', 'no link leads to that domain');
+  if (first.reason === 'INVALID')
+    return new BrokerError('INVALID_REQUEST', first.detail, { errors: first.errors });
+  const bottlenecks = refusals.flatMap((refusal) => refusal.bottlenecks.map((b) => wireBottleneck(b, slot)));
   const alternatives = candidates.flatMap((ends) => [
-    ...later(network, free, request, slot, ends),
-    ...slower(network, free, request, slot, ends),
+    ...later(ground, request, slot, ends),
+    ...slower(ground, request, slot, ends),
   ]);
-  const first = named[0];
-  const detail = first === undefined ? 'no path leads there' : describe(first, slot.mbps);
-  return new BrokerError('NO_FEASIBLE_SLOT', detail, {
-    bottlenecks: named,
+  return new BrokerError('NO_FEASIBLE_SLOT', first.detail, {
+    bottlenecks:
+      bottlenecks.length > 0
+        ? bottlenecks
+        : [{ kind: 'NO_ROUTE', id: `${request.a.port}-${request.z.port}`, detail: first.detail }],
     ...(alternatives.length === 0 ? {} : { alternatives }),
-    proof: 'PROVEN_IMPOSSIBLE',
+    proof: refusals.every((refusal) => refusal.proven) ? 'PROVEN_IMPOSSIBLE' : 'BUDGET_SPENT',
   });
 }
 
-function describe(b: Bottleneck, mbps: number): string {
-  if (b.kind === 'LINK' || b.kind === 'PORT')
-    return `${b.kind.toLowerCase()} ${b.id} has ${b.free_mbps} Mb/s free in the window, ${mbps} are asked for`;
-  return b.detail ?? `${b.kind.toLowerCase()} ${b.id} blocks`;
+/** The search's bottleneck in the words of the API. */
+export function wireBottleneck(blocked: Blocked, { window, mbps }: Slot): Bottleneck {
+  const [place, id] = [
+    blocked.edge.slice(0, blocked.edge.indexOf(':')),
+    blocked.edge.slice(blocked.edge.indexOf(':') + 1),
+  ];
+  const times = { start_time: rfc3339(window.start), ...endTime(window.end) };
+  const opens =
+    blocked.opens === undefined || blocked.opens >= LAST_SECOND
+      ? ''
+      : `; it opens at ${rfc3339(fromSeconds(blocked.opens))}`;
+  if (blocked.node !== undefined)
+    return { kind: 'NODE', id: blocked.node, detail: 'every pair of paths would share it', ...times };
+  switch (blocked.kind) {
+    case 'LABELS':
+      return { kind: 'LABEL', id, detail: `${blocked.free} labels are free there${opens}`, ...times };
+    case 'BARRED':
+      return {
+        kind: place === 'port' ? 'PORT' : 'LINK',
+        id,
+        detail: 'not usable for this request: its state, its capacity or a constraint',
+        ...times,
+      };
+    case 'SHARED':
+      return { kind: 'LINK', id, detail: 'every pair of paths would share it', ...times };
+    case 'FULL': {
+      const kind = place === 'link' ? 'LINK' : 'PORT';
+      return {
+        kind,
+        id,
+        free_mbps: blocked.free,
+        needed_mbps: mbps,
+        ...(opens === '' ? {} : { detail: opens.slice(2) }),
+        ...times,
+      };
+    }
+  }
 }
 
+const endTime = (end: InstantMs): { end_time?: string } => (end === NEVER ? {} : { end_time: rfc3339(end) });
+
 /** The same for as long, as soon as it can be had after the asked start. */
-function later(network: Network, free: Free, request: CircuitRequest, slot: Slot, ends: Ends): Alternative[] {
+function later(ground: Ground, request: CircuitRequest, slot: Slot, ends: Ends): Alternative[] {
   if (slot.window.end === NEVER) return [];
-  const duration = toSeconds(slot.window.end) - toSeconds(slot.window.start);
-  let start = toSeconds(slot.window.start);
-  for (let i = 0; i < LATER_STARTS; i++) {
-    const window = { start: fromSeconds(start), end: fromSeconds(start + duration) };
-    const found = findPath(network, free, askOf(ends, request, { ...slot, window }));
-    if (found.kind === 'found')
-      return [
-        { start_time: rfc3339(window.start), end_time: rfc3339(window.end), bandwidth_mbps: slot.mbps },
-      ];
-    // No path exists before some edge that blocks has opened, so the earliest opening is where to look next.
-    const openings = found.bottlenecks.flatMap((b) => {
-      const edge = b.kind === 'PORT' ? network.ports.get(b.id)?.edge : network.links.get(b.id)?.edge;
-      const open =
-        edge === undefined || b.kind === 'LABEL'
-          ? undefined
-          : free.nextOpen(edge, slot.mbps, duration, start + 1);
-      return open === undefined ? [] : [open];
-    });
-    if (openings.length === 0) return [];
-    start = found.bottlenecks.every((b) => b.kind === 'PORT') ? Math.max(...openings) : Math.min(...openings);
-  }
-  return [];
+  const { start, end, ...query } = queryOf(ground, ends, request, slot);
+  const found = findEarliest(snapshot(ground), {
+    ...query,
+    notBefore: start + 1,
+    latest: start + LOOK_AHEAD_S,
+    duration: end - start,
+  });
+  if (!found.found) return [];
+  return [
+    {
+      start_time: rfc3339(fromSeconds(found.start)),
+      ...endTime(fromSeconds(found.end)),
+      bandwidth_mbps: slot.mbps,
+    },
+  ];
 }
 
 /** The same slot at the highest rate that fits. */
-function slower(
-  network: Network,
-  free: Free,
-  request: CircuitRequest,
-  slot: Slot,
-  ends: Ends,
-): Alternative[] {
-  const { start, end } = askOf(ends, request, slot);
-  const edges = [ends.a.edge, ends.z.edge, ...[...network.links.values()].map((link) => link.edge)];
-  const rates = [...new Set(edges.map((edge) => free.free(edge, start, end)))]
-    .filter((rate) => rate > 0 && rate < slot.mbps)
-    .sort((x, y) => x - y);
-  let low = 0;
-  let high = rates.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (
-      findPath(network, free, askOf(ends, request, { ...slot, mbps: rates[middle] as number })).kind ===
-      'found'
-    )
-      low = middle + 1;
-    else high = middle;
-  }
-  const best = rates[low - 1];
-  if (best === undefined) return [];
+function slower(ground: Ground, request: CircuitRequest, slot: Slot, ends: Ends): Alternative[] {
+  const found = findWidest(snapshot(ground), queryOf(ground, ends, request, { ...slot, mbps: 1 }));
+  if (!found.found || found.mbps >= slot.mbps) return [];
   return [
-    {
-      start_time: rfc3339(slot.window.start),
-      ...(slot.window.end === NEVER ? {} : { end_time: rfc3339(slot.window.end) }),
-      bandwidth_mbps: best,
-    },
+    { start_time: rfc3339(slot.window.start), ...endTime(slot.window.end), bandwidth_mbps: found.mbps },
   ];
 }

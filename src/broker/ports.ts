@@ -28,6 +28,7 @@ export type PublicType =
   | 'circuit.restored'
   | 'circuit.modified'
   | 'circuit.moved'
+  | 'circuit.rerouted'
   | 'circuit.releasing'
   | 'circuit.ended'
   | 'circuit.rejected'

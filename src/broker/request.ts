@@ -9,7 +9,6 @@ import type { Random } from '../kernel/random.ts';
 import type { Circuit, CircuitRequest } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
 import { nextFullSecond, plusSeconds } from '../model/window.ts';
-import { unknownConstraints } from '../topology/constraints/index.ts';
 import { type Authoriser, factsOf } from './authorise.ts';
 import { placementOf, plan, type Slot } from './plan.ts';
 import type { Tx } from './tx.ts';
@@ -36,7 +35,6 @@ export type Admitted = { readonly circuit: Circuit } | { readonly denied: Broker
 /** Throws what refuses without a record; gives back what policy denies, whose record must be kept. */
 export function admit(tx: Tx, authoriser: Authoriser, random: Random, admission: Admission): Admitted {
   const { request, principal, requestId } = admission;
-  refuseUnsupported(request);
   const slot = slotOf(request, tx.now);
   const id = newId('cir', tx.now, random);
   const decision = authoriser.ask(tx, {
@@ -49,7 +47,7 @@ export function admit(tx: Tx, authoriser: Authoriser, random: Random, admission:
   });
   if (decision.denied !== undefined) return { denied: decision.denied };
   refuseTakenRef(tx, request);
-  const planned = plan(tx.book.network, tx.book.calendar, request, slot);
+  const planned = plan(tx.ground, request, slot);
   if (planned.kind === 'refused') throw planned.problem;
   tx.create({
     ...blank(tx, id, random, request, principal.id),
@@ -77,7 +75,7 @@ export function placeAgain(tx: Tx, circuit: Circuit, attempts: number): void {
     reject(new BrokerError(code, circuit.reason.detail));
     return;
   }
-  const planned = plan(tx.book.network, tx.book.calendar, circuit.request, slot);
+  const planned = plan(tx.ground, circuit.request, slot);
   if (planned.kind === 'refused') {
     reject(planned.problem);
     return;
@@ -169,12 +167,6 @@ function slotAgain(request: CircuitRequest, circuit: Circuit, now: InstantMs): S
   }
   void circuit;
   return slotOf(request, now);
-}
-
-function refuseUnsupported(request: CircuitRequest): void {
-  if (request.protection === 'PROTECTED') throw notYet('protection PROTECTED');
-  const unknown = unknownConstraints(request.constraints);
-  if (unknown.length > 0) throw notYet(`constraint ${unknown.join(', ')}`);
 }
 
 const notYet = (what: string): BrokerError =>

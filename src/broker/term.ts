@@ -5,6 +5,7 @@
  */
 import { type Cancel, every, instant } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';
+import { toSeconds } from '../model/capacity.ts';
 import { type Circuit, finalStates, isFinal } from '../model/circuit.ts';
 import { Authoriser } from './authorise.ts';
 import { Book } from './book.ts';
@@ -14,6 +15,7 @@ import { PeerDesk } from './peer.ts';
 import { Performer } from './perform.ts';
 import type { EventRecord, StoreError, TopologyRecord } from './ports.ts';
 import { reconcile } from './reconcile.ts';
+import { Restorer } from './restore.ts';
 import { Settler } from './settle.ts';
 import { Writer } from './writer.ts';
 
@@ -36,6 +38,7 @@ export class Term {
   readonly desk: PeerDesk;
   readonly authoriser: Authoriser;
   readonly #settler: Settler;
+  readonly #restorer: Restorer;
   readonly #ports: BrokerPorts;
   readonly #cancels: Cancel[] = [];
   #over = false;
@@ -57,6 +60,7 @@ export class Term {
         this.lanes.push(effects);
         for (const tx of txs) for (const id of tx.circuits.keys()) this.#forget(id);
         this.#settler.wake();
+        if (txs.some((tx) => tx.topology !== undefined)) this.#restorer.wake();
         if (events.length > 0) on.events(events);
       },
       lost: (error) => {
@@ -65,6 +69,7 @@ export class Term {
       },
     });
     this.#settler = new Settler(this.writer, ports);
+    this.#restorer = new Restorer(this.writer, ports);
     const performer = new Performer(this.writer, ports, () => this.lanes.nudge());
     this.lanes = new Lanes(
       ports.clock,
@@ -83,6 +88,7 @@ export class Term {
   ): Promise<Term> {
     const { store, clock } = ports;
     const counters = await store.counters();
+    clock.raise?.(counters.clock);
     const book = new Book(topology, ports.seams);
     const noUndo: (() => void)[] = [];
     for await (const page of store.liveCircuits()) {
@@ -110,6 +116,7 @@ export class Term {
   run(): void {
     this.lanes.push(this.#loaded.splice(0));
     this.#settler.wake();
+    this.#restorer.wake();
     this.#compare();
     this.#cancels.push(
       every(this.#ports.clock, RECONCILE_MS, () => this.#compare()),
@@ -123,6 +130,7 @@ export class Term {
     this.#over = true;
     for (const cancel of this.#cancels) cancel();
     this.#settler.stop();
+    this.#restorer.stop();
     this.lanes.stop();
   }
 
@@ -150,6 +158,8 @@ export class Term {
 
   #sweep(): void {
     const now = this.#ports.clock.now();
+    // What is past can no longer be claimed; without this the calendars would grow for ever.
+    this.book.calendar.dropBefore(toSeconds(now));
     for (const [key, state] of this.book.keys) if (state.expire <= now) this.book.keys.delete(key);
     for (const [id, circuit] of this.book.circuits) if (circuit.role === 'PARTICIPANT') this.#forget(id);
   }

@@ -5,11 +5,13 @@
 import { BrokerError } from '../kernel/errors.ts';
 import { EdgeNames, LAST_SECOND, toSeconds } from '../model/capacity.ts';
 import { localSegment, placements } from '../model/circuit.ts';
+import { checkDocument } from '../topology/check.ts';
+import { compile } from '../topology/compile.ts';
 import type { TopologyDocument } from '../topology/document.ts';
-import { buildNetwork, checkDocument } from '../topology/network.ts';
+import { USABLE } from '../topology/network.ts';
 import type { Authoriser } from './authorise.ts';
 import type { Tx } from './tx.ts';
-import type { Mutation, TopologyImpact } from './usecases.ts';
+import type { LinkState, Mutation, TopologyImpact } from './usecases.ts';
 import { StoredRefusal } from './writer.ts';
 
 export function topologyChange(
@@ -29,7 +31,9 @@ export function topologyChange(
   if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
   if (revision !== undefined && revision !== running.version)
     throw new BrokerError('STALE_REVISION', `the topology is at version ${running.version} now`);
-  const errors = checkDocument(document);
+  const errors = checkDocument(document)
+    .filter((mistake) => mistake.severity === 'ERROR')
+    .map(({ pointer, message }) => ({ pointer, detail: message }));
   if (document.domain !== running.document.domain || document.prefix !== running.document.prefix) {
     errors.push({
       pointer: '/domain',
@@ -46,9 +50,10 @@ export function topologyChange(
 
 function impact(tx: Tx, document: TopologyDocument): TopologyImpact['broken'] {
   const names = new EdgeNames();
-  const next = buildNetwork(document, names);
-  const rooms = new Map(next.rooms.map(([edge, room]) => [names.name(edge), room.mbps]));
-  for (const link of next.links.values()) if (!link.up) rooms.set(names.name(link.edge), 0);
+  const next = compile(document, names);
+  const rooms = new Map(Array.from(next.rooms(), ([edge, room]) => [names.name(edge), room.mbps]));
+  for (const [i, link] of next.links.entries())
+    if (next.state[i] !== USABLE) rooms.set(names.name(link.edge), 0);
   const { calendar, names: edges } = tx.book;
   const now = toSeconds(tx.now);
   const broken: { circuitId: TopologyImpact['broken'][number]['circuitId']; detail: string }[] = [];
@@ -63,7 +68,7 @@ function impact(tx: Tx, document: TopologyDocument): TopologyImpact['broken'] {
           const start = Math.max(now, toSeconds(placement.window.start));
           const end = Math.min(LAST_SECOND, toSeconds(placement.window.end));
           if (end <= start) continue;
-          const claimed = calendar.room(index).mbps - calendar.free(index, start, end);
+          const claimed = Math.max(0, ...calendar.profile(index, start, end).map((step) => step.claimed));
           if (claimed > room)
             reasons.add(`${edge.replace(':', ' ')} carries ${room} Mb/s, ${claimed} are promised`);
         }
@@ -72,4 +77,28 @@ function impact(tx: Tx, document: TopologyDocument): TopologyImpact['broken'] {
     if (reasons.size > 0) broken.push({ circuitId: circuit.id, detail: [...reasons].join('; ') });
   }
   return broken;
+}
+
+/** An operator, or what watches the devices, says that a link is up or down. */
+export function linkChange(
+  tx: Tx,
+  authoriser: Authoriser,
+  call: Mutation<TopologyImpact>,
+  id: string,
+  state: LinkState,
+  revision: number | undefined,
+): TopologyImpact | StoredRefusal {
+  const { document } = tx.book.topology;
+  if (!document.links.some((link) => link.id === id))
+    throw new BrokerError('NOT_FOUND', `there is no link ${id}`);
+  const links = document.links.map((link) =>
+    link.id === id
+      ? {
+          ...link,
+          ...(state.admin === undefined ? {} : { admin_state: state.admin }),
+          ...(state.oper === undefined ? {} : { oper_state: state.oper }),
+        }
+      : link,
+  );
+  return topologyChange(tx, authoriser, call, { ...document, links }, revision);
 }

@@ -13,6 +13,7 @@ import type { CircuitEvent } from '../model/events.ts';
 import { allowed, step } from '../model/lifecycle.ts';
 import { announce, snapshot } from './announce.ts';
 import type { Book, Undo } from './book.ts';
+import type { Ground } from './plan.ts';
 import type {
   DecisionRecord,
   EffectRecord,
@@ -74,6 +75,12 @@ export class Tx {
       this.webhooksGone.length === 0 &&
       this.topology === undefined
     );
+  }
+
+  /** What planning may know, as this decision sees it. */
+  get ground(): Ground {
+    const { network, neighbours, calendar, circuits } = this.book;
+    return { network, neighbours, calendar, circuits, now: this.now };
   }
 
   /** The last line of the log so far. */

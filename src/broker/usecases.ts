@@ -5,9 +5,10 @@
 import type { InstantMs } from '../kernel/clock.ts';
 import type { BrokerError } from '../kernel/errors.ts';
 import type { CircuitId, DecisionId, SeriesId, SetId, WebhookId } from '../kernel/ids.ts';
-import type { Circuit, CircuitRequest } from '../model/circuit.ts';
+import type { Circuit, CircuitRequest, EndpointAsk } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
-import type { TopologyDocument } from '../topology/document.ts';
+import type { Window } from '../model/window.ts';
+import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/document.ts';
 import type {
   CircuitQuery,
   DecisionQuery,
@@ -41,6 +42,7 @@ export type Mutated<T> =
 
 export type CircuitAction =
   | { readonly type: 'commit' | 'abort' | 'provision' }
+  | { readonly type: 'reroute' }
   | { readonly type: 'release' | 'cancel'; readonly detail: string }
   | { readonly type: 'extend-hold'; readonly holdS: number };
 
@@ -52,6 +54,11 @@ export interface CircuitChange {
   readonly deadline?: InstantMs;
   /** `extend`: this much later than the present end. */
   readonly extendS?: number;
+}
+
+export interface LinkState {
+  readonly admin?: 'UP' | 'DOWN';
+  readonly oper?: 'UP' | 'DOWN';
 }
 
 export interface RecurrenceAsk {
@@ -80,6 +87,38 @@ export interface TopologyImpact {
   readonly version: number;
   /** Circuits that the change takes the road from. */
   readonly broken: readonly { readonly circuitId: CircuitId; readonly detail: string }[];
+}
+
+/** Links and nodes out of use for a time, and what is to happen to circuits that have their place there. */
+export interface MaintenanceAsk {
+  readonly links: readonly string[];
+  readonly nodes: readonly string[];
+  readonly window: Window;
+  readonly reason?: string;
+  readonly conflict: 'REJECT' | 'MIGRATE_FLEXIBLE' | 'PREEMPT';
+}
+
+export interface MaintenanceImpact {
+  readonly circuitId: CircuitId;
+  /** SHORTENED: it ends when the maintenance begins. */
+  readonly outcome: 'IN_THE_WAY' | 'REROUTED' | 'SHORTENED' | 'CANCELLED';
+}
+
+export interface MaintenanceView {
+  readonly window: MaintenanceWindowDocument;
+  readonly impact: readonly MaintenanceImpact[];
+}
+
+/** What can be had between two ports from `from` on, until the next step. */
+export interface AvailabilityStep {
+  readonly from: InstantMs;
+  readonly freeMbps: number;
+}
+
+export interface Availability {
+  readonly steps: readonly AvailabilityStep[];
+  /** Beyond this nothing is said: the calendar has more steps than one answer holds. */
+  readonly until: InstantMs;
 }
 
 /** One step of a calendar: so much is claimed from then on. */
@@ -178,6 +217,19 @@ export interface UseCases {
     document: TopologyDocument,
     revision?: number,
   ): Promise<Mutated<TopologyImpact>>;
+  setLink(
+    call: Mutation<TopologyImpact>,
+    id: string,
+    state: LinkState,
+    revision?: number,
+  ): Promise<Mutated<TopologyImpact>>;
+  createMaintenance(call: Mutation<MaintenanceView>, ask: MaintenanceAsk): Promise<Mutated<MaintenanceView>>;
+  migrateMaintenance(call: Mutation<MaintenanceView>, id: string): Promise<Mutated<MaintenanceView>>;
+  cancelMaintenance(call: Mutation<undefined>, id: string): Promise<Mutated<undefined>>;
+  /** The window and what it meets now. */
+  maintenance(id: string): MaintenanceView;
+  maintenances(): readonly MaintenanceWindowDocument[];
+  availability(a: EndpointAsk, z: EndpointAsk, window: Window): Availability;
   ports(domain?: string): readonly PortView[];
   linkCalendar(link: string, from: InstantMs, to: InstantMs): readonly CalendarStep[] | undefined;
   observed(): Promise<readonly ObservedConnect[]>;

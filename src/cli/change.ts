@@ -11,8 +11,18 @@ import { dig, isJson, items, type Json, text } from './output.ts';
 import { Refused } from './refusal.ts';
 import { circuitCard, circuitList, occurrenceList } from './show.ts';
 import { echoTime } from './times.ts';
-import { formatBandwidth, parseBandwidth, parsePositiveDuration } from './units.ts';
-import { goalOf, isFinal, parseGoal, read, stateOf, waitFor } from './wait.ts';
+import { formatBandwidth, parseBandwidth, parseCount, parsePositiveDuration } from './units.ts';
+import {
+  type Goal,
+  goalOf,
+  isFinal,
+  parseGoal,
+  read,
+  settledGoal,
+  stateGoal,
+  stateOf,
+  waitFor,
+} from './wait.ts';
 
 export interface WaitOptions {
   readonly wait?: boolean;
@@ -29,6 +39,8 @@ export interface Changes {
   readonly end?: string;
   readonly by?: string;
   readonly notBefore?: string;
+  /** Only if the circuit is still at this revision. */
+  readonly revision?: string;
 }
 
 /** A circuit by id, short code or client reference. */
@@ -58,33 +70,53 @@ export const show = (context: Context, circuit: Json): Promise<void> =>
 export async function waitAndShow(
   context: Context,
   circuit: Json,
-  until: string | undefined,
+  goal: Goal,
   timeoutS: number,
-): Promise<void> {
-  const goal = until === undefined ? goalOf(circuit) : parseGoal(until);
+): Promise<Json> {
   const waited = await waitFor(context, circuit, goal, timeoutS);
   await show(context, waited.circuit);
   if (waited.error !== undefined) throw waited.error;
+  return waited.circuit;
+}
+
+/** Faults of the waiting are found before anything is changed. */
+function checkWaiting(options: MutationOptions): void {
+  parsePositiveDuration(options.timeout);
+  if (options.until !== undefined) parseGoal(options.until);
 }
 
 /** The end of every mutation: say so if it was for show, wait if asked to, print. */
-async function finish(
-  context: Context,
-  circuit: Json,
-  options: MutationOptions,
-  until?: string,
-): Promise<void> {
+async function finish(context: Context, circuit: Json, options: MutationOptions, goal?: Goal): Promise<Json> {
   if (options.dryRun === true) {
     context.out.say('dry run: nothing was changed; the broker would answer:');
-    return show(context, circuit);
+    await show(context, circuit);
+    return circuit;
   }
-  if (options.wait === true || options.until !== undefined) {
-    // On a terminal the progress is written over, and the id shall not be lost with it.
-    if (context.io.isTTY) context.out.say(`${text(circuit['id'])} is ${stateOf(circuit)}`);
-    const fresh = circuit['id'] === undefined ? circuit : await read(context.client, text(circuit['id']));
-    return waitAndShow(context, fresh, options.until ?? until, parsePositiveDuration(options.timeout));
+  if (options.wait !== true && options.until === undefined) {
+    await show(context, circuit);
+    return circuit;
   }
-  await show(context, circuit);
+  // On a terminal the progress is written over, and the id shall not be lost with it.
+  if (context.io.isTTY) context.out.say(`${text(circuit['id'])} is ${stateOf(circuit)}`);
+  const fresh = await read(context.client, text(circuit['id']));
+  const wanted =
+    options.until === undefined ? (goal ?? stateGoal(goalOf(fresh))) : stateGoal(parseGoal(options.until));
+  return waitAndShow(context, fresh, wanted, parsePositiveDuration(options.timeout));
+}
+
+/** A change in place is in force at once (200), or when the peers have agreed (202 with `pending`). */
+async function finishChange(context: Context, answer: Json, options: MutationOptions): Promise<void> {
+  const pending = answer['pending'];
+  const negotiated = isJson(pending) && options.dryRun !== true;
+  const waits = options.wait === true || options.until !== undefined;
+  if (negotiated && !waits) context.out.say('peers are being asked; --wait would wait for their answer');
+  const now = await finish(context, answer, options, settledGoal);
+  if (!negotiated || !waits || now['pending'] !== undefined) return;
+  const fields = ['start_time', 'end_time', 'bandwidth_mbps'] as const;
+  if (fields.every((name) => dig(now, 'placement', name) === pending[name])) return;
+  throw new CliError(exits.CIRCUIT_FAILED, 'the change was not agreed to; the circuit is as it was', [
+    `turnpike circuit events ${text(now['id'])}`,
+  ]);
 }
 
 const dry = (options: MutationOptions): { validate_only?: string } =>
@@ -98,8 +130,7 @@ export async function createCircuit(
   asked: AskOptions,
   options: MutationOptions,
 ): Promise<void> {
-  parsePositiveDuration(options.timeout);
-  if (options.until !== undefined) parseGoal(options.until);
+  checkWaiting(options);
   const { body, echo } = await buildAsk(context, asked);
   for (const line of echo) context.out.say(line);
   const { body: answer } = await context.client.call('POST', '/v1/circuits', {
@@ -137,9 +168,10 @@ export async function act(
   body: Json | undefined,
   options: MutationOptions,
 ): Promise<void> {
+  checkWaiting(options);
   const id = ref.startsWith('cir_') ? ref : text((await find(context, ref))['id']);
   const path = `/v1/circuits/${seg(id)}`;
-  const until = action === 'release' || action === 'cancel' || action === 'abort' ? 'ENDED' : undefined;
+  const ends = action === 'release' || action === 'cancel' || action === 'abort';
   let answer: unknown;
   try {
     ({ body: answer } =
@@ -157,7 +189,8 @@ export async function act(
     answer = now;
   }
   // A DELETE may answer without a body.
-  await finish(context, isJson(answer) ? answer : await read(context.client, id), options, until);
+  const circuit = isJson(answer) ? answer : await read(context.client, id);
+  await finish(context, circuit, options, ends ? stateGoal('ENDED') : undefined);
 }
 
 export async function extend(
@@ -165,6 +198,7 @@ export async function extend(
   ref: string,
   options: MutationOptions & { readonly for?: string; readonly to?: string },
 ): Promise<void> {
+  checkWaiting(options);
   if ((options.for === undefined) === (options.to === undefined)) throw usage('say either --for or --to');
   const body =
     options.to === undefined
@@ -176,7 +210,7 @@ export async function extend(
     body,
     key: options.key,
   });
-  await finish(context, isJson(answer) ? answer : await read(context.client, id), options);
+  await finishChange(context, isJson(answer) ? answer : await read(context.client, id), options);
 }
 
 async function endAt(context: Context, said: string): Promise<Json> {
@@ -191,8 +225,7 @@ export async function modify(
   ref: string,
   options: MutationOptions & Changes,
 ): Promise<void> {
-  const id = text((await find(context, ref))['id']);
-  const path = `/v1/circuits/${seg(id)}`;
+  checkWaiting(options);
   const schedule: Record<string, unknown> =
     options.end === undefined ? {} : { ...(await endAt(context, options.end)) };
   for (const [name, label, said] of [
@@ -211,15 +244,17 @@ export async function modify(
     ...(Object.keys(schedule).length === 0 ? {} : { schedule }),
   };
   if (Object.keys(body).length === 0) throw usage('nothing to change: say --bw, --end, --by or --not-before');
-  const before = await context.client.get(path);
-  const etag = before.headers.get('etag');
-  const { body: answer } = await context.client.call('PATCH', path, {
+  const revision =
+    options.revision === undefined ? undefined : parseCount(options.revision, 'revision', 1, 1e9);
+  const id = text((await find(context, ref))['id']);
+  const { body: answer } = await context.client.call('PATCH', `/v1/circuits/${seg(id)}`, {
     query: dry(options),
     body,
     headers: {
       'content-type': 'application/merge-patch+json',
-      ...(etag === null ? {} : { 'if-match': etag }),
+      // What is said here are new values, not what became of old ones: any revision will do unless one is named.
+      'if-match': revision === undefined ? '*' : `"${revision}"`,
     },
   });
-  await finish(context, isJson(answer) ? answer : await read(context.client, id), options);
+  await finishChange(context, isJson(answer) ? answer : await read(context.client, id), options);
 }

@@ -23,7 +23,7 @@ import { usage } from './io.ts';
 import { dig, isJson, items, type Json, text } from './output.ts';
 import { circuitList, eventGist, eventList, eventType, segmentList } from './show.ts';
 import { parseCount, parsePositiveDuration } from './units.ts';
-import { isFinal, parseGoal, read, tail } from './wait.ts';
+import { goalOf, isFinal, parseGoal, read, stateGoal, tail } from './wait.ts';
 
 /** Reads the global options, makes the context, and runs. */
 export type Run = (command: Command, act: (context: Context) => Promise<void>) => Promise<void>;
@@ -36,10 +36,15 @@ const waiting = (command: Command, goal: string): Command =>
     .option('--until <state>', 'wait for this state instead (implies --wait)')
     .option('--timeout <duration>', 'stop waiting after this long, with exit code 124', '30m');
 
+const trying = (command: Command): Command =>
+  command.option('--dry-run', 'ask the broker what it would answer; nothing changes');
+
+/** For POST: what is sent again under the same key is done once. */
 const mutating = (command: Command): Command =>
-  command
-    .option('--dry-run', 'ask the broker what it would answer; nothing changes')
-    .option('--key <key>', 'the Idempotency-Key, to repeat this very request safely (a fresh one otherwise)');
+  trying(command).option(
+    '--key <key>',
+    'the Idempotency-Key, to repeat this very request safely (a fresh one otherwise)',
+  );
 
 export function addCircuit(program: Command, run: Run): void {
   const circuit = program.command('circuit').description('book, look at, change and end circuits');
@@ -116,9 +121,12 @@ export function addCircuit(program: Command, run: Run): void {
     .option('--until <state>', 'the state to wait for')
     .option('--timeout <duration>', 'stop waiting after this long, with exit code 124', '30m')
     .action((ref: string, options: WaitOptions, command: Command) =>
-      run(command, async (context) =>
-        waitAndShow(context, await find(context, ref), options.until, parsePositiveDuration(options.timeout)),
-      ),
+      run(command, async (context) => {
+        const timeoutS = parsePositiveDuration(options.timeout);
+        const until = options.until === undefined ? undefined : parseGoal(options.until);
+        const found = await find(context, ref);
+        await waitAndShow(context, found, stateGoal(until ?? goalOf(found)), timeoutS);
+      }),
     );
 
   circuit
@@ -175,7 +183,8 @@ export function addCircuit(program: Command, run: Run): void {
     ['provision', 'lit', 'light a circuit that was booked with --manual'],
     ['cancel', 'ended', 'end a circuit, lit or not'],
   ] as const) {
-    waiting(mutating(circuit.command(`${name} <circuit>`).description(description)), goal).action(
+    const verb = circuit.command(`${name} <circuit>`).description(description);
+    waiting(name === 'cancel' ? trying(verb) : mutating(verb), goal).action(
       (ref: string, options: MutationOptions, command: Command) =>
         run(command, (context) => act(context, ref, name, undefined, options)),
     );
@@ -203,22 +212,23 @@ export function addCircuit(program: Command, run: Run): void {
         .option('--for <duration>', 'this much later than now agreed')
         .option('--to <time>', 'at this time, or never'),
     ),
-    'lit',
+    'changed',
   ).action((ref: string, options: MutationOptions & { for?: string; to?: string }, command: Command) =>
     run(command, (context) => extend(context, ref, options)),
   );
 
   waiting(
-    mutating(
+    trying(
       circuit
         .command('modify <circuit>')
         .description('change a circuit in place, make before break')
         .option('--bw <rate>', 'another bandwidth')
         .option('--end <time>', 'another end, or never')
         .option('--by <time>', 'another deadline')
-        .option('--not-before <time>', 'another earliest start'),
+        .option('--not-before <time>', 'another earliest start')
+        .option('--revision <n>', 'only if the circuit is still at this revision'),
     ),
-    'lit',
+    'changed',
   ).action((ref: string, options: MutationOptions & Changes, command: Command) =>
     run(command, (context) => modify(context, ref, options)),
   );

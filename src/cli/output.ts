@@ -3,7 +3,7 @@
  * anybody who ever wrote a description: no control character of it reaches the terminal in any format, and
  * JSON and YAML keep its meaning, since they have escapes of their own.
  */
-import { printable } from '../kernel/log.ts';
+import { printable } from '../kernel/printable.ts';
 import { type CliIo, usage } from './io.ts';
 
 export const formats = ['table', 'json', 'yaml', 'csv'] as const;

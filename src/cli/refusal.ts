@@ -3,7 +3,7 @@
  * fit instead, which rules decided, what to try. Also the one place where a refusal gets its exit code.
  */
 import { problems } from '../kernel/errors.ts';
-import { printable } from '../kernel/log.ts';
+import { printable } from '../kernel/printable.ts';
 import { CliError, type Exit, exits } from './io.ts';
 import { dig, isJson, items, type Json, number, text } from './output.ts';
 import { formatBandwidth } from './units.ts';

@@ -139,8 +139,7 @@ export const segmentList: Layout = {
   none: 'no path yet',
 };
 
-/** `circuit.moved` of `turnpike.circuit.moved`. */
-export const eventType = (event: Json): string => text(event['type']).replace(/^turnpike\./, '');
+export const eventType = (event: Json): string => text(event['type']);
 
 /** What an event says beyond its type, in a few words: the state and why, the slot, and the rest by name. */
 export function eventGist(event: Json): string {

@@ -7,7 +7,7 @@ import { every, instant } from '../kernel/clock.ts';
 import { type Client, interrupted, type Query, seg, Unreachable } from './client.ts';
 import type { Context } from './context.ts';
 import { CliError, exits, usage } from './io.ts';
-import { dig, isJson, type Json, text } from './output.ts';
+import { dig, isJson, items, type Json, text } from './output.ts';
 import { Refused } from './refusal.ts';
 import { formatDuration } from './units.ts';
 
@@ -50,6 +50,26 @@ export function reached(circuit: Json, goal: string): boolean {
   return ROAD.indexOf(state) > ROAD.indexOf(goal);
 }
 
+/** What is waited for, in a word for people. */
+export interface Goal {
+  readonly name: string;
+  reached(circuit: Json): boolean;
+}
+
+export const stateGoal = (state: string): Goal => ({
+  name: state,
+  reached: (circuit) => reached(circuit, state),
+});
+
+/** No change is under negotiation, and the devices have done what it asked of them. */
+export const settledGoal: Goal = {
+  name: 'the change',
+  reached: (circuit) =>
+    !isFinal(circuit) &&
+    circuit['pending'] === undefined &&
+    items(circuit['segments']).every((s) => s['data_plane'] === 'UP' || s['data_plane'] === 'DOWN'),
+};
+
 /** Why a circuit that is final will never come there. A stored refusal counts as the refusal itself would. */
 function failure(circuit: Json): CliError {
   const problem = circuit['problem'];
@@ -73,12 +93,7 @@ export interface Waited {
 const POLL_MS = [500, 1000, 2000, 5000] as const;
 const STREAM = '/v1/events/stream';
 
-export async function waitFor(
-  context: Context,
-  first: Json,
-  goal: string,
-  timeoutS: number,
-): Promise<Waited> {
+export async function waitFor(context: Context, first: Json, goal: Goal, timeoutS: number): Promise<Waited> {
   const { io, out, interrupt } = context;
   const id = text(first['id']);
   let circuit = first;
@@ -87,7 +102,7 @@ export async function waitFor(
     const line = `${id} ${stateOf(circuit)}`;
     if (line !== shown && !io.isTTY) out.say(line);
     shown = line;
-    out.progress(`${line}, waiting for ${goal}${startsIn(circuit, io.clock.now())}`);
+    out.progress(`${line}, waiting for ${goal.name}${startsIn(circuit, io.clock.now())}`);
   };
   const over = new AbortController();
   const stop = io.clock.alarm(instant(io.clock.now() + timeoutS * 1000), () => over.abort());
@@ -95,7 +110,7 @@ export async function waitFor(
   const done = (seen: Json): boolean => {
     circuit = seen;
     show();
-    return reached(seen, goal) || isFinal(seen);
+    return goal.reached(seen) || isFinal(seen);
   };
   try {
     if (!done(first)) await follow(context.client.within(over.signal), id, done);
@@ -107,14 +122,14 @@ export async function waitFor(
       return { circuit, error: new CliError(exits.INTERRUPTED, said, [again]) };
     }
     if (!over.signal.aborted) return { circuit, error };
-    const said = `${id} is ${stateOf(circuit)}, not ${goal}, after ${formatDuration(timeoutS)}`;
+    const said = `${id} is still ${stateOf(circuit)} after ${formatDuration(timeoutS)} of waiting for ${goal.name}`;
     return { circuit, error: new CliError(exits.TIMEOUT, said, [again]) };
   } finally {
     stop();
     stopTicks();
     out.endProgress();
   }
-  return reached(circuit, goal) ? { circuit } : { circuit, error: failure(circuit) };
+  return goal.reached(circuit) ? { circuit } : { circuit, error: failure(circuit) };
 }
 
 function startsIn(circuit: Json, now: number): string {

@@ -13,9 +13,6 @@ import type { Random } from '../kernel/random.ts';
 import type { Attachment, Hop, Segment } from '../model/circuit.ts';
 import { type Label, UNTAGGED } from '../model/label.ts';
 
-/** The name by which logs, /v1/devices and the operator know that no light is involved. */
-export const MEMORY_DRIVER = 'memory';
-
 interface MemoryOptions {
   readonly clock: Clock;
   readonly random: Random;

@@ -26,6 +26,7 @@ import { newId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { isOperator, type Principal } from '../model/principal.ts';
+import { CredentialGuard } from './guard.ts';
 import {
   givenRequestId,
   givenTrace,
@@ -82,6 +83,8 @@ export interface ServerLimits {
   readonly checkIntervalMs?: number;
   /** Requests per principal and window; `false` turns the limit off. */
   readonly rate?: { readonly max: number; readonly windowMs: number } | false;
+  /** Requests with bad credentials or none per address and window; `false` turns the limit off. */
+  readonly refusals?: { readonly max: number; readonly windowMs: number } | false;
 }
 
 export interface ServerOptions {
@@ -98,8 +101,11 @@ export interface ServerOptions {
 
 const BODY_BYTES = 256 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
+const CHECK_INTERVAL_MS = 5_000;
 /** 10,000 a second: meant against a loop gone wild, not as a quota. */
 const RATE = { max: 600_000, windowMs: 60_000 };
+/** 100 a second: a client whose token has expired goes on unharmed, a flood is stopped within seconds. */
+const REFUSALS = { max: 6_000, windowMs: 60_000 };
 /** A percent-encoded port id: 81 characters of at most three. */
 const PARAM_LENGTH = 256;
 
@@ -110,6 +116,7 @@ type WithCaller = FastifyRequest & { [caller]?: Principal };
 
 export async function buildServer(options: ServerOptions): Promise<HttpServer> {
   const { log, clock, random, limits = {} } = options;
+  const requestTimeout = limits.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
   const nextRequestId = (): string => newId('req', clock.now(), random);
 
   const app = Fastify<Server, IncomingMessage, ServerResponse>({
@@ -117,8 +124,13 @@ export async function buildServer(options: ServerOptions): Promise<HttpServer> {
     requestIdHeader: false,
     genReqId: (raw) => givenRequestId(raw) ?? nextRequestId(),
     bodyLimit: limits.bodyBytes ?? BODY_BYTES,
-    requestTimeout: limits.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
-    http: { connectionsCheckingInterval: limits.checkIntervalMs ?? 5_000 },
+    requestTimeout,
+    // Node gives the head a minute of its own unless told; the whole request has less.
+    http: {
+      requestTimeout,
+      headersTimeout: requestTimeout,
+      connectionsCheckingInterval: limits.checkIntervalMs ?? CHECK_INTERVAL_MS,
+    },
     return503OnClosing: false, // the hook below says it in our own words
     routerOptions: { maxParamLength: PARAM_LENGTH },
     schemaController: {
@@ -157,7 +169,9 @@ export async function buildServer(options: ServerOptions): Promise<HttpServer> {
     if (!request.is404) refuseUnacceptable(request.raw, request.routeOptions.config.produces);
     done();
   });
-  app.addHook('onRequest', authentication(options.authenticate));
+  const refusals = limits.refusals ?? REFUSALS;
+  const guard = refusals === false ? undefined : new CredentialGuard(clock, refusals);
+  app.addHook('onRequest', authentication(options.authenticate, guard));
   app.addHook('preValidation', (request, _reply, done) => {
     if (request.routeOptions.config.bodyOptional === true && request.body == null) request.body = {};
     done();
@@ -231,21 +245,37 @@ function takeStrictJson(app: HttpServer): void {
   });
 }
 
-function authentication(authenticate: Authenticate) {
+function authentication(authenticate: Authenticate, guard: CredentialGuard | undefined) {
   const admit = (request: FastifyRequest, principal: Principal): void => {
     (request as WithCaller)[caller] = principal;
     if (request.routeOptions.config.authorisation === 'operator' && !isOperator(principal)) {
       throw new BrokerError('POLICY_DENIED', 'only operators may use this resource');
     }
   };
+  /** What stands here may be a fault of ours, too: that counts against nobody. */
+  const counted = (request: FastifyRequest, error: unknown): unknown => {
+    if (error instanceof BrokerError && error.code === 'UNAUTHENTICATED') guard?.refused(request.ip);
+    return error;
+  };
   return (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
     if (request.is404 || request.routeOptions.config.authorisation === 'public') {
       done();
       return;
     }
-    const found = authenticate({ authorization: request.headers.authorization });
+    guard?.check(request.ip);
+    let found: Principal | Promise<Principal>;
+    try {
+      found = authenticate({ authorization: request.headers.authorization });
+    } catch (error) {
+      throw counted(request, error);
+    }
     if (found instanceof Promise) {
-      found.then((principal) => admit(request, principal)).then(() => done(), done);
+      found
+        .catch((error: unknown) => {
+          throw counted(request, error);
+        })
+        .then((principal) => admit(request, principal))
+        .then(() => done(), done);
     } else {
       admit(request, found);
       done();
@@ -280,7 +310,7 @@ function refuseConnection(code: string, socket: Socket, requestId: string): void
     code === 'HPE_HEADER_OVERFLOW'
       ? new BrokerError('HEADERS_TOO_LARGE', 'the headers are larger than 16 KiB')
       : code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? new BrokerError('INVALID_REQUEST', 'the request did not arrive in time')
+        ? new BrokerError('REQUEST_TIMEOUT', 'the request did not arrive in time')
         : new BrokerError('INVALID_REQUEST', 'this is not a well-formed HTTP request');
   const body = JSON.stringify(served(error, requestId));
   const headers = {

@@ -104,11 +104,15 @@ function keyFor(issuer: Issuer, header: Record<string, unknown>): CryptoKey {
 
 const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
 
+/** Names go into columns, logs and terminals: NUL fits into no column, and the others mean no good there. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROLS = /[\u0000-\u001f\u007f]/;
+const isName = (value: unknown, longest: number): value is string =>
+  typeof value === 'string' && value !== '' && value.length <= longest && !CONTROLS.test(value);
+
 const texts = (value: unknown): string[] =>
   Array.isArray(value) && value.length <= NAMES
-    ? value.filter(
-        (name): name is string => typeof name === 'string' && name.length > 0 && name.length <= 128,
-      )
+    ? value.filter((name): name is string => isName(name, 128))
     : [];
 
 function checkClaims(issuer: Issuer, claims: Record<string, unknown>, now: InstantMs): number {
@@ -130,11 +134,11 @@ function checkClaims(issuer: Issuer, claims: Record<string, unknown>, now: Insta
 
 function principalOf(issuer: Issuer, claims: Record<string, unknown>): Principal {
   const { sub, name, roles, projects, amr } = claims;
-  if (typeof sub !== 'string' || sub === '' || sub.length > 255) throw no('the token names nobody');
+  if (!isName(sub, 255)) throw no('the token names nobody');
   const given = texts(roles);
   return {
     id: `${issuer.issuer}|${sub}`,
-    name: typeof name === 'string' && name !== '' && name.length <= 128 ? name : sub,
+    name: isName(name, 128) ? name : sub,
     roles: (['operator', 'user'] as const).filter((role) => given.includes(role)),
     projects: texts(projects),
     // RFC 8176: several factors, or a key in hardware.

@@ -19,6 +19,8 @@ export interface Clock {
   now(): InstantMs;
   /** Calls `wake` once, at or after `at`. */
   alarm(at: InstantMs, wake: () => void): Cancel;
+  /** From now on time does not fall below `floor`: what another process has seen counts here too. */
+  raise?(floor: InstantMs): void;
 }
 
 const LONGEST_WAIT_MS = 60_000;
@@ -33,6 +35,9 @@ export function wallClock(floor: InstantMs = instant(0)): Clock {
   };
   return {
     now,
+    raise(seen) {
+      if (seen > highest) highest = seen;
+    },
     alarm(at, wake) {
       let timer: NodeJS.Timeout | undefined;
       const look = (): void => {

@@ -31,6 +31,7 @@ export const problems = {
     help: 'Release something, or ask for a larger quota.',
   },
   NOT_FOUND: { status: 404, title: 'No such resource', help: 'It does not exist, or is not yours to see.' },
+  REQUEST_TIMEOUT: { status: 408, title: 'The request came too slowly', help: 'Send it again.' },
   METHOD_NOT_ALLOWED: {
     status: 405,
     title: 'The resource does not know this method',
@@ -60,6 +61,11 @@ export const problems = {
     status: 409,
     title: 'Another circuit of the project carries this client_ref',
     help: 'See the circuit named in the detail.',
+  },
+  MAINTENANCE_CONFLICT: {
+    status: 409,
+    title: 'Circuits have their place where the maintenance would be',
+    help: 'See circuits[]; choose MIGRATE_FLEXIBLE or PREEMPT, or another time.',
   },
   OFFER_TAKEN: { status: 409, title: 'The offered slot is gone', help: 'Ask for new offers.' },
   IDEMPOTENCY_IN_PROGRESS: {
@@ -168,6 +174,12 @@ export interface ProblemDetails {
   readonly bottlenecks?: readonly Bottleneck[];
   readonly alternatives?: readonly Alternative[];
   readonly proof?: 'PROVEN_IMPOSSIBLE' | 'BUDGET_SPENT';
+  /** Circuits that stand in the way. */
+  readonly circuits?: readonly {
+    readonly circuit_id: string;
+    readonly start_time?: string;
+    readonly end_time?: string;
+  }[];
   readonly domain?: string;
   readonly allowed_actions?: readonly string[];
   readonly retry_after_s?: number;

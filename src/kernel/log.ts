@@ -3,6 +3,7 @@
  * can see that no secret has a field to hide in. Free text from outside is escaped before it is written.
  */
 import { pino } from 'pino';
+import { printable } from './printable.ts';
 
 export type LogEvent =
   | {
@@ -81,15 +82,6 @@ const REDACT = [
   'password',
   '*.password',
 ];
-
-// JSON escapes C0; ANSI's 8-bit forms and bidirectional controls would still reach a terminal.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
-
-/** Makes text from outside safe to show on a terminal or in a log line. */
-export function printable(text: string): string {
-  return text.replace(UNSAFE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
 
 /** Lines of JSON on standard error. */
 export function jsonLog(level: 'debug' | 'info' | 'warn' | 'error' | 'silent'): Log {

@@ -14,6 +14,8 @@ export type Edge = number & { readonly __brand: 'Edge' };
 
 export const linkEdge = (link: string): EdgeId => `link:${link}`;
 export const portEdge = (port: string): EdgeId => `port:${port}`;
+/** Ports that share room (a line card, an aggregate): a circuit on any of them claims the group's edge too. */
+export const groupEdge = (group: string): EdgeId => `group:${group}`;
 
 /** Whole seconds since 2020-01-01T00:00:00Z: fits 31 bits until 2088. */
 export type Seconds = number;
@@ -31,10 +33,15 @@ export interface Free {
   fits(edge: Edge, mbps: number, start: Seconds, end: Seconds): boolean;
   /** The most that is free on the edge at every second of [start, end). */
   free(edge: Edge, start: Seconds, end: Seconds): number;
-  /** The first second >= from at which `mbps` is free for `duration` seconds; undefined when never. */
-  nextOpen(edge: Edge, mbps: number, duration: number, from: Seconds): Seconds | undefined;
-  /** Labels that are claimed at any second of [start, end); UNTAGGED among them means the whole edge. */
-  labels(edge: Edge, start: Seconds, end: Seconds): LabelSet;
+  /** The first second in [from, latest] at which `mbps` is free for `duration` seconds; undefined when none. */
+  nextOpen(edge: Edge, mbps: number, duration: number, from: Seconds, latest?: Seconds): Seconds | undefined;
+  /**
+   * Labels that are claimed at any second of [start, end); UNTAGGED among them means the whole edge. They
+   * are added to `into` when it is given, which spares the hot path an allocation per edge.
+   */
+  labels(edge: Edge, start: Seconds, end: Seconds, into?: LabelSet): LabelSet;
+  /** The first second after `start` at which one of the labels claimed in [start, end) is let go. */
+  nextLabel(edge: Edge, start: Seconds, end: Seconds): Seconds | undefined;
 }
 
 /** What an edge can carry. Labels are absent where the edge does not tell circuits apart. */

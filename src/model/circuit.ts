@@ -100,6 +100,14 @@ export interface Use {
   readonly label?: Label;
 }
 
+/** A way through one domain: what it crosses, what it claims, what must be connected. */
+export interface Road {
+  readonly links: readonly string[];
+  readonly latencyMs: number;
+  readonly uses: readonly Use[];
+  readonly hops: readonly Hop[];
+}
+
 /** DARK is verified or never lit; anything else may be carrying light. */
 export type Light = 'DARK' | 'LIGHTING' | 'LIT' | 'DARKENING';
 
@@ -116,6 +124,8 @@ export interface Segment {
   readonly latencyMs: number;
   readonly uses: readonly Use[];
   readonly hops: readonly Hop[];
+  /** PROTECTED: a disjoint road, held and dark, for when the first one fails. */
+  readonly backup?: Road;
   readonly agreed: 'ASKED' | 'HELD' | 'COMMITTED';
   readonly light: Light;
 }
@@ -133,6 +143,9 @@ export interface Placement {
  */
 export type PendingPhase = 'HOLDING' | 'COMMITTING' | 'LIGHTING' | 'RETIRING' | 'EXPIRED';
 
+/** MOVE: for another's sake, in time or space. REROUTE: its road failed or closes. SWITCH: to its backup. */
+export type ChangeCause = 'MOVE' | 'REROUTE' | 'SWITCH';
+
 export interface Pending {
   readonly phase: PendingPhase;
   readonly placement: Placement;
@@ -140,6 +153,8 @@ export interface Pending {
   readonly until?: InstantMs;
   /** What the request becomes once this is in force. */
   readonly request?: CircuitRequest;
+  /** Why it is changed, when not because the client asked. */
+  readonly cause?: ChangeCause;
 }
 
 export interface Reason {
@@ -148,7 +163,8 @@ export interface Reason {
 }
 
 export interface Condition {
-  readonly type: 'DataPlaneUp';
+  /** Protected: only on circuits that asked for it. */
+  readonly type: 'DataPlaneUp' | 'Protected';
   readonly status: 'TRUE' | 'FALSE' | 'UNKNOWN';
   readonly reason: string;
   readonly since: InstantMs;
@@ -221,15 +237,21 @@ function claimsOf(p: Placement): Claim[] {
   const { start, end } = p.window;
   return p.segments
     .filter((s) => s.local)
-    .flatMap((s) =>
-      s.uses.map((use) => ({
-        edge: use.edge,
-        mbps: p.mbps,
-        start,
-        end,
-        ...(use.label === undefined ? {} : { label: use.label }),
-      })),
-    );
+    .flatMap(usesOf)
+    .map(({ edge, label }) => ({
+      edge,
+      mbps: p.mbps,
+      start,
+      end,
+      ...(label === undefined ? {} : { label }),
+    }));
+}
+
+/** Of both its roads, where there are two: the ports, which they share, once. */
+export function usesOf(s: Segment): Use[] {
+  if (s.backup === undefined) return [...s.uses];
+  const known = new Set(s.uses.map((use) => use.edge));
+  return [...s.uses, ...s.backup.uses.filter((use) => !known.has(use.edge))];
 }
 
 /**

@@ -19,6 +19,7 @@ export const eventTypes = [
   'circuit.restored',
   'circuit.modified',
   'circuit.moved',
+  'circuit.rerouted',
   'circuit.releasing',
   'circuit.ended',
   'circuit.rejected',
@@ -29,9 +30,6 @@ export const eventTypes = [
   'topology.changed',
 ] as const;
 export type EventType = (typeof eventTypes)[number];
-
-/** Tells our types from those of other programs on the same bus. */
-export const TYPE_PREFIX = 'turnpike.';
 
 /** What of a line of the log is shown. */
 export interface LoggedEvent {
@@ -47,7 +45,7 @@ export interface CloudEvent {
   readonly specversion: '1.0';
   readonly id: string;
   readonly source: string;
-  readonly type: `${typeof TYPE_PREFIX}${EventType}`;
+  readonly type: EventType;
   readonly subject?: string;
   readonly time: string;
   readonly datacontenttype: 'application/json';
@@ -59,7 +57,7 @@ export function cloudEvent(event: LoggedEvent, domain: string): CloudEvent {
     specversion: '1.0',
     id: eventId(event.seq),
     source: `//${domain}/v1/${event.circuitId === undefined ? 'topology' : 'circuits'}`,
-    type: `${TYPE_PREFIX}${event.type}`,
+    type: event.type,
     ...(event.circuitId === undefined ? {} : { subject: event.circuitId }),
     time: rfc3339(event.time),
     datacontenttype: 'application/json',
@@ -67,8 +65,5 @@ export function cloudEvent(event: LoggedEvent, domain: string): CloudEvent {
   };
 }
 
-/** The type that a client means, with or without the prefix; undefined when there is none such. */
-export function eventType(text: string): EventType | undefined {
-  const name = text.startsWith(TYPE_PREFIX) ? text.slice(TYPE_PREFIX.length) : text;
-  return eventTypes.find((type) => type === name);
-}
+/** The type of that name; undefined when there is none such. */
+export const eventType = (text: string): EventType | undefined => eventTypes.find((type) => type === text);

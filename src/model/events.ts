@@ -5,7 +5,7 @@
  */
 import type { InstantMs } from '../kernel/clock.ts';
 import type { Problem } from '../kernel/errors.ts';
-import type { CircuitRequest, Placement } from './circuit.ts';
+import type { ChangeCause, CircuitRequest, Placement } from './circuit.ts';
 import type { Label } from './label.ts';
 
 interface At {
@@ -21,6 +21,8 @@ type Observation =
   | { readonly type: 'up'; readonly domain: string; readonly version: number }
   /** It should carry light and does not. */
   | { readonly type: 'down'; readonly domain: string; readonly version: number; readonly detail: string }
+  /** Set as it should be, but something on its road is out of order: no order to a device will mend it. */
+  | { readonly type: 'impaired'; readonly domain: string; readonly version: number; readonly detail: string }
   /** Verified out. Without a version: whatever the domain had of this circuit. */
   | { readonly type: 'dark'; readonly domain: string; readonly version?: number };
 
@@ -53,6 +55,7 @@ export type HomeEvent = At &
         readonly placement?: Placement;
         readonly request: CircuitRequest;
         readonly until: InstantMs;
+        readonly cause?: ChangeCause;
       }
   );
 

@@ -6,6 +6,7 @@
 import { invariant } from '../kernel/assert.ts';
 import { type InstantMs, instant } from '../kernel/clock.ts';
 import {
+  type ChangeCause,
   type Circuit,
   type FinalState,
   isLit,
@@ -21,6 +22,7 @@ import {
   allLit,
   anyLight,
   because,
+  condition,
   darken,
   darkening,
   dataPlane,
@@ -63,7 +65,7 @@ const place = go<Ev<'place'>>(['RESERVING', 'HELD', 'SCHEDULED'], (c, e) => {
       hold(e.placement),
     );
   }
-  const held = { ...c, version, current: e.placement };
+  const held = { ...c, version, current: e.placement, conditions: protection(c, e.placement, e.at) };
   return c.request.holdS > 0 ? onHold(held, plus(e.at, c.request.holdS * 1000), []) : scheduled(held);
 });
 
@@ -142,8 +144,9 @@ const modify = go<Ev<'modify'>>(stays, (c, e) => {
   const { placement, request } = e;
   invariant(placement.version > c.version, 'a version is never used twice');
   const asked: Circuit = { ...c, version: placement.version };
-  if (remotes(placement).length === 0) return adopt(asked, placement, request);
-  const pending: Pending = { phase: 'HOLDING', placement, request, until: e.until };
+  const why = e.cause === undefined ? {} : { cause: e.cause };
+  if (remotes(placement).length === 0) return adopt(asked, { placement, request, ...why }, e.at);
+  const pending: Pending = { phase: 'HOLDING', placement, request, until: e.until, ...why };
   return next(asked, { pending }, hold(placement, inForce(c).version));
 });
 
@@ -168,7 +171,7 @@ const changeCommitted = go<Ev<'committed'>>(stays, (c, e) => {
   const told = remotes(old).map(
     (s): Effect => ({ type: 'peer.free', domain: s.domain, version: old.version, active: placement.version }),
   );
-  const result = adopt(settled, placement, pending.request ?? c.request);
+  const result = adopt(settled, { ...pending, placement }, e.at);
   return result === 'same' || result.kind === 'refused'
     ? result
     : next(result.circuit, {}, [...told, ...result.effects]);
@@ -208,6 +211,12 @@ const down = go<Ev<'down'>>(stays, (c, e) => {
     { current, conditions },
     segment.local ? [{ type: 'device.light', version: e.version }] : [],
   );
+});
+
+const impaired = go<Ev<'impaired'>>([], (c, e) => {
+  if (c.current?.version !== e.version) return 'same';
+  const conditions = dataPlane(c, 'FALSE', e.detail, e.at);
+  return conditions === c.conditions ? 'same' : next(c, { conditions });
 });
 
 const retired = go<Ev<'dark'>>(stays, (c, e) =>
@@ -289,6 +298,7 @@ export const homeMatrix = {
     due: dueReserving,
     up: ignore,
     down: ignore,
+    impaired: ignore,
     dark: ignore,
   },
   HELD: {
@@ -318,6 +328,7 @@ export const homeMatrix = {
     due: dueHeld,
     up: ignore,
     down: ignore,
+    impaired: ignore,
     dark: ignore,
   },
   COMMITTING: {
@@ -337,6 +348,7 @@ export const homeMatrix = {
     due: dueCommitting,
     up: ignore,
     down: ignore,
+    impaired: ignore,
     dark: ignore,
   },
   SCHEDULED: {
@@ -358,6 +370,7 @@ export const homeMatrix = {
     due: dueScheduled,
     up: only(stays, up),
     down,
+    impaired,
     dark: retired,
   },
   PROVISIONING: {
@@ -377,6 +390,7 @@ export const homeMatrix = {
     due: dueLit,
     up,
     down,
+    impaired,
     dark: retired,
   },
   ACTIVE: {
@@ -396,6 +410,7 @@ export const homeMatrix = {
     due: dueLit,
     up,
     down,
+    impaired,
     dark: retired,
   },
   RELEASING: {
@@ -422,6 +437,7 @@ export const homeMatrix = {
     due: dueReleasing,
     up: ignore,
     down: ignore,
+    impaired: ignore,
     dark: out_,
   },
   ENDED: final(),
@@ -449,6 +465,7 @@ function final() {
     due: ignore,
     up: ignore,
     down: ignore,
+    impaired: ignore,
     dark: ignore,
   } as const;
 }
@@ -588,20 +605,53 @@ function light(c: Circuit): { kind: 'next'; circuit: Circuit; effects: readonly 
 }
 
 /** Makes an agreed change the one in force; where the light must move, it is lit beside the old one first. */
-function adopt(c: Circuit, placement: Placement, request: Circuit['request']): Result {
+function adopt(c: Circuit, change: Change, at: InstantMs): Result {
+  const { placement, cause } = change;
+  const request = change.request ?? c.request;
   const old = inForce(c);
   const lightOf = (domain: string): Light => old.segments.find((o) => o.domain === domain)?.light ?? 'DARK';
   const agreed = mapSegments(placement, (s) =>
     s.local ? { ...s, agreed: 'COMMITTED' } : { ...s, light: lightOf(s.domain) },
   );
+  const moved = cause === 'MOVE' ? { moves: c.moves + 1 } : {};
+  const conditions = protection(c, agreed, at);
   // A participant whose clock is ahead may shine already: only our own light has to be moved here.
-  if (!ownLight(c)) return next(c, { current: agreed, request, ...because('COMMITTED', 'changed as asked') });
+  if (!ownLight(c)) {
+    return next(c, {
+      current: agreed,
+      request,
+      conditions,
+      ...moved,
+      ...because('COMMITTED', reasonOf(cause)),
+    });
+  }
   if (sameHops(old, agreed)) {
     const current = mapSegments(agreed, (s) => (s.local ? { ...s, light: 'LIGHTING' } : s));
-    return next(c, { current, request }, handOver(old, agreed));
+    return next(c, { current, request, conditions, ...moved }, handOver(old, agreed));
   }
-  const pending: Pending = { phase: 'LIGHTING', placement: mapSegments(agreed, lighting), request };
-  return next(c, { pending }, [{ type: 'device.light', version: agreed.version }]);
+  const pending: Pending = {
+    phase: 'LIGHTING',
+    placement: mapSegments(agreed, lighting),
+    request,
+    ...(cause === undefined ? {} : { cause }),
+  };
+  return next(c, { pending, conditions, ...moved }, [{ type: 'device.light', version: agreed.version }]);
+}
+
+type Change = Pick<Pending, 'placement' | 'request' | 'cause'>;
+
+const reasonOf = (cause: ChangeCause | undefined): string =>
+  cause === undefined
+    ? 'changed as asked'
+    : cause === 'MOVE'
+      ? 'moved inside its window'
+      : 'given another road';
+
+/** Does a circuit that asked for protection have its second road? */
+function protection(c: Circuit, placement: Placement, at: InstantMs): Circuit['conditions'] {
+  if (c.request.protection !== 'PROTECTED') return c.conditions;
+  const ready = localSegment(placement)?.backup !== undefined;
+  return condition(c, 'Protected', ready ? 'TRUE' : 'FALSE', ready ? 'BACKUP_HELD' : 'NO_BACKUP', at);
 }
 
 /** Puts what was agreed in the place of what is in force, which goes out. */

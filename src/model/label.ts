@@ -68,3 +68,7 @@ export class LabelSet {
     return undefined;
   }
 }
+
+/** May a circuit have this label beside those that are taken? UNTAGGED excludes all others, and they it. */
+export const labelFits = (taken: LabelSet, label: Label): boolean =>
+  label === UNTAGGED ? taken.empty : !taken.has(label) && !taken.has(UNTAGGED);

@@ -287,6 +287,14 @@ const down = go<Ev<'down'>>(stays, (c, e) => {
   return next(counted, { conditions }, [...again, notify(counted, 'DOWN', e.detail)]);
 });
 
+const impaired = go<Ev<'impaired'>>([], (c, e) => {
+  if (c.current?.version !== e.version) return 'same';
+  const conditions = dataPlane(c, 'FALSE', e.detail, e.at);
+  if (conditions === c.conditions) return 'same';
+  const counted = counting(c);
+  return next(counted, { conditions }, [notify(counted, 'DOWN', e.detail)]);
+});
+
 const retired = go<Ev<'dark'>>(stays, (c, e) => {
   const out = placements(c).find((p) => p.version === e.version && localSegment(p)?.light === 'DARKENING');
   if (out === undefined) return 'same';
@@ -313,6 +321,7 @@ export const participantMatrix = {
     due: dueReserving,
     up: ignore,
     down: ignore,
+    impaired: ignore,
     dark: ignore,
   },
   HELD: {
@@ -328,6 +337,7 @@ export const participantMatrix = {
     due: dueHeld,
     up: ignore,
     down: ignore,
+    impaired: ignore,
     dark: ignore,
   },
   COMMITTING: {
@@ -344,6 +354,7 @@ export const participantMatrix = {
     due: ignore,
     up: ignore,
     down: ignore,
+    impaired: ignore,
     dark: ignore,
   },
   SCHEDULED: {
@@ -359,6 +370,7 @@ export const participantMatrix = {
     due: only(['PROVISIONING', 'ENDED', 'FAILED'], dueCommitted),
     up: ignore,
     down: ignore,
+    impaired: ignore,
     dark: retired,
   },
   PROVISIONING: {
@@ -374,6 +386,7 @@ export const participantMatrix = {
     due: only(['RELEASING', 'ENDED', 'FAILED'], dueCommitted),
     up,
     down,
+    impaired,
     dark: retired,
   },
   ACTIVE: {
@@ -389,6 +402,7 @@ export const participantMatrix = {
     due: only(['RELEASING', 'ENDED', 'FAILED'], dueCommitted),
     up,
     down,
+    impaired,
     dark: retired,
   },
   RELEASING: {
@@ -413,6 +427,7 @@ export const participantMatrix = {
     due: ignore,
     up: ignore,
     down: ignore,
+    impaired: ignore,
     dark: wentOut,
   },
   ENDED: final(),
@@ -437,6 +452,7 @@ function final() {
     due: ignore,
     up: ignore,
     down: ignore,
+    impaired: ignore,
     dark: ignore,
   } as const;
 }

@@ -151,18 +151,23 @@ export function darken(c: Circuit, domain: string, version: number | undefined):
   };
 }
 
-/** The data plane condition after a change; keeps its time when nothing changed. */
-export function dataPlane(
+/** The conditions with one of them renewed; keeps its time when nothing changed. */
+export function condition(
   c: Circuit,
+  type: Condition['type'],
   status: Condition['status'],
   reason: string,
   at: InstantMs,
 ): readonly Condition[] {
-  const old = c.conditions.find((condition) => condition.type === 'DataPlaneUp');
+  const old = c.conditions.find((one) => one.type === type);
   if (old !== undefined && old.status === status && old.reason === reason) return c.conditions;
   const since = old !== undefined && old.status === status ? old.since : at;
-  return [
-    ...c.conditions.filter((condition) => condition.type !== 'DataPlaneUp'),
-    { type: 'DataPlaneUp', status, reason, since },
-  ];
+  return [...c.conditions.filter((one) => one.type !== type), { type, status, reason, since }];
 }
+
+export const dataPlane = (
+  c: Circuit,
+  status: Condition['status'],
+  reason: string,
+  at: InstantMs,
+): readonly Condition[] => condition(c, 'DataPlaneUp', status, reason, at);

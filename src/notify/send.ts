@@ -6,7 +6,7 @@
 import { createHmac } from 'node:crypto';
 import { type Dispatcher, request } from 'undici';
 import { type Clock, instant } from '../kernel/clock.ts';
-import { printable } from '../kernel/log.ts';
+import { printable } from '../kernel/printable.ts';
 import type { CloudEvent } from '../model/cloudevent.ts';
 
 /** From the first look-up of the name to the end of the answer. */

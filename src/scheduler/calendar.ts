@@ -1,13 +1,26 @@
 /**
- * What is claimed of each edge, as a step function of time, and which labels are taken when. Two flat sorted
- * arrays an edge: the seconds at which the claimed rate changes, and the rate from then on. Implements Free,
- * which is all that the path search knows of it.
+ * What is claimed of every edge over time, and so what is free: the path search asks it through
+ * model/capacity.ts. It counts and never refuses: who claims has asked before, and maintenance may claim
+ * what circuits hold already. All of it is a fold of claims, so that it can be rebuilt from the store and
+ * compared; claim and release undo each other exactly. It knows neither circuits nor the time of day.
  */
 import { invariant } from '../kernel/assert.ts';
-import { type Edge, type EdgeRoom, type Free, LAST_SECOND, type Seconds } from '../model/capacity.ts';
-import { type Label, LabelSet, UNTAGGED } from '../model/label.ts';
+import {
+  type Claim,
+  type Edge,
+  type EdgeNames,
+  type EdgeRoom,
+  type Free,
+  LAST_SECOND,
+  type Seconds,
+  toSeconds,
+} from '../model/capacity.ts';
+import { type Label, LabelSet } from '../model/label.ts';
+import { LabelClaims } from './label-claims.ts';
+import { Steps } from './steps.ts';
 
-export interface EdgeClaim {
+/** One circuit's share of one edge over [start, end), in the numbers of the hot path. */
+export interface Share {
   readonly edge: Edge;
   readonly mbps: number;
   readonly label?: Label;
@@ -15,179 +28,146 @@ export interface EdgeClaim {
   readonly end: Seconds;
 }
 
-interface Steps {
-  room: EdgeRoom;
-  /** times[0] is 0 and loads[0] what is claimed from then on. */
-  readonly times: Seconds[];
-  readonly loads: number[];
-  /** For each label the windows in which it is taken, sorted, as start, end, start, end ... */
-  readonly labels: Map<Label, Seconds[]>;
+export const toShare = (names: EdgeNames, claim: Claim): Share => ({
+  edge: names.intern(claim.edge),
+  mbps: claim.mbps,
+  ...(claim.label === undefined ? {} : { label: claim.label }),
+  start: toSeconds(claim.start),
+  end: toSeconds(claim.end),
+});
+
+/** What is claimed and free from `start` to `end` without a change. */
+export interface Step {
+  readonly start: Seconds;
+  readonly end: Seconds;
+  readonly claimed: number;
+  readonly free: number;
 }
 
 export class Calendar implements Free {
-  readonly #edges: Steps[] = [];
+  readonly #rooms: (EdgeRoom | undefined)[] = [];
+  readonly #steps: (Steps | undefined)[] = [];
+  readonly #labels: (LabelClaims | undefined)[] = [];
 
-  /** What the edge can carry from now on. Claims that no longer fit stay: they are promises. */
+  /** What the edge can carry from now on. Less than is claimed is allowed: see overbooked(). */
   setRoom(edge: Edge, room: EdgeRoom): void {
-    this.#at(edge).room = room;
+    invariant(
+      Number.isInteger(room.mbps) && room.mbps >= 0 && room.mbps <= LAST_SECOND,
+      `room of ${room.mbps} Mb/s is a whole number that 31 bits hold`,
+    );
+    this.#rooms[edge] = room;
   }
 
-  room(edge: Edge): EdgeRoom {
-    return this.#at(edge).room;
+  room(edge: Edge): EdgeRoom | undefined {
+    return this.#rooms[edge];
   }
 
-  claim(claim: EdgeClaim): void {
-    this.#add(claim, claim.mbps);
-    if (claim.label !== undefined) insert(this.#at(claim.edge).labels, claim.label, claim.start, claim.end);
+  claim(share: Share): void {
+    const { edge, mbps, label, start, end } = share;
+    invariant(Number.isInteger(mbps) && mbps >= 0, 'a claim is for a whole number of Mb/s');
+    invariant(start < end, 'a claim lasts');
+    if (mbps > 0) {
+      let steps = this.#steps[edge];
+      if (steps === undefined) {
+        steps = new Steps();
+        this.#steps[edge] = steps;
+      }
+      steps.add(start, end, mbps);
+    }
+    if (label === undefined) return;
+    let claims = this.#labels[edge];
+    if (claims === undefined) {
+      claims = new LabelClaims();
+      this.#labels[edge] = claims;
+    }
+    claims.add(label, start, end);
   }
 
-  release(claim: EdgeClaim): void {
-    this.#add(claim, -claim.mbps);
-    if (claim.label !== undefined) remove(this.#at(claim.edge).labels, claim.label, claim.start, claim.end);
+  release(share: Share): void {
+    const { edge, mbps, label, start, end } = share;
+    if (mbps > 0) {
+      const steps = this.#steps[edge];
+      invariant(steps !== undefined, 'an edge with something to release has claims');
+      steps.add(start, end, -mbps);
+    }
+    if (label === undefined) return;
+    const removed = this.#labels[edge]?.remove(label, start, end) === true;
+    if (!removed) invariant(false, `label ${label} was claimed on edge ${edge} for [${start}, ${end})`);
   }
 
   fits(edge: Edge, mbps: number, start: Seconds, end: Seconds): boolean {
-    return this.free(edge, start, end) >= mbps;
+    return mbps <= this.free(edge, start, end);
   }
 
   free(edge: Edge, start: Seconds, end: Seconds): number {
-    const { room, times, loads } = this.#at(edge);
-    let highest = 0;
-    for (let i = indexOf(times, start); i < times.length && (times[i] as number) < end; i++) {
-      highest = Math.max(highest, loads[i] as number);
-    }
-    return room.mbps - highest;
+    const room = this.#rooms[edge];
+    if (room === undefined) return 0;
+    const steps = this.#steps[edge];
+    if (steps === undefined) return room.mbps;
+    const free = room.mbps - steps.max(start, end);
+    return Math.max(free, 0);
   }
 
-  nextOpen(edge: Edge, mbps: number, duration: number, from: Seconds): Seconds | undefined {
-    const { room, times, loads } = this.#at(edge);
-    const most = room.mbps - mbps;
-    if (most < 0) return undefined;
-    let start = from;
-    for (let i = indexOf(times, from); i < times.length; i++) {
-      if ((times[i] as number) >= start + duration) break;
-      if ((loads[i] as number) > most) {
-        const next = times[i + 1];
-        if (next === undefined) return undefined;
-        start = next;
-      }
-    }
-    return start;
+  nextOpen(
+    edge: Edge,
+    mbps: number,
+    duration: number,
+    from: Seconds,
+    latest: Seconds = LAST_SECOND - 1,
+  ): Seconds | undefined {
+    if (from > latest) return undefined;
+    if (mbps === 0) return from;
+    const limit = (this.#rooms[edge]?.mbps ?? 0) - mbps;
+    if (limit < 0) return undefined;
+    const steps = this.#steps[edge];
+    if (steps === undefined) return from;
+    const start = steps.firstFit(limit, duration, from, latest);
+    return start < 0 ? undefined : start;
   }
 
-  labels(edge: Edge, start: Seconds, end: Seconds): LabelSet {
-    const taken = new LabelSet();
-    for (const [label, windows] of this.#at(edge).labels) if (isTaken(windows, start, end)) taken.add(label);
-    return taken;
+  labels(edge: Edge, start: Seconds, end: Seconds, into = new LabelSet()): LabelSet {
+    this.#labels[edge]?.collect(start, end, into);
+    return into;
   }
 
-  /** The steps of one edge within [from, to), the first at `from`. */
-  steps(edge: Edge, from: Seconds, to: Seconds): { readonly from: Seconds; readonly mbps: number }[] {
-    const { times, loads } = this.#at(edge);
-    const result: { from: Seconds; mbps: number }[] = [];
-    for (let i = indexOf(times, from); i < times.length && (times[i] as number) < to; i++) {
-      result.push({ from: Math.max(from, times[i] as number), mbps: loads[i] as number });
-    }
-    return result;
+  nextLabel(edge: Edge, start: Seconds, end: Seconds): Seconds | undefined {
+    return this.#labels[edge]?.nextEnd(start, end);
   }
 
-  #at(edge: Edge): Steps {
-    let steps = this.#edges[edge];
-    if (steps === undefined) {
-      steps = { room: { mbps: 0 }, times: [0], loads: [0], labels: new Map() };
-      this.#edges[edge] = steps;
-    }
-    return steps;
+  /** The step function of one edge over [from, to): what GET /v1/links/{id}/calendar shows. */
+  profile(edge: Edge, from: Seconds, to: Seconds): Step[] {
+    const room = this.#rooms[edge]?.mbps ?? 0;
+    const points: { start: Seconds; claimed: number }[] = [];
+    this.#steps[edge]?.each(from, to, (start, claimed) => points.push({ start, claimed }));
+    if (points.length === 0) points.push({ start: from, claimed: 0 });
+    return points.map(({ start, claimed }, i) => ({
+      start,
+      end: points[i + 1]?.start ?? to,
+      claimed,
+      free: Math.max(0, room - claimed),
+    }));
   }
 
-  #add({ edge, start, end }: EdgeClaim, mbps: number): void {
-    invariant(start < end && end <= LAST_SECOND, 'a claim covers some time');
-    if (mbps === 0) return;
-    const { times, loads } = this.#at(edge);
-    const first = split(times, loads, start);
-    const last = split(times, loads, end);
-    for (let i = first; i < last; i++) {
-      const load = (loads[i] as number) + mbps;
-      invariant(load >= 0, 'no more is released than was claimed');
-      loads[i] = load;
-    }
-    mergeAt(times, loads, last);
-    mergeAt(times, loads, first);
+  /** The label claims of one edge that touch [from, to), by start. */
+  labelProfile(edge: Edge, from: Seconds, to: Seconds): { label: Label; start: Seconds; end: Seconds }[] {
+    const claims: { label: Label; start: Seconds; end: Seconds }[] = [];
+    this.#labels[edge]?.each(from, to, (label, start, end) => claims.push({ label, start, end }));
+    return claims;
+  }
+
+  /** When, from `from` on, more is claimed than the edge has room for: what a smaller room would break. */
+  overbooked(edge: Edge, from: Seconds, room = this.#rooms[edge]?.mbps ?? 0): Step[] {
+    return this.profile(edge, from, LAST_SECOND).filter((step) => step.claimed > room);
+  }
+
+  /** Forgets what ended by `at`. Releasing a forgotten claim is no mistake. */
+  dropBefore(at: Seconds): void {
+    for (const steps of this.#steps) steps?.dropBefore(at);
+    for (const claims of this.#labels) claims?.dropBefore(at);
+  }
+
+  /** Points held, over all edges: for metrics and benches. */
+  get points(): number {
+    return this.#steps.reduce((sum, steps) => sum + (steps?.points ?? 0), 0);
   }
 }
-
-/** The last i with times[i] <= at. */
-function indexOf(times: readonly Seconds[], at: Seconds): number {
-  let low = 0;
-  let high = times.length - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1;
-    if ((times[middle] as number) <= at) low = middle;
-    else high = middle - 1;
-  }
-  return low;
-}
-
-/** Makes a step begin at `at` and returns its index. */
-function split(times: Seconds[], loads: number[], at: Seconds): number {
-  const i = indexOf(times, at);
-  if (times[i] === at) return i;
-  times.splice(i + 1, 0, at);
-  loads.splice(i + 1, 0, loads[i] as number);
-  return i + 1;
-}
-
-function mergeAt(times: Seconds[], loads: number[], i: number): void {
-  if (i === 0 || i >= times.length || loads[i] !== loads[i - 1]) return;
-  times.splice(i, 1);
-  loads.splice(i, 1);
-}
-
-function insert(labels: Map<Label, Seconds[]>, label: Label, start: Seconds, end: Seconds): void {
-  const windows = labels.get(label);
-  if (windows === undefined) {
-    labels.set(label, [start, end]);
-    return;
-  }
-  const at = position(windows, start);
-  invariant(
-    (at === 0 || (windows[at - 1] as number) <= start) &&
-      (at === windows.length || end <= (windows[at] as number)),
-    `label ${label} is free`,
-  );
-  windows.splice(at, 0, start, end);
-}
-
-function remove(labels: Map<Label, Seconds[]>, label: Label, start: Seconds, end: Seconds): void {
-  const windows = labels.get(label);
-  const at = windows === undefined ? -1 : position(windows, start);
-  invariant(
-    windows !== undefined && windows[at] === start && windows[at + 1] === end,
-    `label ${label} was claimed for that window`,
-  );
-  windows.splice(at, 2);
-  if (windows.length === 0) labels.delete(label);
-}
-
-/** The even index of the first window that starts at or after `start`. */
-function position(windows: readonly Seconds[], start: Seconds): number {
-  let low = 0;
-  let high = windows.length / 2;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((windows[middle * 2] as number) < start) low = middle + 1;
-    else high = middle;
-  }
-  return low * 2;
-}
-
-function isTaken(windows: readonly Seconds[], start: Seconds, end: Seconds): boolean {
-  const at = position(windows, start);
-  return (
-    (at < windows.length && (windows[at] as number) < end) || (at > 0 && (windows[at - 1] as number) > start)
-  );
-}
-
-/** May a circuit have this label beside those that are taken? UNTAGGED excludes all others, and they it. */
-export const labelFits = (taken: LabelSet, label: Label): boolean =>
-  label === UNTAGGED ? taken.empty : !taken.has(label) && !taken.has(UNTAGGED);

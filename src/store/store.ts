@@ -29,12 +29,12 @@ import { because, storeError } from './errors.ts';
 import { Interner } from './intern.ts';
 import { acquire, release, renew } from './lease.ts';
 import { type Pruned, prune } from './prune.ts';
-import { circuitsPage, decisionsPage, eventsAfter, inPages, one } from './queries.ts';
+import { circuitsPage, decisionsPage, eventsAfter, inPages, one, type Walk } from './queries.ts';
 import { docOf, effectOf, idempotencyOf } from './rows.ts';
 import type { Row } from './session.ts';
 
-/** A page of circuits is a few megabytes of JSON; of the others, less. */
-const CIRCUITS_A_PAGE = 2_000;
+/** A page of 2,000 circuits loads no faster and leaves 50 MB more of memory behind. */
+const CIRCUITS_A_PAGE = 500;
 const EFFECTS_A_PAGE = 5_000;
 
 export class KnexStore implements Store {
@@ -80,15 +80,26 @@ export class KnexStore implements Store {
 
   async *liveCircuits(): AsyncGenerator<Circuit[]> {
     const shared = new Interner();
-    const parse = (rows: readonly Row[]): Circuit[] => rows.map((row) => shared.circuit(docOf<Circuit>(row)));
-    yield* this.#pages('circuits', 'id', CIRCUITS_A_PAGE, parse, (q) => q.whereNotIn('state', finalStates));
-    yield* this.#pages('circuits', 'id', CIRCUITS_A_PAGE, parse, (q) =>
-      q.whereIn('state', finalStates).whereIn('id', this.#db.readers('effects').select('circuit_id')),
-    );
+    const parse = (row: Row): Circuit => shared.circuit(docOf<Circuit>(row));
+    const columns = ['id', 'doc'];
+    const circuits = { table: 'circuits', key: 'id', columns, size: CIRCUITS_A_PAGE, parse };
+    yield* this.#pages({ ...circuits, narrow: (q) => q.whereNotIn('state', finalStates) });
+    const busy = this.#db.readers('effects').select('circuit_id');
+    yield* this.#pages({
+      ...circuits,
+      narrow: (q) => q.whereIn('state', finalStates).whereIn('id', busy.clone()),
+    });
   }
 
   pendingEffects(): AsyncGenerator<EffectRecord[]> {
-    return this.#pages('effects', 'seq', EFFECTS_A_PAGE, (rows) => rows.map(effectOf));
+    return this.#pages({
+      table: 'effects',
+      key: 'seq',
+      columns: ['*'],
+      size: EFFECTS_A_PAGE,
+      parse: effectOf,
+      narrow: () => {},
+    });
   }
 
   async *idempotencyKeys(
@@ -206,15 +217,9 @@ export class KnexStore implements Store {
     });
   }
 
-  async *#pages<T>(
-    table: string,
-    key: string,
-    size: number,
-    parse: (rows: readonly Row[]) => T[],
-    narrow: Parameters<typeof inPages>[4] = () => {},
-  ): AsyncGenerator<T[]> {
+  async *#pages<T>(walk: Walk & { readonly parse: (row: Row) => T }): AsyncGenerator<T[]> {
     try {
-      for await (const rows of inPages(this.#db.readers, table, key, size, narrow)) yield parse(rows);
+      for await (const rows of inPages(this.#db.readers, walk)) yield rows.map(walk.parse);
     } catch (error) {
       throw storeError(error, this.#db.where);
     }

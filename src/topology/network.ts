@@ -1,153 +1,238 @@
 /**
- * A topology document made ready to be searched: nodes, links and ports by id, each link and port with the
- * edge that its claims go by. Also the checks that a document must pass before it may become the running one.
+ * The form that the path search runs on: nodes, links and ports as small numbers in the order of their ids,
+ * adjacency and metrics in flat arrays. compile.ts makes one from a document; what changes from minute to
+ * minute (states, capacities) is changed in place, everything else compiles anew in milliseconds. What is
+ * claimed over time is not here but behind Free.
+ *
+ * A circuit's bandwidth is reserved in both directions, so a link is one edge whose room is the lesser of its
+ * two directions: one calendar answers for both. (`link:ID!` stays free for circuits of one direction.)
  */
-import type { FieldError } from '../kernel/errors.ts';
-import { type Edge, type EdgeNames, type EdgeRoom, linkEdge, portEdge } from '../model/capacity.ts';
-import { ALL_LABELS, type LabelRanges, parseLabels } from '../model/label.ts';
-import { type PortId, parsePort } from '../model/port.ts';
-import type { LinkDocument, NodeDocument, PortDocument, TopologyDocument } from './document.ts';
+import { invariant } from '../kernel/assert.ts';
+import type { Edge, EdgeNames, EdgeRoom } from '../model/capacity.ts';
+import type { LabelRanges, LabelSet } from '../model/label.ts';
+import type { TopologyDocument } from './document.ts';
 
-export interface NetLink {
+export type LabelKind = 'VLAN' | 'WAVELENGTH' | 'TIME_SLOT';
+
+/** The labels that a link or port can carry at all. */
+export interface Labels {
+  readonly kind: LabelKind;
+  readonly ranges: LabelRanges;
+  readonly set: LabelSet;
+  /** Words of the set beyond this one are empty: 96 wavelengths need three of the 128. */
+  readonly words: number;
+}
+
+export type Metric = 'cost' | 'latency' | 'hops';
+
+/**
+ * A metric as whole ticks (microseconds, thousandths of a cost, hops) times `unit`. What lies below one unit
+ * is room for a tie-break per link, at most 1,024 each, so that neither sums nor comparisons ever round.
+ */
+export interface Weights {
+  readonly perLink: Float64Array;
+  /** Ticks per millisecond, per cost of 1, per hop. */
+  readonly scale: number;
+}
+
+export interface NetworkNode {
   readonly id: string;
+  readonly device: string;
+  readonly domain: string;
+  readonly site?: string;
+}
+
+export interface NetworkPort {
+  readonly id: string;
+  readonly node: number;
+  readonly devicePort: string;
   readonly edge: Edge;
-  readonly from: string;
-  readonly to: string;
-  readonly fromPort: string;
-  readonly toPort: string;
-  readonly latencyMs: number;
-  readonly document: LinkDocument;
+  /** The edges of the groups it belongs to. */
+  readonly groups: readonly Edge[];
+  readonly labels: Labels | undefined;
+  readonly mbps: number;
+  readonly mtu: number;
   readonly up: boolean;
 }
 
-export interface NetPort {
-  readonly id: PortId;
+export interface NetworkLink {
+  readonly id: string;
+  readonly a: number;
+  readonly z: number;
+  readonly aPort: string;
+  readonly zPort: string;
   readonly edge: Edge;
-  readonly node: string;
-  readonly devicePort: string;
-  readonly labels: LabelRanges;
-  readonly document: PortDocument;
+  readonly labels: Labels | undefined;
+  readonly srlgs: readonly string[];
+  readonly latencyMs: number;
+  readonly cost: number;
+  readonly mtu: number;
 }
 
-export interface NeighbourPort {
-  readonly id: PortId;
-  readonly domain: string;
-  readonly capacityMbps: number;
-  readonly vlans: string;
-  readonly mtu?: number;
-}
+/** Bits of `state`: all of them set is a link that may carry a circuit. */
+export const ADMIN_UP = 1;
+export const OPER_UP = 2;
+export const USABLE = ADMIN_UP | OPER_UP;
 
-export interface Network {
+export interface NetworkParts {
   readonly document: TopologyDocument;
-  readonly nodes: ReadonlyMap<string, NodeDocument>;
-  readonly ports: ReadonlyMap<string, NetPort>;
-  readonly links: ReadonlyMap<string, NetLink>;
-  /** Links that leave a node, both ways of each, sorted by id so that searches do not depend on the order of the file. */
-  readonly leaving: ReadonlyMap<string, readonly NetLink[]>;
-  readonly neighbourPorts: ReadonlyMap<string, NeighbourPort>;
-  readonly domainOfPrefix: ReadonlyMap<string, string>;
-  readonly rooms: readonly (readonly [Edge, EdgeRoom])[];
+  readonly names: EdgeNames;
+  readonly nodes: readonly NetworkNode[];
+  readonly links: readonly NetworkLink[];
+  readonly ports: ReadonlyMap<string, NetworkPort>;
+  readonly groups: readonly { readonly edge: Edge; readonly mbps: number }[];
+  readonly swaps: Uint8Array;
+  readonly nodeState: Uint8Array;
+  readonly linkState: Uint8Array;
+  readonly capacity: Int32Array;
+  readonly weights: Readonly<Record<Metric, Weights>>;
+  readonly unit: number;
 }
 
-const rangesOf = (text: string | undefined): LabelRanges =>
-  text === undefined ? ALL_LABELS : (parseLabels(text) ?? []);
+export class Network {
+  readonly document: TopologyDocument;
+  readonly names: EdgeNames;
+  readonly nodes: readonly NetworkNode[];
+  readonly links: readonly NetworkLink[];
+  readonly ports: ReadonlyMap<string, NetworkPort>;
+  readonly nodeIndex: ReadonlyMap<string, number>;
+  readonly linkIndex: ReadonlyMap<string, number>;
 
-export function buildNetwork(document: TopologyDocument, names: EdgeNames): Network {
-  const nodes = new Map(document.nodes.map((node) => [node.id, node]));
-  const rooms: [Edge, EdgeRoom][] = [];
-  const ports = new Map<string, NetPort>();
-  for (const port of document.ports) {
-    const edge = names.intern(portEdge(port.id));
-    const labels = rangesOf(port.vlans);
-    rooms.push([edge, { mbps: port.capacity_mbps, labels }]);
-    const id = port.id as PortId;
-    ports.set(port.id, {
-      id,
-      edge,
-      node: port.node,
-      devicePort: port.device_port ?? id.slice(id.indexOf(':') + 1),
-      labels,
-      document: port,
+  /** The half-edges that leave node v are offset[v] .. offset[v + 1] - 1: to `to`, over link `via`. */
+  readonly offset: Int32Array;
+  readonly from: Int32Array;
+  readonly to: Int32Array;
+  readonly via: Int32Array;
+  /** Per link: its edge in the calendar, what it carries at most, and its states with those of its ends. */
+  readonly edge: Int32Array;
+  readonly capacity: Int32Array;
+  readonly state: Uint8Array;
+  /** Per link: a number that depends on its id alone, for tie-breaks. */
+  readonly hash: Int32Array;
+  readonly swaps: Uint8Array;
+  /** Every node swaps labels, or none does and all links have one kind: no detour changes what fits. */
+  readonly uniformLabels: boolean;
+  readonly weights: Readonly<Record<Metric, Weights>>;
+  readonly unit: number;
+
+  readonly #groups: NetworkParts['groups'];
+  readonly #nodeState: Uint8Array;
+  readonly #linkState: Uint8Array;
+
+  constructor(parts: NetworkParts) {
+    this.document = parts.document;
+    this.names = parts.names;
+    this.nodes = parts.nodes;
+    this.links = parts.links;
+    this.ports = parts.ports;
+    this.nodeIndex = new Map(parts.nodes.map((node, i) => [node.id, i]));
+    this.linkIndex = new Map(parts.links.map((link, i) => [link.id, i]));
+    this.swaps = parts.swaps;
+    const kinds = new Set(parts.links.map((link) => link.labels?.kind));
+    this.uniformLabels = !parts.swaps.includes(0) || (!parts.swaps.includes(1) && kinds.size <= 1);
+    this.capacity = parts.capacity;
+    this.weights = parts.weights;
+    this.unit = parts.unit;
+    this.#groups = parts.groups;
+    this.#nodeState = parts.nodeState;
+    this.#linkState = parts.linkState;
+
+    const halves = parts.links.length * 2;
+    this.offset = new Int32Array(parts.nodes.length + 1);
+    this.from = new Int32Array(halves);
+    this.to = new Int32Array(halves);
+    this.via = new Int32Array(halves);
+    this.edge = Int32Array.from(parts.links, (link) => link.edge);
+    this.hash = Int32Array.from(parts.links, (link) => hashText(link.id));
+    this.state = new Uint8Array(parts.links.length);
+    this.#fillAdjacency();
+    for (let link = 0; link < parts.links.length; link++) this.#refresh(link);
+  }
+
+  #fillAdjacency(): void {
+    const { offset, from, to, via } = this;
+    for (const { a, z } of this.links) {
+      offset[a + 1] = (offset[a + 1] as number) + 1;
+      offset[z + 1] = (offset[z + 1] as number) + 1;
+    }
+    for (let v = 0; v < this.nodes.length; v++) {
+      offset[v + 1] = (offset[v + 1] as number) + (offset[v] as number);
+    }
+    const next = offset.slice();
+    const put = (start: number, end: number, link: number): void => {
+      const half = next[start] as number;
+      next[start] = half + 1;
+      from[half] = start;
+      to[half] = end;
+      via[half] = link;
+    };
+    this.links.forEach(({ a, z }, link) => {
+      put(a, z, link);
+      put(z, a, link);
     });
   }
-  const links = new Map<string, NetLink>();
-  const leaving = new Map<string, NetLink[]>(document.nodes.map((node) => [node.id, []]));
-  for (const link of [...document.links].sort((a, b) => (a.id < b.id ? -1 : 1))) {
-    const edge = names.intern(linkEdge(link.id));
-    rooms.push([edge, { mbps: link.capacity_mbps, labels: rangesOf(link.vlans) }]);
-    const shared = {
-      id: link.id,
-      edge,
-      latencyMs: link.latency_ms ?? 0,
-      document: link,
-      up: link.admin_state !== 'DOWN',
-    };
-    const there: NetLink = {
-      ...shared,
-      from: link.a.node,
-      to: link.z.node,
-      fromPort: link.a.port,
-      toPort: link.z.port,
-    };
-    const back: NetLink = {
-      ...shared,
-      from: link.z.node,
-      to: link.a.node,
-      fromPort: link.z.port,
-      toPort: link.a.port,
-    };
-    links.set(link.id, there);
-    leaving.get(there.from)?.push(there);
-    leaving.get(back.from)?.push(back);
+
+  #refresh(link: number): void {
+    const { a, z } = this.link(link);
+    const ends = (this.#nodeState[a] as number) & (this.#nodeState[z] as number);
+    this.state[link] = (this.#linkState[link] as number) & ends;
   }
-  const neighbourPorts = new Map<string, NeighbourPort>();
-  const domainOfPrefix = new Map<string, string>([[document.prefix, document.domain]]);
-  for (const neighbour of document.neighbours ?? []) {
-    domainOfPrefix.set(neighbour.prefix, neighbour.domain);
-    for (const port of neighbour.ports) {
-      neighbourPorts.set(port.id, {
-        id: port.id as PortId,
-        domain: neighbour.domain,
-        capacityMbps: port.capacity_mbps,
-        vlans: port.vlans ?? '2-4094',
-        ...(port.mtu === undefined ? {} : { mtu: port.mtu }),
-      });
+
+  link(index: number): NetworkLink {
+    return this.links[index] as NetworkLink;
+  }
+  node(index: number): NetworkNode {
+    return this.nodes[index] as NetworkNode;
+  }
+  nodeState(node: number): number {
+    return this.#nodeState[node] as number;
+  }
+  other(link: number, node: number): number {
+    const { a, z } = this.link(link);
+    return a === node ? z : a;
+  }
+
+  /** A link's state as management or the devices now say. Both directions and all later searches see it. */
+  setLinkState(id: string, bit: typeof ADMIN_UP | typeof OPER_UP, up: boolean): void {
+    const link = this.linkIndex.get(id);
+    invariant(link !== undefined, `link ${id} is in the topology`);
+    this.#linkState[link] = withBit(this.#linkState[link] as number, bit, up);
+    this.#refresh(link);
+  }
+
+  setNodeState(id: string, bit: typeof ADMIN_UP | typeof OPER_UP, up: boolean): void {
+    const node = this.nodeIndex.get(id);
+    invariant(node !== undefined, `node ${id} is in the topology`);
+    this.#nodeState[node] = withBit(this.#nodeState[node] as number, bit, up);
+    for (let half = this.offset[node] as number; half < (this.offset[node + 1] as number); half++) {
+      this.#refresh(this.via[half] as number);
     }
   }
-  return { document, nodes, ports, links, leaving, neighbourPorts, domainOfPrefix, rooms };
+
+  /** The lesser of both directions. The calendar has to be told as well: see rooms(). */
+  setLinkCapacity(id: string, mbps: number): void {
+    const link = this.linkIndex.get(id);
+    invariant(link !== undefined && Number.isInteger(mbps) && mbps >= 0, `link ${id} can get ${mbps} Mb/s`);
+    this.capacity[link] = mbps;
+  }
+
+  /** Every edge with what it can carry: what a calendar starts from, and is told again after a change. */
+  *rooms(): Generator<readonly [Edge, EdgeRoom]> {
+    const room = (mbps: number, labels: Labels | undefined): EdgeRoom =>
+      labels === undefined ? { mbps } : { mbps, labels: labels.ranges };
+    for (const [i, link] of this.links.entries()) {
+      yield [link.edge, room(this.capacity[i] as number, link.labels)];
+    }
+    for (const port of this.ports.values()) yield [port.edge, room(port.mbps, port.labels)];
+    for (const group of this.#groups) yield [group.edge, { mbps: group.mbps }];
+  }
 }
 
-/** Everything that is wrong with a document, each with a JSON pointer. Empty: it may run. */
-export function checkDocument(document: TopologyDocument): FieldError[] {
-  const errors: FieldError[] = [];
-  const wrong = (pointer: string, detail: string): void => void errors.push({ pointer, detail });
-  const once = (kind: string, items: readonly { readonly id: string }[]): Set<string> => {
-    const seen = new Set<string>();
-    items.forEach((item, i) => {
-      if (seen.has(item.id)) wrong(`/${kind}/${i}/id`, `${item.id} is there twice`);
-      seen.add(item.id);
-    });
-    return seen;
-  };
-  const nodes = once('nodes', document.nodes);
-  once('ports', document.ports);
-  once('links', document.links);
-  document.ports.forEach((port, i) => {
-    const parsed = parsePort(port.id);
-    if (parsed?.prefix !== document.prefix)
-      wrong(`/ports/${i}/id`, `a port of this domain is named ${document.prefix}:...`);
-    if (!nodes.has(port.node)) wrong(`/ports/${i}/node`, `there is no node ${port.node}`);
-    if (port.vlans !== undefined && parseLabels(port.vlans) === undefined)
-      wrong(`/ports/${i}/vlans`, 'not a list of VLAN ranges');
-    if (port.kind === 'BORDER' && port.remote === undefined)
-      wrong(`/ports/${i}/remote`, 'a BORDER port names the port at the other end');
-  });
-  document.links.forEach((link, i) => {
-    for (const end of ['a', 'z'] as const) {
-      if (!nodes.has(link[end].node)) wrong(`/links/${i}/${end}/node`, `there is no node ${link[end].node}`);
-    }
-    if (link.vlans !== undefined && parseLabels(link.vlans) === undefined)
-      wrong(`/links/${i}/vlans`, 'not a list of VLAN ranges');
-  });
-  return errors;
+const withBit = (state: number, bit: number, up: boolean): number => (up ? state | bit : state & ~bit);
+
+/** FNV-1a, 32 bits: the same everywhere and for ever. */
+export function hashText(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash | 0;
 }

@@ -115,13 +115,15 @@ describe('asking for a circuit', () => {
     expect(refused.body.detail).toContain(name);
   });
 
-  it.each([
-    ['protection', { protection: 'PROTECTED' }],
-    ['constraint', { constraints: { srlg_disjoint: true } }],
-  ])('%s that is not offered yet is a 422', async (_name, over) => {
-    const refused = await api.post('/v1/circuits', ask(over));
-    expect(refused.status).toBe(422);
-    expect(refused.body.code).toBe('NOT_SUPPORTED');
+  it('protection where there are no two roads is a 409', async () => {
+    const refused = await api.post('/v1/circuits', ask({ protection: 'PROTECTED' }));
+    expect([refused.status, refused.body.code]).toEqual([409, 'NO_FEASIBLE_SLOT']);
+  });
+
+  it('a constraint that names what is not there is a 400 with its place', async () => {
+    const refused = await api.post('/v1/circuits', ask({ constraints: { exclude_links: ['nowhere'] } }));
+    expect(refused.status).toBe(400);
+    expect(refused.body.errors?.[0]?.pointer).toBe('/constraints/exclude_links/0');
   });
 });
 
@@ -310,10 +312,16 @@ describe('the verbs', () => {
     expect(merge.body.placement.bandwidth_mbps).toBe(10);
   });
 
-  it('reroute is not offered yet', async () => {
+  it('reroute onto the only road there is changes nothing', async () => {
     const body = await make();
-    const refused = await api.post(`/v1/circuits/${body.id}/reroute`);
-    expect([refused.status, refused.body.code]).toEqual([422, 'NOT_SUPPORTED']);
+    const url = `/v1/circuits/${body.id}`;
+    const same = await api.post(`${url}/reroute`);
+    expect([same.status, same.body.revision]).toEqual([200, body.revision]);
+    const stale = await api.post(`${url}/reroute`, undefined, { headers: { 'if-match': '"99"' } });
+    expect(stale.status).toBe(412);
+    expect((await api.post(`${url}/reroute`, undefined, { as: 'stranger' })).status).toBe(404);
+    await api.delete(url);
+    expect((await api.post(`${url}/reroute`)).body.code).toBe('WRONG_STATE');
   });
 
   it('provision on a MANUAL circuit, and its light', async () => {
@@ -356,7 +364,7 @@ describe('reading', () => {
     const events = (await api.get(`${url}/events`)).body.items;
     expect(events[0]).toMatchObject({
       specversion: '1.0',
-      type: 'turnpike.circuit.created',
+      type: 'circuit.created',
       subject: body.id,
     });
     const first = (await api.get(`${url}/events?page_size=1`)).body;

@@ -94,7 +94,7 @@ describe('the list of events', () => {
       specversion: '1.0',
       id: 'evt_00000000001',
       source: '//ams.example/v1/circuits',
-      type: 'turnpike.circuit.scheduled',
+      type: 'circuit.scheduled',
       subject: 'cir_00000000000000000000000001',
       time: '2026-01-01T00:00:00Z',
       datacontenttype: 'application/json',
@@ -133,7 +133,7 @@ describe('the list of events', () => {
   it.each([
     ['after=evt_00000000002', [3, 4]],
     ['type=circuit.failed', [2]],
-    ['type=turnpike.circuit.failed', [2]],
+    ['type=circuit.failed', [2]],
     ['type=circuit.failed,circuit.ended', [2, 4]],
     ['type=circuit.failed&type=circuit.ended', [2, 4]],
     ['type=circuit.*', [1, 2, 3, 4]],
@@ -186,7 +186,7 @@ describe('the stream of events', () => {
     expect(listener.retry).toBe(2_000);
     world.publish(anEvent(4), anEvent(5, { type: 'circuit.active' }));
     await until(() => listener.messages.length === 2);
-    expect(listener.messages[1]).toMatchObject({ id: 'evt_00000000005', event: 'turnpike.circuit.active' });
+    expect(listener.messages[1]).toMatchObject({ id: 'evt_00000000005', event: 'circuit.active' });
     expect(JSON.parse(listener.messages[1]?.data ?? '')).toMatchObject({
       id: 'evt_00000000005',
       specversion: '1.0',
@@ -407,6 +407,6 @@ describe('the stream of events', () => {
   it('names every type of event in its schema', async () => {
     world = await World.open();
     expect(new Set(eventTypes).size).toBe(eventTypes.length);
-    expect(JSON.stringify(world.app.swagger())).toContain('turnpike.circuit.moved');
+    expect(JSON.stringify(world.app.swagger())).toContain('circuit.moved');
   });
 });

@@ -256,6 +256,7 @@ describe('actions', () => {
       PATH,
       { schedule: { deadline_time: '2026-11-21T06:00:00Z', not_before_time: '2026-11-20T23:00:00Z' } },
     ],
+    ['modify --bw 20G --revision 3', 'PATCH', PATH, { bandwidth_mbps: 20000 }],
     ['modify --end never', 'PATCH', PATH, { schedule: { end: 'NEVER' } }],
   ])('%s', async (words, method, path, body) => {
     const at = await fake({
@@ -269,7 +270,57 @@ describe('actions', () => {
     expect(call?.path).toBe(path);
     expect(call?.body).toEqual(body);
     expect(call?.headers['idempotency-key'] !== undefined).toBe(method === 'POST');
-    expect(call?.headers['if-match']).toBe(method === 'PATCH' ? '"3"' : undefined);
+    expect(call?.headers['if-match']).toBe(
+      method !== 'PATCH' ? undefined : words.includes('--revision') ? '"3"' : '*',
+    );
+  });
+});
+
+describe('a change that peers must agree to', () => {
+  const agreed = {
+    start_time: '2026-11-20T21:17:04Z',
+    end_time: '2026-11-20T23:17:04Z',
+    bandwidth_mbps: 20000,
+  };
+  const world = (after: object) =>
+    fake({
+      [`PATCH ${PATH}`]: () => ({ status: 202, body: circuit('ACTIVE', { pending: agreed }) }),
+      [`GET ${PATH}`]: (_, count) => ({ body: circuit('ACTIVE', count < 2 ? { pending: agreed } : after) }),
+      'GET /v1/events/stream': () => sse((_, response) => response.end()),
+    });
+  const line = `circuit modify ${CIRCUIT_ID} --bw 20G`;
+  test('is told of as such', async () => {
+    const ran = await run(await world({}), line);
+    expect(ran.code).toBe(0);
+    expect(ran.stdout).toMatch(/^changing to +20G from/m);
+    expect(ran.stderr).toContain('peers are being asked');
+  });
+  test('and waited for: agreed', async () => {
+    const lighting = { placement: agreed, segments: [{ data_plane: 'STARTING' }] };
+    const at = await fake({
+      [`PATCH ${PATH}`]: () => ({ status: 202, body: circuit('ACTIVE', { pending: agreed }) }),
+      [`GET ${PATH}`]: (_, count) => ({
+        body: circuit(
+          'ACTIVE',
+          [{ pending: agreed }, lighting][count] ?? { placement: agreed, segments: [{ data_plane: 'UP' }] },
+        ),
+      }),
+      'GET /v1/events/stream': () => sse((_, response) => response.end()),
+    });
+    expect((await run(at, `${line} --wait`)).code).toBe(0);
+    expect(at.seen.filter((call) => call.method === 'GET' && call.path === PATH)).toHaveLength(3);
+  });
+  test('and waited for: not agreed, and the circuit is as it was', async () => {
+    const ran = await run(await world({}), `${line} --wait`);
+    expect(ran.code).toBe(8);
+    expect(ran.stderr).toContain('not agreed to; the circuit is as it was');
+  });
+  test('and waited for: the circuit is cancelled meanwhile', async () => {
+    const at = await fake({
+      [`PATCH ${PATH}`]: () => ({ status: 202, body: circuit('ACTIVE', { pending: agreed }) }),
+      [`GET ${PATH}`]: () => ({ body: circuit('CANCELLED') }),
+    });
+    expect((await run(at, `${line} --wait`)).code).toBe(8);
   });
 });
 
@@ -296,7 +347,7 @@ test('watch: the past, then what comes, without a gap, until the end', async () 
   const happened = (id: string, type: string) => ({
     specversion: '1.0',
     id,
-    type: `turnpike.circuit.${type}`,
+    type: `circuit.${type}`,
     subject: CIRCUIT_ID,
     time: '2026-11-20T21:17:04Z',
     data: { detail: type },

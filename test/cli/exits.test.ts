@@ -82,6 +82,9 @@ describe('2: a command line that makes no sense, and no request is sent', () => 
     ['circuit create ams:a ams:b --bw 1G --for 1h --until sunrise', 'is no state'],
     ['circuit extend CX47', 'say either --for or --to'],
     ['circuit modify CX47', 'nothing to change'],
+    ['circuit modify CX47 --bw 1G --revision x', 'is no revision'],
+    ['circuit modify CX47 --bw 1G --key k', 'unknown option'],
+    ['circuit release CX47 --until sunrise', 'is no state'],
     ['circuit list --limit many', 'is no limit'],
     ['whoami -o xml', 'is no output format'],
     ['whoami --url ftp://x', 'is no address of a broker'],
@@ -153,7 +156,7 @@ describe('what waiting ends with', () => {
       { clock, onTalk: (text) => text.includes('SCHEDULED') && setImmediate(() => clock.advance(1_800_000)) },
     );
     expect(ran.code).toBe(124);
-    expect(ran.stderr).toContain('is SCHEDULED, not ACTIVE, after 30m');
+    expect(ran.stderr).toContain('is still SCHEDULED after 30m of waiting for ACTIVE');
     expect(ran.stderr).toContain('try: turnpike circuit wait cir_');
     expect(ran.stdout).toContain('cir_');
   });

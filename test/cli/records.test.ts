@@ -5,7 +5,7 @@ import { fake, frame, run, sse } from './support/world.ts';
 const event = (id: string, type: string) => ({
   specversion: '1.0',
   id,
-  type: `turnpike.${type}`,
+  type: type,
   subject: 'cir_1',
   time: '2026-11-20T21:17:04Z',
   data: {

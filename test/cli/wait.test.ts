@@ -7,7 +7,7 @@ const PATH = `GET /v1/circuits/${CIRCUIT_ID}`;
 const STREAM = 'GET /v1/events/stream';
 const WAIT = `circuit wait ${CIRCUIT_ID}`;
 const event = (id: string) =>
-  frame(id, { specversion: '1.0', id, type: 'turnpike.circuit.updated', subject: CIRCUIT_ID, data: {} });
+  frame(id, { specversion: '1.0', id, type: 'circuit.updated', subject: CIRCUIT_ID, data: {} });
 
 test('an event of the circuit says when to look', async () => {
   let state = 'SCHEDULED';

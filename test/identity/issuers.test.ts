@@ -3,10 +3,10 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { base64url, CompactSign, type CryptoKey, exportJWK, generateKeyPair, type JWK } from 'jose';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { DEVELOPMENT_ISSUER, developmentIssuer } from '../../src/identity/dev.ts';
 import { bearerAuthenticator, type Issuer, openIssuer, readKeys } from '../../src/identity/issuers.ts';
-import { type Clock, instant } from '../../src/kernel/clock.ts';
+import { type Clock, instant, wallClock } from '../../src/kernel/clock.ts';
 import { BrokerError } from '../../src/kernel/errors.ts';
 
 const NOW_S = 1_800_000_000;
@@ -90,6 +90,12 @@ describe('a token of a configured issuer', () => {
     expect(await authenticate({ authorization: `bearer ${text}` })).toMatchObject({ assurance: 2 });
   });
 
+  it('loses the names that no column can hold', async () => {
+    const text = await token(claims({ name: 'A\u0000', projects: ['lhc', 'l\u0000hc', ''] }));
+    const found = await bearerAuthenticator([issuer], clock)({ authorization: `Bearer ${text}` });
+    expect(found).toMatchObject({ name: 'alice', projects: ['lhc'] });
+  });
+
   it('is remembered until it expires, and no longer', async () => {
     const authenticate = bearerAuthenticator([issuer], clock);
     const authorization = `Bearer ${await token(claims())}`;
@@ -99,6 +105,26 @@ describe('a token of a configured issuer', () => {
     expect(() => authenticate({ authorization })).toThrow('expired');
     await expect(Promise.resolve(authenticate({ authorization }))).rejects.toThrow('expired');
     nowS = NOW_S;
+  });
+});
+
+describe('attack 68: a clock that is stepped back an hour', () => {
+  const setSystem = (seconds: number) => vi.spyOn(Date, 'now').mockReturnValue(seconds * 1000);
+  afterAll(() => vi.restoreAllMocks());
+
+  it('revives no token, not even after a restart', async () => {
+    const authorization = `Bearer ${await token(claims({ iat: NOW_S, exp: NOW_S + 600 }))}`;
+    setSystem(NOW_S);
+    const running = wallClock();
+    const authenticate = bearerAuthenticator([issuer], running);
+    await authenticate({ authorization });
+    setSystem(NOW_S + 601);
+    expect(() => authenticate({ authorization })).toThrow('expired');
+    setSystem(NOW_S + 601 - 3600);
+    await expect(Promise.resolve(authenticate({ authorization }))).rejects.toThrow('expired');
+    // The stored high-water mark is the floor of the next run.
+    const restarted = bearerAuthenticator([issuer], wallClock(running.now()));
+    await expect(Promise.resolve(restarted({ authorization }))).rejects.toThrow('expired');
   });
 });
 
@@ -123,6 +149,8 @@ describe('what is refused', () => {
     ['a not-before that is no number', { nbf: 'soon' }, 'malformed'],
     ['nobody', { sub: undefined }, 'names nobody'],
     ['an empty subject', { sub: '' }, 'names nobody'],
+    ['a subject with NUL', { sub: 'al\u0000ice' }, 'names nobody'],
+    ['a subject with an escape', { sub: '\u001b[31malice' }, 'names nobody'],
   ];
   it.each(byClaims)('%s', async (_name, changes, says) => {
     expect(await outcome(`Bearer ${await token(claims(changes))}`)).toContain(says);

@@ -84,7 +84,7 @@ describe('a call of a webhook', () => {
       specversion: '1.0',
       id: 'evt_00000000007',
       source: '//ams.example/v1/circuits',
-      type: 'turnpike.circuit.created',
+      type: 'circuit.created',
       subject: 'cir_1',
       time: '2026-01-01T00:00:00Z',
       datacontenttype: 'application/json',

@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { seededRandom } from '../../src/kernel/random.ts';
-import { booking, build, type Instance, Site } from './broker.ts';
+import { booking, build, eventually, type Instance, Site } from './broker.ts';
 
 const KILLS = 50;
 const CLIENTS = 8;
@@ -32,9 +32,15 @@ interface Circuit {
   readonly request: { readonly client_ref?: string };
 }
 
+interface Log {
+  readonly items: readonly { readonly data: { readonly state?: string; readonly revision?: number } }[];
+}
+
 /** What we know of one circuit from the answers that we got, and what was asked without one. */
 interface Known {
   readonly ref: string;
+  /** What was asked: the same again when it is asked again. */
+  readonly body: Record<string, unknown>;
   readonly kind: 'FIXED' | 'NOW' | 'HOLD';
   id?: string;
   revision: number;
@@ -48,17 +54,17 @@ const LIT = ['SCHEDULED', 'PROVISIONING', 'ACTIVE'];
 const GONE = ['RELEASING', 'CANCELLED', 'ENDED'];
 const after = { FIXED: ['SCHEDULED'], NOW: LIT, HOLD: ['HELD'] } as const;
 
-function body(known: Known): Record<string, unknown> {
+function bodyOf(ref: string, kind: Known['kind']): Record<string, unknown> {
   // Small enough that nothing is ever refused for want of room.
-  const common = { client_ref: known.ref, bandwidth_mbps: 1 };
-  if (known.kind === 'NOW') return booking({ ...common, schedule: { type: 'NOW', duration_s: 86_400 } });
-  return booking(known.kind === 'HOLD' ? { ...common, hold_s: 3600 } : common);
+  const common = { client_ref: ref, bandwidth_mbps: 1 };
+  if (kind === 'NOW') return booking({ ...common, schedule: { type: 'NOW', duration_s: 86_400 } });
+  return booking(kind === 'HOLD' ? { ...common, hold_s: 3600 } : common);
 }
 
 async function create(instance: Instance, known: Known): Promise<void> {
   const answer = await instance.call<Circuit>('POST', '/v1/circuits', {
     token,
-    body: body(known),
+    body: known.body,
     headers: { 'idempotency-key': known.ref },
   });
   expect(answer.status, JSON.stringify(answer.body)).toBe(201);
@@ -84,7 +90,8 @@ async function further(instance: Instance, known: Known): Promise<void> {
 async function load(instance: Instance, all: Known[], name: string): Promise<void> {
   for (let i = 0; instance.program.running; i++) {
     const kind = (['FIXED', 'NOW', 'HOLD'] as const)[random.int(3)] as Known['kind'];
-    const known: Known = { ref: `${name}-${i}`, kind, revision: 0, legal: [], maybe: after[kind] };
+    const ref = `${name}-${i}`;
+    const known: Known = { ref, kind, body: bodyOf(ref, kind), revision: 0, legal: [], maybe: after[kind] };
     all.push(known);
     try {
       await create(instance, known);
@@ -158,16 +165,17 @@ test(`killed ${KILLS} times under load, nothing acknowledged is lost`, { timeout
   await instance.ready();
   await inTurns(all, (known) => check(instance, known));
 
-  // The log of each circuit ends where the circuit stands.
-  for (const known of all.filter(() => random.chance(0.02))) {
-    const { body: circuit } = await instance.call<Circuit>('GET', `/v1/circuits/${known.id}`, { token });
-    const { body: log } = await instance.call<{ items: { data: { revision?: number } }[] }>(
-      'GET',
-      `/v1/circuits/${known.id}/events?page_size=100`,
-      { token },
-    );
-    expect(log.items.length).toBeGreaterThan(0);
-    expect(circuit.revision).toBeGreaterThanOrEqual(1);
+  // The log of each circuit ends where the circuit stands, as soon as what is still moving has come to rest.
+  const sample = all.filter((known) => random.chance(50 / all.length) && known.id !== undefined);
+  expect(sample.length).toBeGreaterThan(0);
+  for (const known of sample) {
+    await eventually(async () => {
+      const path = `/v1/circuits/${known.id}`;
+      const { body: circuit } = await instance.call<Circuit>('GET', path, { token });
+      const { body: log } = await instance.call<Log>('GET', `${path}/events?page_size=100`, { token });
+      const last = log.items.at(-1)?.data;
+      return last?.state === circuit.state && last?.revision === circuit.revision;
+    }, `the log of ${known.id} ends where it stands`);
   }
   const answered = all.filter((known) => known.id !== undefined).length;
   expect(answered).toBe(all.length);

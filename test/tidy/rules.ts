@@ -88,7 +88,12 @@ export const hidden: readonly {
   },
   { what: 'process.env', pattern: /\bprocess \. env\b/, at: [config] },
   { what: 'process.env', pattern: /\bprocess \[/, at: [config] },
-  { what: 'any', pattern: /(?<!\. )\bany\b(?! [:(?])/, at: [] },
+  {
+    what: 'any',
+    // Where a type may stand; a variable may have the name.
+    pattern: /(?:[:<|&]|\bas|\bextends|= >|\btype \w+ =) any (?!= =|\| =|& =)[,);>[\]}|&={]|, any [>\]]/,
+    at: [],
+  },
 ];
 
 /** Modules that wait, draw or ask behind our back. */

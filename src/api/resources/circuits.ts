@@ -1,27 +1,26 @@
 /**
  * Circuits: asking for one, reading, changing and ending it. The resource is the operation: what POST answers
  * is decided and durable. A request that repeats (RECURRING) makes a series; its routes are in series.ts.
- * What lies below one circuit and is only read is in circuitParts.ts.
+ * The verbs on one circuit are in circuitVerbs.ts, what lies below it in circuitParts.ts.
  */
 import { Type } from 'typebox';
 import type { CircuitQuery, SeriesRecord } from '../../broker/ports.ts';
-import type { CircuitAction, CircuitChange } from '../../broker/usecases.ts';
+import type { CircuitAction } from '../../broker/usecases.ts';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { instant } from '../../kernel/clock.ts';
 import type { ProblemCode } from '../../kernel/errors.ts';
-import { BrokerError } from '../../kernel/errors.ts';
 import { type Circuit, states } from '../../model/circuit.ts';
 import { answer, BODIES, CHANGES, created, KEYS, nothingNew, refusals, resource } from '../answers.ts';
 import { callOf, type Rendered, sendMutated, sendRead } from '../mutation.ts';
 import type { ApiPorts } from '../resource.ts';
-import { CircuitSchema, circuitSchemas, underNegotiation, writeCircuit } from '../wire/circuit.ts';
+import { ChangeBody, readChange } from '../wire/change.ts';
+import { CircuitSchema, circuitSchemas, writeCircuit } from '../wire/circuit.ts';
 import {
+  ColumnText,
   IdParams,
-  invalid,
   listOf,
   MutationQuery,
-  NoBody,
   NoQuery,
   pageQuery,
   pageToWire,
@@ -35,23 +34,16 @@ import { IdempotencyHeader, IfMatchHeader, IfMatchRequired, WaitHeader } from '.
 import {
   CircuitRequestSchema,
   ClientRef,
-  LONGEST_HOLD_S,
-  Mbps,
   PortSchema,
   ProjectName,
   readRequest,
   requestSchemas,
 } from '../wire/request.ts';
 import { SeriesSchema, seriesSchemas, writeSeries } from '../wire/series.ts';
+import { renderCircuit, renderDone } from './circuitVerbs.ts';
 
 const tags = ['circuits'];
 
-export const renderCircuit = (circuit: Circuit): Rendered => ({
-  status: underNegotiation(circuit) ? 202 : 200,
-  body: writeCircuit(circuit),
-  revision: circuit.revision,
-});
-const renderDone = (circuit: Circuit): Rendered => ({ ...renderCircuit(circuit), status: 200 });
 const renderNew = (circuit: Circuit): Rendered => ({
   ...renderCircuit(circuit),
   status: 201,
@@ -188,18 +180,7 @@ export function circuits(app: HttpServer, { broker, clock }: ApiPorts): void {
     },
     async (request, reply) => {
       const revision = readIfMatch(request.headers['if-match'], true);
-      const { bandwidth_mbps, schedule = {} } = request.body;
-      const change: CircuitChange = {
-        ...(bandwidth_mbps === undefined ? {} : { mbps: bandwidth_mbps }),
-        ...readEnd(schedule, '/schedule'),
-        ...(schedule.not_before_time === undefined
-          ? {}
-          : { notBefore: readTime(schedule.not_before_time, '/schedule/not_before_time') }),
-        ...(schedule.deadline_time === undefined
-          ? {}
-          : { deadline: readTime(schedule.deadline_time, '/schedule/deadline_time') }),
-      };
-      if (Object.keys(change).length === 0) throw invalid('', 'changes nothing');
+      const change = readChange(request.body);
       const id = readId('cir', request.params.id);
       const changed = await broker.change(callOf(request, renderCircuit), id, change, revision);
       return sendMutated(request, reply, changed, renderCircuit);
@@ -236,188 +217,9 @@ export function circuits(app: HttpServer, { broker, clock }: ApiPorts): void {
       );
     },
   );
-
-  verbs(app, broker);
 }
 
-/** POST /v1/circuits/{id}/<verb>: one step of the lifecycle that a client may ask for. */
-function verbs(app: HttpServer, broker: ApiPorts['broker']): void {
-  const schema = (operationId: string, summary: string, codes: readonly ProblemCode[] = []) => ({
-    operationId,
-    summary,
-    tags,
-    params: IdParams,
-    querystring: MutationQuery,
-    headers: Type.Object({ ...IdempotencyHeader, ...IfMatchHeader.properties }),
-    response: {
-      200: resource('Done', ref(CircuitSchema)),
-      ...refusals(...CHANGES, ...BODIES, ...KEYS, 'NOT_FOUND', 'WRONG_STATE', ...codes),
-    },
-  });
-
-  const plain = [
-    ['commit', 'commitCircuit', 'Commit a held circuit', ['HOLD_EXPIRED']],
-    ['abort', 'abortCircuit', 'Give a held circuit up', ['HOLD_EXPIRED']],
-    ['provision', 'provisionCircuit', 'Ask for light on a MANUAL circuit', []],
-  ] as const;
-  for (const [type, operationId, summary, codes] of plain) {
-    app.post(
-      `/v1/circuits/:id/${type}`,
-      {
-        config: { authorisation: `decided:circuit.${type}`, bodyOptional: true },
-        schema: { ...schema(operationId, summary, codes), body: NoBody },
-      },
-      async (request, reply) => {
-        const id = readId('cir', request.params.id);
-        const revision = readIfMatch(request.headers['if-match']);
-        const done = await broker.act(callOf(request, renderDone), id, { type }, revision);
-        return sendMutated(request, reply, done, renderDone);
-      },
-    );
-  }
-
-  app.post(
-    '/v1/circuits/:id/release',
-    {
-      config: { authorisation: 'decided:circuit.release', bodyOptional: true },
-      schema: {
-        ...schema('releaseCircuit', 'Put a circuit out for good and free the rest of its slot'),
-        body: Type.Object(
-          {
-            reason: Type.Optional(
-              Type.String({ minLength: 1, maxLength: 256, pattern: '^[^\\u0000-\\u001f\\u007f]+$' }),
-            ),
-          },
-          { additionalProperties: false },
-        ),
-      },
-    },
-    async (request, reply) => {
-      const action: CircuitAction = {
-        type: 'release',
-        detail: request.body.reason ?? 'released by the client',
-      };
-      const id = readId('cir', request.params.id);
-      const revision = readIfMatch(request.headers['if-match']);
-      return sendMutated(
-        request,
-        reply,
-        await broker.act(callOf(request, renderDone), id, action, revision),
-        renderDone,
-      );
-    },
-  );
-
-  app.post(
-    '/v1/circuits/:id/extend-hold',
-    {
-      config: { authorisation: 'decided:circuit.extend-hold' },
-      schema: {
-        ...schema('extendHold', 'Hold longer: so many seconds from now', [
-          'HOLD_EXPIRED',
-          'NO_FEASIBLE_SLOT',
-        ]),
-        body: Type.Object(
-          { hold_s: Type.Integer({ minimum: 1, maximum: LONGEST_HOLD_S }) },
-          { additionalProperties: false },
-        ),
-      },
-    },
-    async (request, reply) => {
-      const action: CircuitAction = { type: 'extend-hold', holdS: request.body.hold_s };
-      const id = readId('cir', request.params.id);
-      const revision = readIfMatch(request.headers['if-match']);
-      return sendMutated(
-        request,
-        reply,
-        await broker.act(callOf(request, renderDone), id, action, revision),
-        renderDone,
-      );
-    },
-  );
-
-  const extend = schema('extendCircuit', 'End later', ['NO_FEASIBLE_SLOT', 'CHANGE_PENDING']);
-  app.post(
-    '/v1/circuits/:id/extend',
-    {
-      config: { authorisation: 'decided:circuit.modify' },
-      schema: {
-        ...extend,
-        response: { ...extend.response, 202: resource('Peers are being asked', ref(CircuitSchema)) },
-        body: ExtendBody,
-      },
-    },
-    async (request, reply) => {
-      const { extend_s: extendS, ...end } = request.body;
-      const ends = readEnd(end, '');
-      if ((extendS === undefined) === (ends.end === undefined)) {
-        throw invalid('/extend_s', 'or end_time: exactly one of the two is required');
-      }
-      const change: CircuitChange = extendS === undefined ? ends : { extendS };
-      const id = readId('cir', request.params.id);
-      const revision = readIfMatch(request.headers['if-match']);
-      const changed = await broker.change(callOf(request, renderCircuit), id, change, revision);
-      return sendMutated(request, reply, changed, renderCircuit);
-    },
-  );
-
-  app.post(
-    '/v1/circuits/:id/reroute',
-    {
-      config: { authorisation: 'decided:circuit.modify', bodyOptional: true },
-      schema: { ...schema('rerouteCircuit', 'Take another path', ['NOT_SUPPORTED']), body: NoBody },
-    },
-    async (request) => {
-      await broker.circuit(request.principal, readId('cir', request.params.id));
-      throw new BrokerError('NOT_SUPPORTED', 'rerouting is not offered by this broker');
-    },
-  );
-}
-
-// ---- bodies and queries ----------------------------------------------------------------------------------
-
-const End = Type.Optional(
-  Type.Literal('NEVER', { description: 'Instead of an end_time: until it is released' }),
-);
-
-const ChangeBody = Type.Object(
-  {
-    bandwidth_mbps: Type.Optional(Mbps),
-    schedule: Type.Optional(
-      Type.Object(
-        {
-          end_time: Type.Optional(Time),
-          end: End,
-          not_before_time: Type.Optional(Time),
-          deadline_time: Type.Optional(Time),
-        },
-        { additionalProperties: false },
-      ),
-    ),
-  },
-  { additionalProperties: false },
-);
-
-const ExtendBody = Type.Object(
-  {
-    extend_s: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 10 * 366 * 86_400, description: 'So much later than now planned' }),
-    ),
-    end_time: Type.Optional(Time),
-    end: End,
-  },
-  { additionalProperties: false },
-);
-
-function readEnd(
-  wire: { readonly end_time?: string; readonly end?: 'NEVER' },
-  base: string,
-): Pick<CircuitChange, 'end'> {
-  if (wire.end !== undefined && wire.end_time !== undefined)
-    throw invalid(`${base}/end`, 'contradicts end_time');
-  if (wire.end !== undefined) return { end: wire.end };
-  return wire.end_time === undefined ? {} : { end: readTime(wire.end_time, `${base}/end_time`) };
-}
+// ---- queries ---------------------------------------------------------------------------------------------
 
 const SORTS = ['create_time', '-create_time', 'start_time', '-start_time', 'end_time', '-end_time'] as const;
 
@@ -434,10 +236,10 @@ const ListQuery = Type.Object(
     project: Type.Optional(ProjectName),
     port: Type.Optional(PortSchema),
     client_ref: Type.Optional(ClientRef),
-    short_code: Type.Optional(Type.String({ maxLength: 4 })),
+    short_code: Type.Optional(ColumnText(4)),
     role: Type.Optional(Type.Enum(['HOME', 'PARTICIPANT'])),
-    set_id: Type.Optional(Type.String({ maxLength: 32 })),
-    series_id: Type.Optional(Type.String({ maxLength: 32 })),
+    set_id: Type.Optional(ColumnText(32)),
+    series_id: Type.Optional(ColumnText(32)),
     'start_time.gte': Type.Optional(Time),
     'start_time.lt': Type.Optional(Time),
     'end_time.gte': Type.Optional(Time),

@@ -10,6 +10,7 @@ import { answer, nothingNew, refusals, resource } from '../answers.ts';
 import { sendRead } from '../mutation.ts';
 import type { ApiPorts } from '../resource.ts';
 import {
+  ColumnText,
   IdParams,
   listOf,
   NoQuery,
@@ -27,10 +28,10 @@ const NDJSON = 'application/x-ndjson';
 const EXPORT_PAGE = 500;
 
 const filters = {
-  principal: Type.Optional(Type.String({ maxLength: 512 })),
-  action: Type.Optional(Type.String({ maxLength: 64 })),
+  principal: Type.Optional(ColumnText(512)),
+  action: Type.Optional(ColumnText(64)),
   effect: Type.Optional(Type.Enum(['ALLOW', 'DENY'])),
-  circuit_id: Type.Optional(Type.String({ maxLength: 32 })),
+  circuit_id: Type.Optional(ColumnText(32)),
   'create_time.gte': Type.Optional(Time),
   'create_time.lt': Type.Optional(Time),
 };

@@ -1,11 +1,14 @@
 /** Every resource of the API. A new one is added here, and the document, the lists and the tests follow. */
 import type { Resource } from '../resource.ts';
+import { availability } from './availability.ts';
 import { circuitParts } from './circuitParts.ts';
 import { circuitSets } from './circuitSets.ts';
 import { circuits } from './circuits.ts';
+import { circuitVerbs } from './circuitVerbs.ts';
 import { decisions } from './decisions.ts';
 import { devices } from './devices.ts';
 import { events } from './events.ts';
+import { maintenance } from './maintenance.ts';
 import { series } from './series.ts';
 import { system } from './system.ts';
 import { topology } from './topology.ts';
@@ -16,6 +19,7 @@ export const resources: readonly Resource[] = [
   // First, because it measures the routes that come after it.
   system,
   circuits,
+  circuitVerbs,
   circuitParts,
   circuitSets,
   series,
@@ -23,6 +27,8 @@ export const resources: readonly Resource[] = [
   webhooks,
   decisions,
   topology,
+  availability,
+  maintenance,
   devices,
   whoami,
 ];

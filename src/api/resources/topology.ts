@@ -1,6 +1,6 @@
 /**
- * The network: the topology document as a whole, and its ports, links and domains one by one. They are views
- * of the version that runs now, small enough to be paged in memory.
+ * The network piece by piece: ports, links and domains are views of the topology that runs now, small enough
+ * to be paged in memory. The document as a whole is in topologyDocument.ts.
  */
 import { type Static, Type } from 'typebox';
 import type { TopologyImpact } from '../../broker/usecases.ts';
@@ -24,20 +24,21 @@ import {
   readTime,
   Time,
 } from '../wire/common.ts';
-import { IfMatchHeader } from '../wire/headers.ts';
+import { IfMatchRequired } from '../wire/headers.ts';
 import {
   CalendarSchema,
   DomainName,
   DomainSchema,
-  ImpactSchema,
+  LinkChangeSchema,
+  LinkPatchSchema,
   LinkSchema,
   PortViewSchema,
-  readTopology,
-  TopologySchema,
   topologySchemas,
   writeCalendar,
+  writeImpact,
   writePort,
 } from '../wire/topology.ts';
+import { topologyDocument } from './topologyDocument.ts';
 
 const tags = ['network'];
 const visible = { authorisation: 'visible' } as const;
@@ -48,85 +49,12 @@ const DEFAULT_SPAN_S = 86_400;
 const missing = (what: string, id: string): BrokerError =>
   new BrokerError('NOT_FOUND', `there is no ${what} ${id.slice(0, 128)}`);
 
-const renderImpact = (impact: TopologyImpact): Rendered => ({
-  status: 200,
-  body: {
-    version: impact.version,
-    broken: impact.broken.map(({ circuitId, detail }) => ({ circuit_id: circuitId, detail })),
-  } satisfies Static<typeof ImpactSchema>,
-  revision: impact.version,
-});
-
 export function topology(app: HttpServer, ports: ApiPorts): void {
   for (const schema of topologySchemas) app.addSchema(schema);
-  document(app, ports);
+  topologyDocument(app, ports);
   portRoutes(app, ports);
   linkRoutes(app, ports);
   domainRoutes(app, ports);
-}
-
-function document(app: HttpServer, { broker }: ApiPorts): void {
-  app.get(
-    '/v1/topology',
-    {
-      config: visible,
-      schema: {
-        operationId: 'getTopology',
-        summary: 'Read the topology',
-        tags,
-        querystring: Type.Object(
-          {
-            format: Type.Optional(
-              Type.Enum(['json', 'graphology', 'geojson', 'nml', 'dot'], { default: 'json' }),
-            ),
-          },
-          { additionalProperties: false },
-        ),
-        response: {
-          200: resource('The document that PUT takes', ref(TopologySchema)),
-          ...nothingNew,
-          ...refusals('INVALID_REQUEST', 'NOT_SUPPORTED'),
-        },
-      },
-    },
-    async (request, reply) => {
-      const { format = 'json' } = request.query;
-      if (format !== 'json') {
-        throw new BrokerError('NOT_SUPPORTED', `the format ${format} is not offered by this broker`);
-      }
-      const running = broker.topology();
-      return sendRead(request, reply, running.version, running.document);
-    },
-  );
-
-  app.put(
-    '/v1/topology',
-    {
-      config: { authorisation: 'operator' },
-      schema: {
-        operationId: 'putTopology',
-        summary: 'Replace the topology',
-        description: 'With validate_only it says which bookings would break, and changes nothing.',
-        tags,
-        querystring: MutationQuery,
-        headers: IfMatchHeader,
-        body: ref(TopologySchema),
-        response: {
-          200: resource('What it means for the bookings', ref(ImpactSchema)),
-          ...refusals(...CHANGES, ...BODIES),
-        },
-      },
-    },
-    async (request, reply) => {
-      const revision = readIfMatch(request.headers['if-match']);
-      const put = await broker.putTopology(
-        callOf(request, renderImpact),
-        readTopology(request.body),
-        revision,
-      );
-      return sendMutated(request, reply, put, renderImpact);
-    },
-  );
 }
 
 function portRoutes(app: HttpServer, { broker }: ApiPorts): void {
@@ -202,10 +130,55 @@ function linkRoutes(app: HttpServer, { broker, clock }: ApiPorts): void {
         tags,
         params: IdParams,
         querystring: NoQuery,
-        response: { 200: answer('The link', ref(LinkSchema)), ...refusals('NOT_FOUND') },
+        response: {
+          200: resource('The link, under the ETag of the topology', ref(LinkSchema)),
+          ...nothingNew,
+          ...refusals('NOT_FOUND'),
+        },
       },
     },
-    async (request) => linkOf(request.params.id),
+    async (request, reply) => {
+      const link = linkOf(request.params.id);
+      return sendRead(request, reply, broker.topology().version, link);
+    },
+  );
+
+  app.patch(
+    '/v1/links/:id',
+    {
+      config: { authorisation: 'operator' },
+      schema: {
+        operationId: 'changeLink',
+        summary: 'Take a link out of use, or back into it',
+        description:
+          'Circuits on a link that goes down are given other roads, the most important first. The ETag is that of the topology.',
+        tags,
+        params: IdParams,
+        querystring: MutationQuery,
+        headers: IfMatchRequired,
+        body: ref(LinkPatchSchema),
+        response: {
+          200: resource('The link, and what it means for the bookings', ref(LinkChangeSchema)),
+          ...refusals(...CHANGES, ...BODIES, 'NOT_FOUND', 'PRECONDITION_REQUIRED'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const revision = readIfMatch(request.headers['if-match'], true);
+      const { admin_state: admin, oper_state: oper } = request.body;
+      const render = (impact: TopologyImpact): Rendered => ({
+        status: 200,
+        // The document's lists are read-only; otherwise it is what the schema says.
+        body: {
+          link: { ...linkOf(request.params.id), ...request.body } as Static<typeof LinkSchema>,
+          ...writeImpact(impact),
+        } satisfies Static<typeof LinkChangeSchema>,
+        revision: impact.version,
+      });
+      const state = { ...(admin === undefined ? {} : { admin }), ...(oper === undefined ? {} : { oper }) };
+      const changed = await broker.setLink(callOf(request, render), request.params.id, state, revision);
+      return sendMutated(request, reply, changed, render);
+    },
   );
 
   app.get(

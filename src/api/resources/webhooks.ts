@@ -9,7 +9,6 @@ import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { rfc3339 } from '../../kernel/clock.ts';
 import { eventId } from '../../kernel/ids.ts';
-import { TYPE_PREFIX } from '../../model/cloudevent.ts';
 import { answer, BODIES, CHANGES, created, KEYS, refusals, resource } from '../answers.ts';
 import { callOf, type Render, sendMutated } from '../mutation.ts';
 import type { ApiPorts } from '../resource.ts';
@@ -73,7 +72,7 @@ const Ask = Type.Object(
 const toWire = (hook: WebhookRecord) => ({
   id: hook.id,
   url: hook.url,
-  ...(hook.types.length === 0 ? {} : { types: hook.types.map((type) => TYPE_PREFIX + type) }),
+  ...(hook.types.length === 0 ? {} : { types: [...hook.types] }),
   project: hook.project,
   state: hook.state,
   ...(hook.cursor === 0 ? {} : { last_event_id: eventId(hook.cursor) }),

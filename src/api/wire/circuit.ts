@@ -18,7 +18,8 @@ import { type Label, UNTAGGED } from '../../model/label.ts';
 import { allowed } from '../../model/lifecycle.ts';
 import { secondsBetween } from '../../model/window.ts';
 import { idSchema, ProblemSchema, Time } from './common.ts';
-import { CircuitRequestSchema, endTime, Mbps, writeRequest } from './request.ts';
+import { CircuitRequestSchema, writeRequest } from './request.ts';
+import { endTime, Mbps } from './schedule.ts';
 
 const Vlan = Type.Union([Type.Integer({ minimum: 1, maximum: 4094 }), Type.Literal('UNTAGGED')], {
   description: 'The VLAN that was given, or the whole port',
@@ -64,6 +65,9 @@ export const SegmentSchema = Type.Object(
     z_port: Type.String(),
     links: Type.Array(Type.String()),
     latency_ms: Type.Number(),
+    backup_links: Type.Optional(
+      Type.Array(Type.String(), { description: 'PROTECTED: the second road, held and dark' }),
+    ),
     state: Type.Enum(['ASKED', 'HELD', 'COMMITTED']),
     data_plane: Type.Enum(['DOWN', 'STARTING', 'UP', 'STOPPING']),
   },
@@ -71,13 +75,18 @@ export const SegmentSchema = Type.Object(
 );
 
 export const PathSchema = Type.Object(
-  { domains: Type.Array(Type.String()), links: Type.Array(Type.String()), latency_ms: Type.Number() },
+  {
+    domains: Type.Array(Type.String()),
+    links: Type.Array(Type.String()),
+    latency_ms: Type.Number(),
+    backup_links: Type.Optional(Type.Array(Type.String())),
+  },
   { $id: 'Path' },
 );
 
 export const ConditionSchema = Type.Object(
   {
-    type: Type.Literal('DataPlaneUp'),
+    type: Type.Enum(['DataPlaneUp', 'Protected']),
     status: Type.Enum(['TRUE', 'FALSE', 'UNKNOWN']),
     reason: Type.String(),
     last_transition_time: Time,
@@ -119,7 +128,73 @@ export const circuitFields = {
   create_time: Time,
   update_time: Time,
 };
-export const CircuitSchema = Type.Object(circuitFields, { $id: 'Circuit' });
+export const CircuitSchema = Type.Object(circuitFields, {
+  $id: 'Circuit',
+  examples: [
+    {
+      id: 'cir_01m7vjz7sh2w1hw8gq0tm5f63q',
+      short_code: 'CX47',
+      state: 'SCHEDULED',
+      state_reason: { code: 'COMMITTED', detail: 'every domain has agreed' },
+      revision: 2,
+      role: 'HOME',
+      owner: 'urn:turnpike:development|user',
+      request: {
+        project: 'lhc',
+        a: { port: 'ams:host1', vlan: 'ANY' },
+        z: { port: 'ams:host2', vlan: 'ANY' },
+        bandwidth_mbps: 1000,
+        protection: 'UNPROTECTED',
+        constraints: {},
+        provision: 'AUTOMATIC',
+        hold_s: 0,
+        pinned: false,
+        notice_s: 60,
+        priority: 50,
+        schedule: {
+          type: 'FIXED',
+          start_time: '2027-03-01T05:00:00Z',
+          end_time: '2027-03-01T07:00:00Z',
+        },
+      },
+      placement: {
+        start_time: '2027-03-01T05:00:00Z',
+        end_time: '2027-03-01T07:00:00Z',
+        bandwidth_mbps: 1000,
+        a_vlan: 2,
+        z_vlan: 2,
+        laxity_s: 0,
+        slack_s: 0,
+        movable: false,
+        moves: 0,
+      },
+      path: { domains: ['ams.example'], links: ['ams-1'], latency_ms: 0.4 },
+      segments: [
+        {
+          domain: 'ams.example',
+          a_port: 'ams:host1',
+          z_port: 'ams:host2',
+          links: ['ams-1'],
+          latency_ms: 0.4,
+          state: 'COMMITTED',
+          data_plane: 'DOWN',
+        },
+      ],
+      conditions: [
+        {
+          type: 'DataPlaneUp',
+          status: 'FALSE',
+          reason: 'NOT_YET_DUE',
+          last_transition_time: '2027-02-28T17:00:00Z',
+        },
+      ],
+      allowed_actions: ['release', 'cancel', 'extend', 'modify'],
+      decision_ids: ['dec_01m7vjz7sh2w1hw8gq0tm5f63q'],
+      create_time: '2027-02-28T17:00:00Z',
+      update_time: '2027-02-28T17:00:00Z',
+    },
+  ],
+});
 export type WireCircuit = Static<typeof CircuitSchema>;
 
 export const circuitSchemas = [
@@ -194,6 +269,7 @@ export const writeSegment = (s: Segment): Static<typeof SegmentSchema> => ({
   z_port: s.z.port,
   links: [...s.links],
   latency_ms: round(s.latencyMs),
+  ...(s.backup === undefined ? {} : { backup_links: [...s.backup.links] }),
   state: s.agreed,
   data_plane: DATA_PLANE[s.light],
 });
@@ -204,6 +280,9 @@ const writePath = (p: Placement): Static<typeof PathSchema> => ({
   domains: [...new Set(p.segments.map((s) => s.domain))],
   links: p.segments.flatMap((s) => s.links),
   latency_ms: round(p.segments.reduce((sum, s) => sum + s.latencyMs, 0)),
+  ...(p.segments.every((s) => s.backup === undefined)
+    ? {}
+    : { backup_links: p.segments.flatMap((s) => s.backup?.links ?? []) }),
 });
 
 export function writeCircuit(c: Circuit): WireCircuit {

@@ -2,7 +2,7 @@
  * What all resources share on the wire: times, ids, pages, ETags and the problem document, each as a schema
  * and the functions that read and write it. Reading throws INVALID_REQUEST with the place at fault.
  */
-import { type Static, type TSchema, Type } from 'typebox';
+import { type TSchema, Type } from 'typebox';
 import { ref } from '../../http/schema.ts';
 import { type InstantMs, instant } from '../../kernel/clock.ts';
 import { BrokerError, problems } from '../../kernel/errors.ts';
@@ -42,6 +42,12 @@ export function readTime(text: string, pointer: string): InstantMs {
   return instant(Date.UTC(year, month - 1, day, Number(h), Number(mi), Number(s)) - offset);
 }
 
+// ---- text ------------------------------------------------------------------------------------------------
+
+/** Text that a column is compared with: databases refuse NUL, and nothing that we keep holds a control. */
+export const ColumnText = (maxLength: number) =>
+  Type.String({ maxLength, pattern: '^[^\\u0000-\\u001f\\u007f]*$' });
+
 // ---- ids and ETags ---------------------------------------------------------------------------------------
 
 export const idSchema = (prefix: IdPrefix | 'evt', what: string) =>
@@ -58,7 +64,8 @@ export function readId<P extends IdPrefix>(prefix: P, text: string): `${P}_${str
   return text as `${P}_${string}`;
 }
 
-export const etagOf = (revision: number): string => `"${revision}"`;
+export const etagOf = (revision: number, variant?: string): string =>
+  variant === undefined ? `"${revision}"` : `"${revision}-${variant}"`;
 
 /** Stands for an ETag that was well formed and is not one of ours: no resource has this revision. */
 const NO_REVISION = -1;
@@ -73,7 +80,8 @@ export function readIfMatch(header: string | undefined, required = false): numbe
   if (text === '*') return undefined;
   const match = /^(W\/)?"([\x21\x23-\x7e]{0,64})"$/.exec(text);
   if (match === null) throw invalid('If-Match', 'must be one ETag, or *');
-  const revision = /^\d{1,15}$/.test(match[2] as string) ? Number(match[2]) : NO_REVISION;
+  const named = /^(\d{1,15})(?:-[a-z]{1,16})?$/.exec(match[2] as string);
+  const revision = named === null ? NO_REVISION : Number(named[1]);
   // A weak one never matches (RFC 9110, section 13.1.1).
   return match[1] === undefined ? revision : NO_REVISION;
 }
@@ -188,10 +196,50 @@ export const ProblemSchema = Type.Object(
     bottlenecks: Type.Optional(Type.Array(ref(BottleneckSchema))),
     alternatives: Type.Optional(Type.Array(ref(AlternativeSchema))),
     proof: Type.Optional(Type.Enum(['PROVEN_IMPOSSIBLE', 'BUDGET_SPENT'])),
+    circuits: Type.Optional(
+      Type.Array(
+        Type.Object({
+          circuit_id: Type.String(),
+          start_time: Type.Optional(Time),
+          end_time: Type.Optional(Time),
+        }),
+        { description: 'Circuits that stand in the way' },
+      ),
+    ),
     domain: Type.Optional(Type.String()),
     allowed_actions: Type.Optional(Type.Array(Type.String())),
     retry_after_s: Type.Optional(Type.Integer()),
   },
-  { $id: 'Problem', description: 'RFC 9457, served as application/problem+json' },
+  {
+    $id: 'Problem',
+    description: 'RFC 9457, served as application/problem+json',
+    examples: [
+      {
+        type: 'urn:turnpike:problem:NO_FEASIBLE_SLOT',
+        title: 'No path with enough capacity in the window',
+        status: 409,
+        code: 'NO_FEASIBLE_SLOT',
+        detail: 'link ams-1 has 2000 Mb/s free in the window, 5000 are asked for',
+        request_id: 'req_01m7vjz7sh2w1hw8gq0tm5f63q',
+        bottlenecks: [
+          {
+            kind: 'LINK',
+            id: 'ams-1',
+            free_mbps: 2000,
+            needed_mbps: 5000,
+            start_time: '2027-03-01T05:00:00Z',
+            end_time: '2027-03-01T07:00:00Z',
+          },
+        ],
+        alternatives: [
+          {
+            start_time: '2027-03-01T07:00:00Z',
+            end_time: '2027-03-01T09:00:00Z',
+            bandwidth_mbps: 5000,
+          },
+        ],
+        proof: 'PROVEN_IMPOSSIBLE',
+      },
+    ],
+  },
 );
-export type WireProblem = Static<typeof ProblemSchema>;

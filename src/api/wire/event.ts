@@ -2,7 +2,7 @@
 import { Type } from 'typebox';
 import type { PublicType } from '../../broker/ports.ts';
 import { eventSeq } from '../../kernel/ids.ts';
-import { type EventType, eventType, eventTypes, TYPE_PREFIX } from '../../model/cloudevent.ts';
+import { type EventType, eventType, eventTypes } from '../../model/cloudevent.ts';
 import { idSchema, invalid, Time } from './common.ts';
 
 /** The list must name every type that the broker writes. */
@@ -14,7 +14,7 @@ export const EventSchema = Type.Object(
     specversion: Type.Literal('1.0'),
     id: idSchema('evt', 'Ids sort as the events happened'),
     source: Type.String({ format: 'uri-reference', description: 'The domain and the collection' }),
-    type: Type.Enum(publicTypes.map((type) => `${TYPE_PREFIX}${type}`)),
+    type: Type.Enum(publicTypes),
     subject: Type.Optional(Type.String({ description: 'The circuit' })),
     time: Time,
     datacontenttype: Type.Literal('application/json'),
@@ -33,7 +33,7 @@ export const EventSchema = Type.Object(
 
 export const TypesSchema = Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
   maxItems: 64,
-  description: `Event types, with or without "${TYPE_PREFIX}"; "circuit.*" means all of them`,
+  description: 'Event types; "circuit.*" means all of them',
 });
 
 /** Types as a client writes them; undefined means all. Unknown ones are refused: they would never come. */
@@ -42,7 +42,7 @@ export function readTypes(given: readonly string[] | undefined, pointer: string)
   const found = new Set<EventType>();
   for (const [i, text] of given.entries()) {
     if (text === '*') return undefined;
-    const family = /^(?:turnpike\.)?([a-z]+\.)\*$/.exec(text)?.[1];
+    const family = /^([a-z]+\.)\*$/.exec(text)?.[1];
     const one = eventType(text);
     const meant =
       family === undefined

@@ -75,7 +75,32 @@ export const SetMemberSchema = Type.Object(
 );
 export const SetRequestSchema = Type.Object(
   { circuits: Type.Array(ref(SetMemberSchema), { minItems: 1, maxItems: MOST_MEMBERS }) },
-  { $id: 'CircuitSetRequest', additionalProperties: false },
+  {
+    $id: 'CircuitSetRequest',
+    additionalProperties: false,
+    examples: [
+      {
+        circuits: [
+          {
+            key: 'there',
+            a: { port: 'ams:host1' },
+            z: { port: 'ams:host2' },
+            bandwidth_mbps: 1000,
+            hold_s: 600,
+            schedule: { type: 'NOW', duration_s: 3600 },
+          },
+          {
+            key: 'beside',
+            a: { port: 'ams:host3' },
+            z: { port: 'ams:host4' },
+            bandwidth_mbps: 500,
+            hold_s: 600,
+            schedule: { type: 'NOW', duration_s: 3600 },
+          },
+        ],
+      },
+    ],
+  },
 );
 const PlacedMemberSchema = Type.Object(
   { key: Key, ...circuitFields },

@@ -5,14 +5,16 @@
  */
 import { type Static, Type } from 'typebox';
 import type { ObservedConnect } from '../../broker/ports.ts';
-import type { CalendarStep, PortView } from '../../broker/usecases.ts';
+import type { CalendarStep, PortView, TopologyImpact } from '../../broker/usecases.ts';
 import { ref } from '../../http/schema.ts';
 import { type InstantMs, rfc3339 } from '../../kernel/clock.ts';
 import { UNTAGGED } from '../../model/label.ts';
 import { PREFIX_PATTERN } from '../../model/port.ts';
 import type { LinkDocument, TopologyDocument } from '../../topology/document.ts';
 import { Time } from './common.ts';
-import { Mbps, PortSchema } from './request.ts';
+import { WarningSchema } from './notation.ts';
+import { PortSchema } from './request.ts';
+import { Mbps } from './schedule.ts';
 
 const strict = { additionalProperties: false } as const;
 const Name = Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\u0000-\\u001f\\u007f]+$' });
@@ -25,6 +27,51 @@ const Vlans = Type.String({
 });
 const Mtu = Type.Integer({ minimum: 68, maximum: 65_535 });
 
+const State = Type.Enum(['UP', 'DOWN'], { default: 'UP' });
+const Maintenance = Type.Array(
+  Type.Object(
+    { start_time: Time, end_time: Time, reason: Type.Optional(Type.String({ maxLength: 256 })) },
+    strict,
+  ),
+  { maxItems: 256, description: 'When it is out of use' },
+);
+/** One kind of label at most; VLANs 2-4094 when none is named. */
+const labels = {
+  vlans: Type.Optional(Vlans),
+  wavelengths: Type.Optional(Vlans),
+  time_slots: Type.Optional(Vlans),
+  unlabelled: Type.Optional(Type.Boolean({ description: 'Circuits share it without being told apart' })),
+};
+
+const MaintenanceWindow = Type.Object(
+  {
+    id: Type.String({ pattern: '^mnt_[0-9a-z]{26}$' }),
+    start_time: Time,
+    end_time: Time,
+    links: Type.Optional(Type.Array(Name, { maxItems: 1_000 })),
+    nodes: Type.Optional(Type.Array(Name, { maxItems: 1_000 })),
+    reason: Type.Optional(Type.String({ maxLength: 256 })),
+  },
+  strict,
+);
+
+const SiteSchema = Type.Object(
+  {
+    id: Name,
+    name: Type.Optional(Name),
+    latitude: Type.Optional(Type.Number({ minimum: -90, maximum: 90 })),
+    longitude: Type.Optional(Type.Number({ minimum: -180, maximum: 180 })),
+  },
+  { $id: 'TopologySite', ...strict },
+);
+const SrlgSchema = Type.Object(
+  { id: Name, description: Type.Optional(Type.String({ maxLength: 256 })) },
+  { $id: 'TopologySrlg', ...strict },
+);
+const PortGroupSchema = Type.Object(
+  { id: Name, ports: Type.Array(PortSchema, { minItems: 1, maxItems: 1_000 }), capacity_mbps: Mbps },
+  { $id: 'TopologyPortGroup', ...strict, description: 'Ports that share room: a line card, an aggregate' },
+);
 const NodeSchema = Type.Object(
   {
     id: Name,
@@ -35,6 +82,10 @@ const NodeSchema = Type.Object(
       Type.String({ ...Name, description: 'The element; the id of the node when absent' }),
     ),
     swaps_labels: Type.Optional(Type.Boolean({ default: true })),
+    domain: Type.Optional(DomainName),
+    admin_state: Type.Optional(State),
+    oper_state: Type.Optional(State),
+    maintenance: Type.Optional(Maintenance),
   },
   { $id: 'TopologyNode', ...strict },
 );
@@ -44,9 +95,10 @@ const TopologyPortSchema = Type.Object(
     node: Name,
     kind: Type.Enum(['CLIENT', 'BORDER']),
     capacity_mbps: Mbps,
-    vlans: Type.Optional(Vlans),
+    ...labels,
     mtu: Type.Optional(Mtu),
     device_port: Type.Optional(Name),
+    admin_state: Type.Optional(State),
     remote: Type.Optional(Type.Object({ domain: DomainName, port: PortSchema }, strict)),
   },
   { $id: 'TopologyPort', ...strict },
@@ -58,12 +110,15 @@ export const LinkSchema = Type.Object(
     a: LinkEnd,
     z: LinkEnd,
     capacity_mbps: Mbps,
+    capacity_za_mbps: Type.Optional(Mbps),
     latency_ms: Type.Optional(Type.Number({ minimum: 0, maximum: 1_000_000 })),
     cost: Type.Optional(Type.Number({ minimum: 0, maximum: 1_000_000_000 })),
     mtu: Type.Optional(Mtu),
-    vlans: Type.Optional(Vlans),
+    ...labels,
     srlgs: Type.Optional(Type.Array(Name, { maxItems: 256, description: 'What fails together' })),
-    admin_state: Type.Optional(Type.Enum(['UP', 'DOWN'], { default: 'UP' })),
+    admin_state: Type.Optional(State),
+    oper_state: Type.Optional(State),
+    maintenance: Type.Optional(Maintenance),
   },
   { $id: 'Link', ...strict },
 );
@@ -90,22 +145,89 @@ export const TopologySchema = Type.Object(
     ports: Type.Array(ref(TopologyPortSchema), { maxItems: 20_000 }),
     links: Type.Array(ref(LinkSchema), { maxItems: 20_000 }),
     neighbours: Type.Optional(Type.Array(ref(NeighbourSchema), { maxItems: 1_000 })),
+    sites: Type.Optional(Type.Array(ref(SiteSchema), { maxItems: 20_000 })),
+    port_groups: Type.Optional(Type.Array(ref(PortGroupSchema), { maxItems: 20_000 })),
+    srlgs: Type.Optional(Type.Array(ref(SrlgSchema), { maxItems: 20_000 })),
+    maintenance_windows: Type.Optional(
+      Type.Array(MaintenanceWindow, { maxItems: 10_000, description: 'See /v1/maintenance-windows' }),
+    ),
   },
-  { $id: 'Topology', ...strict },
+  {
+    $id: 'Topology',
+    ...strict,
+    examples: [
+      {
+        domain: 'ams.example',
+        prefix: 'ams',
+        nodes: [{ id: 'sw1' }, { id: 'sw2', site: 'Amsterdam', latitude: 52.36, longitude: 4.95 }],
+        ports: [
+          { id: 'ams:host1', node: 'sw1', kind: 'CLIENT', capacity_mbps: 100_000 },
+          { id: 'ams:host2', node: 'sw2', kind: 'CLIENT', capacity_mbps: 100_000, vlans: '2-99,200-4094' },
+        ],
+        links: [
+          {
+            id: 'ams-1',
+            a: { node: 'sw1', port: '1/1' },
+            z: { node: 'sw2', port: '1/1' },
+            capacity_mbps: 100_000,
+            latency_ms: 0.4,
+            srlgs: ['duct-7'],
+          },
+        ],
+      },
+    ],
+  },
 );
 
 /** The schema allows exactly what the document's type says: a domain's YAML and PUT come in through here. */
 export const readTopology = (wire: Static<typeof TopologySchema>): TopologyDocument =>
   wire as TopologyDocument;
 
+const impactFields = {
+  version: Type.Integer({ description: 'Of the topology after the change; its ETag' }),
+  broken: Type.Array(Type.Object({ circuit_id: Type.String(), detail: Type.String() }), {
+    description: 'Circuits that lose their road or their room',
+  }),
+};
 export const ImpactSchema = Type.Object(
-  {
-    version: Type.Integer({ description: 'Of the topology after the change; its ETag' }),
-    broken: Type.Array(Type.Object({ circuit_id: Type.String(), detail: Type.String() }), {
-      description: 'Circuits that lose their road or their room',
-    }),
-  },
+  { ...impactFields, warnings: Type.Optional(Type.Array(ref(WarningSchema))) },
   { $id: 'TopologyImpact' },
+);
+export const writeImpact = ({ version, broken }: TopologyImpact) => ({
+  version,
+  broken: broken.map(({ circuitId, detail }) => ({ circuit_id: circuitId, detail })),
+});
+
+export const LinkPatchSchema = Type.Object(
+  {
+    admin_state: Type.Optional(Type.Enum(['UP', 'DOWN'], { description: 'What the operator wants' })),
+    oper_state: Type.Optional(Type.Enum(['UP', 'DOWN'], { description: 'What was seen' })),
+  },
+  { $id: 'LinkPatch', ...strict, minProperties: 1 },
+);
+export const LinkChangeSchema = Type.Object(
+  { link: ref(LinkSchema), ...impactFields },
+  { $id: 'LinkChange' },
+);
+
+/** What graphology exports. The attributes are the fields of the document, which has schemas of its own. */
+const attributes = Type.Record(Type.String(), Type.Unknown());
+export const GraphSchema = Type.Object(
+  {
+    attributes,
+    options: Type.Optional(attributes),
+    nodes: Type.Array(Type.Object({ key: Type.String(), attributes: Type.Optional(attributes) })),
+    edges: Type.Array(
+      Type.Object({
+        key: Type.String(),
+        source: Type.String(),
+        target: Type.String(),
+        attributes: Type.Optional(attributes),
+        undirected: Type.Optional(Type.Boolean()),
+      }),
+    ),
+  },
+  { $id: 'TopologyGraph', description: 'As graphology imports and exports it' },
 );
 
 export const PortViewSchema = Type.Object(
@@ -208,12 +330,19 @@ export const writeCrossConnect = (c: ObservedConnect): Static<typeof CrossConnec
 });
 
 export const topologySchemas = [
+  SiteSchema,
+  SrlgSchema,
+  PortGroupSchema,
   NodeSchema,
   TopologyPortSchema,
   LinkSchema,
   NeighbourSchema,
   TopologySchema,
+  GraphSchema,
+  WarningSchema,
   ImpactSchema,
+  LinkPatchSchema,
+  LinkChangeSchema,
   PortViewSchema,
   CalendarSchema,
   DomainSchema,

@@ -65,6 +65,8 @@ export async function up(knex: Knex): Promise<void> {
     `CREATE INDEX circuits_start ON circuits (start_time, id)`,
     `CREATE INDEX circuits_end ON circuits (end_time, id)`,
     `CREATE INDEX circuits_project ON circuits (project, create_time, id)`,
+    `CREATE INDEX circuits_owner ON circuits (owner, create_time, id)`,
+    `CREATE INDEX circuits_any_ref ON circuits (client_ref, project) WHERE client_ref IS NOT NULL`,
     `CREATE INDEX circuits_a_port ON circuits (a_port)`,
     `CREATE INDEX circuits_z_port ON circuits (z_port)`,
     `CREATE INDEX circuits_short_code ON circuits (short_code)`,
@@ -86,6 +88,7 @@ export async function up(knex: Knex): Promise<void> {
      )`,
     `CREATE INDEX events_circuit ON events (circuit_id, seq) WHERE circuit_id IS NOT NULL`,
     `CREATE INDEX events_project ON events (project, seq)`,
+    `CREATE INDEX events_owner ON events (owner, seq)`,
 
     // The outbox: a row goes when its effect has been carried out.
     `CREATE TABLE effects (
@@ -107,10 +110,10 @@ export async function up(knex: Knex): Promise<void> {
        effect ${text} NOT NULL CHECK (effect IN ('ALLOW', 'DENY')),
        doc text NOT NULL
      )`,
-    `CREATE INDEX decisions_time ON decisions (time)`,
+    `CREATE INDEX decisions_time ON decisions (time, id)`,
     `CREATE INDEX decisions_circuit ON decisions (circuit_id) WHERE circuit_id IS NOT NULL`,
-    `CREATE INDEX decisions_principal ON decisions (principal, id)`,
-    `CREATE INDEX decisions_project ON decisions (project, id)`,
+    `CREATE INDEX decisions_principal ON decisions (principal, time, id)`,
+    `CREATE INDEX decisions_project ON decisions (project, time, id)`,
 
     `CREATE TABLE idempotency (
        principal ${text} NOT NULL,

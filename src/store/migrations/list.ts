@@ -11,7 +11,9 @@ export interface Migration {
   down(knex: Knex): Promise<void>;
 }
 
-export const migrations: readonly Migration[] = [{ name: '20261120043000_foundation', ...foundation }];
+export const migrations: readonly Migration[] = [
+  { name: '20261120043000_foundation', up: foundation.up, down: foundation.down },
+];
 
 export const migrationSource: Knex.MigrationSource<Migration> = {
   getMigrations: async () => [...migrations],

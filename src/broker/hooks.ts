@@ -1,0 +1,90 @@
+/** What the use cases of webhooks decide inside the writer. Delivery is somebody else's; its progress is kept here. */
+import { BrokerError } from '../kernel/errors.ts';
+import { newId, type WebhookId } from '../kernel/ids.ts';
+import type { Random } from '../kernel/random.ts';
+import { isOperator, maySee } from '../model/principal.ts';
+import { stale } from './actions.ts';
+import type { WebhookRecord } from './ports.ts';
+import type { Term } from './term.ts';
+import type { Tx } from './tx.ts';
+import type { Mutation } from './usecases.ts';
+import { StoredRefusal } from './writer.ts';
+
+type Call = Pick<Mutation<unknown>, 'principal' | 'requestId'>;
+
+export function createWebhook(
+  tx: Tx,
+  term: Term,
+  random: Random,
+  call: Call,
+  wish: { readonly url: string; readonly types: readonly string[] },
+): WebhookRecord | StoredRefusal {
+  const project = call.principal.projects[0] ?? '';
+  const decision = term.authoriser.ask(tx, {
+    ...call,
+    action: 'webhook.write',
+    project,
+    facts: { url: wish.url },
+  });
+  if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
+  const hook: WebhookRecord = {
+    id: newId('whk', tx.now, random),
+    project,
+    owner: call.principal.id,
+    all: isOperator(call.principal),
+    revision: 1,
+    createTime: tx.now,
+    url: wish.url,
+    types: wish.types,
+    secret: `whsec_${Buffer.from(random.bytes(32)).toString('base64')}`,
+    state: 'ENABLED',
+    cursor: tx.lastEvent,
+    failures: 0,
+  };
+  tx.setWebhook(hook);
+  return hook;
+}
+
+export function deleteWebhook(
+  tx: Tx,
+  term: Term,
+  call: Call,
+  id: WebhookId,
+  revision: number | undefined,
+): undefined | StoredRefusal {
+  const hook = tx.book.webhooks.get(id);
+  if (hook === undefined || !maySee(call.principal, hook))
+    throw new BrokerError('NOT_FOUND', `there is no webhook ${id}`);
+  if (revision !== undefined && revision !== hook.revision) throw stale(hook.revision);
+  const decision = term.authoriser.ask(tx, {
+    ...call,
+    action: 'webhook.write',
+    project: hook.project,
+    facts: { url: hook.url },
+  });
+  if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
+  tx.dropWebhook(id);
+  return undefined;
+}
+
+export function webhookProgress(
+  tx: Tx,
+  id: WebhookId,
+  progress: {
+    readonly cursor: number;
+    readonly failures: number;
+    readonly lastError?: string;
+    readonly disable?: boolean;
+  },
+): void {
+  const hook = tx.book.webhooks.get(id);
+  if (hook === undefined) return;
+  const { lastError: _, ...rest } = hook;
+  tx.setWebhook({
+    ...rest,
+    cursor: Math.max(hook.cursor, progress.cursor),
+    failures: progress.failures,
+    ...(progress.lastError === undefined ? {} : { lastError: progress.lastError }),
+    ...(progress.disable === true ? { state: 'DISABLED' as const, revision: hook.revision + 1 } : {}),
+  });
+}

@@ -1,0 +1,165 @@
+/**
+ * The election: takes the lease, serves a term while it lasts, stands by when another instance has it, and
+ * tries again for ever. Who is in office decides; everybody else answers NOT_LEADER.
+ */
+import { type Cancel, every } from '../kernel/clock.ts';
+import { BrokerError } from '../kernel/errors.ts';
+import type { BrokerPorts } from './broker.ts';
+import { type EventRecord, StoreError, type TopologyRecord } from './ports.ts';
+import { Term } from './term.ts';
+import type { Readiness } from './usecases.ts';
+
+/** A leader that has not renewed for so long is replaced. */
+const LEASE_TTL_MS = 6_000;
+
+export class Office {
+  readonly #ports: BrokerPorts;
+  readonly #ttl: number;
+  readonly #events: (records: readonly EventRecord[]) => void;
+  #term: Term | undefined;
+  #role: Readiness['role'] = 'STARTING';
+  #leader: string | undefined;
+  #storeState: 'OK' | 'UNAVAILABLE' = 'OK';
+  #stopKeeping: Cancel = () => {};
+  /** One question about the lease at a time, however slow the store. */
+  #asking = false;
+
+  constructor(ports: BrokerPorts, events: (records: readonly EventRecord[]) => void) {
+    this.#ports = ports;
+    this.#ttl = ports.leaseTtlMs ?? LEASE_TTL_MS;
+    this.#events = events;
+  }
+
+  async start(): Promise<void> {
+    await this.#campaign();
+    this.#stopKeeping = every(this.#ports.clock, Math.floor(this.#ttl / 3), () => void this.#keep());
+  }
+
+  /** Finishes what is queued, gives the lease back, and leaves the rest to whoever comes next. */
+  async stop(): Promise<void> {
+    this.#role = 'STOPPING';
+    this.#stopKeeping();
+    const term = this.#term;
+    if (term === undefined) return;
+    term.writer.close(stopping());
+    term.end();
+    await term.writer.drained();
+    this.#term = undefined;
+    await this.#ports.store.releaseLease(this.#ports.holder, term.epoch);
+    this.#ports.log.info({ event: 'broker.stopped', domain: this.#ports.domain, reason: 'asked to' });
+  }
+
+  get term(): Term | undefined {
+    return this.#term;
+  }
+
+  /** The term in office, or the refusal that says who is. */
+  now(): Term {
+    if (this.#term !== undefined) return this.#term;
+    if (this.#role === 'STOPPING') throw stopping();
+    const detail =
+      this.#leader === undefined ? 'this instance is not in office' : `${this.#leader} is in office`;
+    throw new BrokerError('NOT_LEADER', detail, { retry_after_s: Math.ceil(this.#ttl / 1000) });
+  }
+
+  readiness(): Readiness {
+    const term = this.#term;
+    const store = term?.writer.full === true ? 'FULL' : this.#storeState;
+    return {
+      ready: this.#role === 'LEADER' && store !== 'UNAVAILABLE',
+      role: this.#role,
+      epoch: term?.epoch ?? 0,
+      store,
+      clock: this.#ports.clock.now(),
+      liveCircuits: term?.book.circuits.size ?? 0,
+      effectsWaiting: term?.lanes.waiting ?? 0,
+      ...(this.#leader === undefined ? {} : { leader: this.#leader }),
+    };
+  }
+
+  async #campaign(): Promise<void> {
+    const { store, holder, log } = this.#ports;
+    const answer = await store.acquireLease(holder, this.#ttl);
+    if (!answer.held) {
+      if (this.#leader !== answer.leader) log.info({ event: 'lease.standby', holder, leader: answer.leader });
+      this.#leader = answer.leader;
+      this.#role = 'STANDBY';
+      return;
+    }
+    this.#leader = holder;
+    log.info({ event: 'lease.acquired', holder, epoch: answer.epoch });
+    await this.#begin(answer.epoch);
+  }
+
+  async #begin(epoch: number): Promise<void> {
+    const { store, clock, log, domain } = this.#ports;
+    const began = clock.now();
+    const stored = await store.topology();
+    const topology: TopologyRecord = stored ?? {
+      version: 1,
+      time: clock.now(),
+      document: this.#ports.seedTopology,
+    };
+    const term = await Term.begin(epoch, topology, this.#ports, {
+      events: this.#events,
+      lost: (error) => this.#lost(error, epoch),
+    });
+    if (stored === undefined) await term.writer.submit((tx) => tx.setTopology(topology));
+    // Asked to stop while the store was being read: nobody is to find a term that has no end.
+    if (this.#role === 'STOPPING') {
+      term.end();
+      await store.releaseLease(this.#ports.holder, epoch);
+      return;
+    }
+    this.#term = term;
+    this.#role = 'LEADER';
+    term.run();
+    log.info({
+      event: 'broker.started',
+      domain,
+      epoch,
+      circuits: term.book.circuits.size,
+      ms: clock.now() - began,
+    });
+  }
+
+  async #keep(): Promise<void> {
+    if (this.#role === 'STOPPING' || this.#asking) return;
+    this.#asking = true;
+    const { store, holder, log } = this.#ports;
+    const epoch = this.#term?.epoch ?? 0;
+    try {
+      if (this.#term === undefined) await this.#campaign();
+      else if (!(await store.renewLease(holder, epoch, this.#ttl))) {
+        this.#lost(new StoreError('FENCED', 'the lease lapsed and was taken'), epoch);
+      }
+      this.#storeState = 'OK';
+    } catch (error) {
+      this.#storeState = 'UNAVAILABLE';
+      log.error({
+        event: 'lease.lost',
+        holder,
+        epoch,
+        detail: error instanceof Error ? error.message : String(error),
+      });
+    } finally {
+      this.#asking = false;
+    }
+  }
+
+  #lost(error: StoreError, epoch: number): void {
+    if (this.#term?.epoch !== epoch || this.#role === 'STOPPING') return;
+    this.#term.writer.close(
+      new BrokerError('NOT_LEADER', 'this instance lost its lease', { retry_after_s: 2 }),
+    );
+    this.#term.end();
+    this.#term = undefined;
+    this.#role = 'STANDBY';
+    this.#leader = undefined;
+    this.#ports.log.error({ event: 'lease.lost', holder: this.#ports.holder, epoch, detail: error.message });
+    this.#ports.onLost?.(error);
+  }
+}
+
+const stopping = (): BrokerError =>
+  new BrokerError('STOPPING', 'the broker is stopping', { retry_after_s: 5 });

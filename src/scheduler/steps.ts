@@ -1,0 +1,352 @@
+/**
+ * How much of one edge is claimed over time: a step function on whole seconds, as points (second, value from
+ * then on) in blocks of at most 64. Each block has an amount still to be added to all of its values and the
+ * largest and smallest of them, so that a long claim or a long search touches the inside of two blocks only.
+ * What the numbers mean (room, labels, circuits) is the calendar's business.
+ *
+ * On a busy network the misses of the processor's cache are the cost, not the instructions. So there are two
+ * arrays per edge and no more: one with all there is to know about the blocks, one with their points.
+ */
+import { invariant } from '../kernel/assert.ts';
+import type { Seconds } from '../model/capacity.ts';
+
+const BLOCK_POINTS = 64;
+const HALF = BLOCK_POINTS / 2;
+/** Two numbers a point, and so many a slot. */
+const SLOT = 2 * BLOCK_POINTS;
+
+/** What the index says of each block; `most` and `least` are without `pending`, as the values are. */
+const FIRST = 0;
+const AT = 1;
+const COUNT = 2;
+const PENDING = 3;
+const MOST = 4;
+const LEAST = 5;
+const FIELDS = 6;
+
+/**
+ * The first point is the base: its value also stands for everything before it, and an addition is cut to
+ * what lies after it. That is what lets the past be dropped while claims that began there still end well.
+ */
+export class Steps {
+  #index = new Int32Array(FIELDS);
+  #points = new Int32Array(16);
+  #blocks = 1;
+  /** Slots ever used; those of removed blocks are in `spare`. */
+  #slots = 1;
+  readonly #spare: number[] = [];
+  #count = 1;
+
+  constructor() {
+    this.#index[COUNT] = 1;
+  }
+
+  get points(): number {
+    return this.#count;
+  }
+  get base(): Seconds {
+    return this.#index[FIRST] as number;
+  }
+
+  /** The index place of the last block that begins at or before `at`, or of the first. */
+  #find(at: Seconds): number {
+    const index = this.#index;
+    let low = 0;
+    let high = this.#blocks - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((index[middle * FIELDS] as number) <= at) low = middle;
+      else high = middle - 1;
+    }
+    return low * FIELDS;
+  }
+
+  /** The place of the last point at or before `at` in a block, or of its first. */
+  #findIn(block: number, at: Seconds): number {
+    const points = this.#points;
+    const begin = this.#index[block + AT] as number;
+    let low = 0;
+    let high = (this.#index[block + COUNT] as number) - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((points[begin + 2 * middle] as number) <= at) low = middle;
+      else high = middle - 1;
+    }
+    return begin + 2 * low;
+  }
+
+  /** Just past the last point of a block. */
+  #end(block: number): number {
+    return (this.#index[block + AT] as number) + 2 * (this.#index[block + COUNT] as number);
+  }
+
+  /** The largest value at any second of [start, end). */
+  max(start: Seconds, end: Seconds): number {
+    const index = this.#index;
+    const points = this.#points;
+    const stop = this.#blocks * FIELDS;
+    let block = this.#find(start);
+    let i = this.#findIn(block, start);
+    let most = Number.NEGATIVE_INFINITY;
+    for (;;) {
+      const last = this.#end(block);
+      let here = Number.NEGATIVE_INFINITY;
+      do {
+        const value = points[i + 1] as number;
+        if (value > here) here = value;
+        i += 2;
+      } while (i < last && (points[i] as number) < end);
+      here += index[block + PENDING] as number;
+      if (here > most) most = here;
+      if (i < last) return most;
+      // Whole blocks, as long as the one after begins before the end too.
+      block += FIELDS;
+      while (block + FIELDS < stop && (index[block + FIELDS] as number) < end) {
+        const whole = (index[block + MOST] as number) + (index[block + PENDING] as number);
+        if (whole > most) most = whole;
+        block += FIELDS;
+      }
+      if (block >= stop || (index[block] as number) >= end) return most;
+      i = index[block + AT] as number;
+    }
+  }
+
+  /** Adds to every second of [start, end). No value may become negative. */
+  add(start: Seconds, end: Seconds, by: number): void {
+    const from = Math.max(start, this.base);
+    if (from >= end || by === 0) return;
+    this.#split(from);
+    this.#split(end);
+    const last = this.#find(end);
+    let block = this.#find(from);
+    let i = this.#findIn(block, from);
+    if (block < last) {
+      this.#addInside(block, i, this.#end(block), by);
+      for (block += FIELDS; block < last; block += FIELDS) {
+        this.#index[block + PENDING] = (this.#index[block + PENDING] as number) + by;
+        this.#check(block);
+      }
+      i = this.#index[last + AT] as number;
+    }
+    this.#addInside(last, i, this.#findIn(last, end), by);
+    this.#join(end);
+    this.#join(from);
+  }
+
+  #addInside(block: number, from: number, to: number, by: number): void {
+    if (from === to) return;
+    const points = this.#points;
+    for (let i = from; i < to; i += 2) points[i + 1] = (points[i + 1] as number) + by;
+    this.#measure(block);
+  }
+
+  /** Sees to it that there is a point at `at`. */
+  #split(at: Seconds): void {
+    let block = this.#find(at);
+    let i = this.#findIn(block, at);
+    if (this.#points[i] === at) return;
+    if (this.#index[block + COUNT] === BLOCK_POINTS) {
+      this.#halve(block);
+      if (at >= (this.#index[block + FIELDS] as number)) block += FIELDS;
+      i = this.#findIn(block, at);
+    }
+    const end = this.#end(block);
+    // Only an edge with a single block has less than a whole slot for it.
+    if (end === this.#points.length) this.#points = grown(this.#points, Math.min(SLOT, end * 2));
+    const points = this.#points;
+    points.copyWithin(i + 4, i + 2, end);
+    points[i + 2] = at;
+    points[i + 3] = points[i + 1] as number;
+    this.#index[block + COUNT] = (this.#index[block + COUNT] as number) + 1;
+    this.#count++;
+  }
+
+  /** Moves the upper half of a full block to a new one after it. */
+  #halve(block: number): void {
+    const slot = this.#spare.pop() ?? this.#slots++;
+    const to = slot * SLOT;
+    if (to + SLOT > this.#points.length) this.#points = grown(this.#points, (slot + (slot >> 2) + 2) * SLOT);
+    if ((this.#blocks + 1) * FIELDS > this.#index.length) {
+      this.#index = grown(this.#index, (this.#blocks + (this.#blocks >> 1) + 2) * FIELDS);
+    }
+    const index = this.#index;
+    const from = (index[block + AT] as number) + 2 * HALF;
+    this.#points.copyWithin(to, from, from + 2 * HALF);
+    const right = block + FIELDS;
+    index.copyWithin(right + FIELDS, right, this.#blocks * FIELDS);
+    this.#blocks++;
+    index[right + FIRST] = this.#points[to] as number;
+    index[right + AT] = to;
+    index[right + COUNT] = HALF;
+    index[right + PENDING] = index[block + PENDING] as number;
+    index[block + COUNT] = HALF;
+    this.#measure(block);
+    this.#measure(right);
+  }
+
+  /** Removes the point at `at` if the value does not change there. */
+  #join(at: Seconds): void {
+    const index = this.#index;
+    const block = this.#find(at);
+    const i = this.#findIn(block, at);
+    const first = index[block + AT] as number;
+    if (this.#points[i] !== at || (block === 0 && i === first)) return;
+    const before =
+      i > first ? this.#value(block, i - 2) : this.#value(block - FIELDS, this.#end(block - FIELDS) - 2);
+    if (this.#value(block, i) !== before) return;
+    this.#count--;
+    if (index[block + COUNT] === 1) {
+      this.#removeBlock(block);
+      return;
+    }
+    this.#points.copyWithin(i, i + 2, this.#end(block));
+    index[block + COUNT] = (index[block + COUNT] as number) - 1;
+    if (i === first) {
+      index[block + FIRST] = this.#points[first] as number;
+      // Only the first value of a block can be missed: any other equals the one before it.
+      this.#measure(block);
+    }
+    this.#merge(block);
+  }
+
+  #value(block: number, i: number): number {
+    return (this.#points[i + 1] as number) + (this.#index[block + PENDING] as number);
+  }
+
+  /** Puts a block that has grown thin together with the next, else cancellations would leave dust. */
+  #merge(block: number): void {
+    const next = block + FIELDS;
+    if (next >= this.#blocks * FIELDS) return;
+    const index = this.#index;
+    const more = index[next + COUNT] as number;
+    if ((index[block + COUNT] as number) + more > HALF) return;
+    const shift = (index[next + PENDING] as number) - (index[block + PENDING] as number);
+    let to = this.#end(block);
+    for (let i = index[next + AT] as number; i < this.#end(next); i += 2, to += 2) {
+      this.#points[to] = this.#points[i] as number;
+      this.#points[to + 1] = (this.#points[i + 1] as number) + shift;
+    }
+    index[block + COUNT] = (index[block + COUNT] as number) + more;
+    this.#measure(block);
+    this.#removeBlock(next);
+  }
+
+  #removeBlock(block: number): void {
+    this.#spare.push((this.#index[block + AT] as number) / SLOT);
+    this.#index.copyWithin(block, block + FIELDS, this.#blocks * FIELDS);
+    this.#blocks--;
+  }
+
+  #measure(block: number): void {
+    const points = this.#points;
+    const end = this.#end(block);
+    let i = this.#index[block + AT] as number;
+    let most = points[i + 1] as number;
+    let least = most;
+    for (i += 2; i < end; i += 2) {
+      const value = points[i + 1] as number;
+      if (value > most) most = value;
+      if (value < least) least = value;
+    }
+    this.#index[block + MOST] = most;
+    this.#index[block + LEAST] = least;
+    this.#check(block);
+  }
+
+  #check(block: number): void {
+    const least = (this.#index[block + LEAST] as number) + (this.#index[block + PENDING] as number);
+    // The message is not made unless it is needed: this runs for every edge of every booking.
+    if (least < 0) invariant(false, `no more is released than was claimed, ${least} Mb/s are left`);
+  }
+
+  /** The first second in [from, latest] from which the value stays <= limit for `duration` seconds; or -1. */
+  firstFit(limit: number, duration: number, from: Seconds, latest: Seconds): Seconds {
+    const index = this.#index;
+    const points = this.#points;
+    const stop = this.#blocks * FIELDS;
+    let block = this.#find(from);
+    let i = this.#findIn(block, from);
+    let start = from;
+    while (start <= latest) {
+      // Forward over what fits, until the duration is full or something is in its way.
+      for (;;) {
+        const most = limit - (index[block + PENDING] as number);
+        if (i === index[block + AT] && (index[block + MOST] as number) <= most) i = this.#end(block);
+        else if ((points[i + 1] as number) > most) break;
+        else i += 2;
+        if (i < this.#end(block)) {
+          if ((points[i] as number) >= start + duration) return start;
+          continue;
+        }
+        block += FIELDS;
+        if (block >= stop || (index[block] as number) >= start + duration) return start;
+        i = index[block + AT] as number;
+      }
+      // Forward over what does not.
+      for (;;) {
+        const most = limit - (index[block + PENDING] as number);
+        if (i === index[block + AT] && (index[block + LEAST] as number) > most) i = this.#end(block);
+        else if ((points[i + 1] as number) <= most) break;
+        else i += 2;
+        if (i < this.#end(block)) continue;
+        block += FIELDS;
+        if (block >= stop || (index[block] as number) > latest) return -1;
+        i = index[block + AT] as number;
+      }
+      start = points[i] as number;
+    }
+    return -1;
+  }
+
+  /** The steps of [from, to) in order: each value and the second from which it holds. */
+  each(from: Seconds, to: Seconds, visit: (start: Seconds, value: number) => void): void {
+    let block = this.#find(from);
+    let i = this.#findIn(block, from);
+    visit(from, this.#value(block, i));
+    for (i += 2; ; i = this.#index[block + AT] as number) {
+      for (const end = this.#end(block); i < end; i += 2) {
+        const time = this.#points[i] as number;
+        if (time >= to) return;
+        visit(time, this.#value(block, i));
+      }
+      block += FIELDS;
+      if (block >= this.#blocks * FIELDS) return;
+    }
+  }
+
+  /** Forgets the steps before `at`; what was added earlier and reaches past it stays counted. */
+  dropBefore(at: Seconds): void {
+    for (let gone = this.#find(at); gone > 0; gone -= FIELDS) {
+      this.#count -= this.#index[COUNT] as number;
+      this.#removeBlock(0);
+    }
+    const first = this.#index[AT] as number;
+    const keep = this.#findIn(0, at);
+    if (keep > first) {
+      this.#points.copyWithin(first, keep, this.#end(0));
+      this.#index[COUNT] = (this.#index[COUNT] as number) - (keep - first) / 2;
+      this.#count -= (keep - first) / 2;
+      this.#index[FIRST] = this.#points[first] as number;
+      this.#measure(0);
+    }
+    if (this.#spare.length > this.#blocks + 8) this.#pack();
+  }
+
+  /** Gives back the memory of slots that nobody uses any more. */
+  #pack(): void {
+    const packed = new Int32Array((this.#blocks + 1) * SLOT);
+    for (let block = 0, slot = 0; slot < this.#blocks; block += FIELDS, slot++) {
+      packed.set(this.#points.subarray(this.#index[block + AT] as number, this.#end(block)), slot * SLOT);
+      this.#index[block + AT] = slot * SLOT;
+    }
+    this.#points = packed;
+    this.#slots = this.#blocks;
+    this.#spare.length = 0;
+  }
+}
+
+function grown(array: Int32Array, length: number): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(length);
+  larger.set(array);
+  return larger;
+}

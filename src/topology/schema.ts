@@ -1,0 +1,115 @@
+/**
+ * The schema of a topology document: what a file or a request body must look like before anything is made of
+ * it. What a document must mean (names that exist, links that join two nodes) is check.ts's business.
+ */
+import { type Static, type TObject, type TProperties, Type } from 'typebox';
+import { PORT_MAX_LENGTH, PORT_PATTERN, PREFIX_PATTERN } from '../model/port.ts';
+import type { TopologyDocument } from './document.ts';
+
+const MOST_MBPS = 2_000_000_000;
+export const MAX_NODES = 100_000;
+export const MAX_LINKS = 400_000;
+
+const strictly = <P extends TProperties>(properties: P): TObject<P> =>
+  Type.Object(properties, { additionalProperties: false });
+const maybe = Type.Optional;
+
+const id = Type.String({ minLength: 1, maxLength: 256 });
+const domain = Type.String({ minLength: 1, maxLength: 253 });
+const state = Type.Enum(['UP', 'DOWN']);
+const mbps = Type.Integer({ minimum: 0, maximum: MOST_MBPS });
+const mtu = Type.Integer({ minimum: 68, maximum: 65_535 });
+const labels = Type.String({ minLength: 1, maxLength: 1024 });
+const latitude = Type.Number({ minimum: -90, maximum: 90 });
+const longitude = Type.Number({ minimum: -180, maximum: 180 });
+const portId = Type.String({ pattern: PORT_PATTERN, maxLength: PORT_MAX_LENGTH });
+const maintenance = Type.Array(
+  strictly({
+    start_time: Type.String({ maxLength: 40 }),
+    end_time: Type.String({ maxLength: 40 }),
+    reason: maybe(Type.String({ maxLength: 1024 })),
+  }),
+  { maxItems: 1000 },
+);
+const labelled = {
+  vlans: maybe(labels),
+  wavelengths: maybe(labels),
+  time_slots: maybe(labels),
+  unlabelled: maybe(Type.Boolean()),
+};
+
+const node = strictly({
+  id,
+  site: maybe(id),
+  latitude: maybe(latitude),
+  longitude: maybe(longitude),
+  device: maybe(id),
+  swaps_labels: maybe(Type.Boolean()),
+  domain: maybe(domain),
+  admin_state: maybe(state),
+  oper_state: maybe(state),
+  maintenance: maybe(maintenance),
+});
+const port = strictly({
+  id: portId,
+  node: id,
+  kind: Type.Enum(['CLIENT', 'BORDER']),
+  capacity_mbps: mbps,
+  mtu: maybe(mtu),
+  device_port: maybe(id),
+  remote: maybe(strictly({ domain, port: portId })),
+  admin_state: maybe(state),
+  ...labelled,
+});
+const end = strictly({ node: id, port: id });
+const link = strictly({
+  id,
+  a: end,
+  z: end,
+  capacity_mbps: mbps,
+  capacity_za_mbps: maybe(mbps),
+  latency_ms: maybe(Type.Number({ minimum: 0, maximum: 1e6 })),
+  cost: maybe(Type.Number({ minimum: 0, maximum: 1e9 })),
+  mtu: maybe(mtu),
+  srlgs: maybe(Type.Array(id, { maxItems: 64 })),
+  admin_state: maybe(state),
+  oper_state: maybe(state),
+  maintenance: maybe(maintenance),
+  ...labelled,
+});
+const neighbour = strictly({
+  domain,
+  prefix: Type.String({ pattern: PREFIX_PATTERN }),
+  api: maybe(Type.String({ maxLength: 2048 })),
+  ports: Type.Array(strictly({ id: portId, capacity_mbps: mbps, vlans: maybe(labels), mtu: maybe(mtu) }), {
+    maxItems: 10_000,
+  }),
+});
+
+export const topologySchema = strictly({
+  domain,
+  prefix: Type.String({ pattern: PREFIX_PATTERN }),
+  nodes: Type.Array(node, { maxItems: MAX_NODES }),
+  ports: Type.Array(port, { maxItems: MAX_LINKS }),
+  links: Type.Array(link, { maxItems: MAX_LINKS }),
+  neighbours: maybe(Type.Array(neighbour, { maxItems: 1000 })),
+  sites: maybe(
+    Type.Array(strictly({ id, name: maybe(id), latitude: maybe(latitude), longitude: maybe(longitude) }), {
+      maxItems: MAX_NODES,
+    }),
+  ),
+  port_groups: maybe(
+    Type.Array(strictly({ id, ports: Type.Array(portId, { maxItems: 10_000 }), capacity_mbps: mbps }), {
+      maxItems: 10_000,
+    }),
+  ),
+  srlgs: maybe(
+    Type.Array(strictly({ id, description: maybe(Type.String({ maxLength: 1024 })) }), {
+      maxItems: MAX_LINKS,
+    }),
+  ),
+});
+
+/** What the schema lets through is a TopologyDocument: the compiler compares the two. */
+export const asDocument = (value: Static<typeof topologySchema>): TopologyDocument =>
+  value as TopologyDocument;

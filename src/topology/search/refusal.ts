@@ -1,0 +1,174 @@
+/**
+ * Why there is no path: the cut that blocks, found by walking outward from one end over what is open and
+ * listing what stops the walk. What nothing could open (state, constraints) is told apart from what is full.
+ * This runs only after a search has failed; it may take its time.
+ */
+import type { Edge, Seconds } from '../../model/capacity.ts';
+import type { NetworkPort } from '../network.ts';
+import { Core, coreOf } from './core.ts';
+import { nodesOf } from './describe.ts';
+import { type Exact, searchExactly } from './exact.ts';
+import { assign, type Choice, countFree, portChoice, rowOf } from './labels.ts';
+import { type Bottleneck, type Question, type Refusal, refuse, type Window } from './question.ts';
+
+/** A refusal names at most so many edges, those first that lack least. */
+export const MAX_BOTTLENECKS = 16;
+
+/** The first of the edges of a port (itself, its groups) that has no room in the window. */
+export function fullPort(question: Question, { start, end }: Window): Refusal | undefined {
+  for (const port of [question.a, question.z]) {
+    for (const edge of [port.edge, ...port.groups]) {
+      if (question.free.fits(edge, question.mbps, start, end)) continue;
+      const detail = `port ${port.id} has no ${question.mbps} Mb/s free in the window`;
+      return refuse('PORT', detail, { bottlenecks: [full(question, edge, start, end)] });
+    }
+  }
+  return undefined;
+}
+
+export function portWithoutLabel(question: Question, window: Window): Refusal | undefined {
+  const ends: [NetworkPort, Choice][] = [
+    [question.a, portChoice(question, question.a, question.askA, window)],
+    [question.z, portChoice(question, question.z, question.askZ, window)],
+  ];
+  const blocked = ends.find(([, choice]) => choice.empty)?.[0];
+  if (blocked === undefined) return undefined;
+  const edge = question.network.names.name(blocked.edge);
+  return refuse('PORT', `port ${blocked.id} has no label free in the window`, {
+    bottlenecks: [{ edge, kind: 'LABELS', free: 0 }],
+  });
+}
+
+function full(question: Question, edge: Edge, start: Seconds, end: Seconds): Bottleneck {
+  const opens = question.free.nextOpen(edge, question.mbps, end - start, start);
+  return {
+    edge: question.network.names.name(edge),
+    kind: 'FULL',
+    free: question.free.free(edge, start, end),
+    ...(opens === undefined ? {} : { opens }),
+  };
+}
+
+/** Why no path meets the question over `window`, whose ports have room. */
+export function explain(question: Question, window: Window, failed: Exact['found']): Refusal {
+  const { network, rules } = question;
+  const core = coreOf(network);
+  const named = [
+    ...new Set([...rules.links, ...rules.nodes, ...rules.bounds, ...rules.automata].map((rule) => rule.name)),
+  ];
+  if (failed === 'BUDGET') {
+    return refuse('BUDGET', 'the search gave up within its bounded work', { constraints: named });
+  }
+  const open = (link: number): boolean =>
+    !question.barred(link) &&
+    question.free.fits(network.link(link).edge, question.mbps, window.start, window.end);
+
+  // 1. Without any circuit there: is it the network, or the constraints?
+  core.ask((link) => !question.barred(link), question.metric, question.salt);
+  if (!core.search(question.a.node, question.z.node)) {
+    const against = [...rules.links, ...rules.nodes].map((rule) => rule.name);
+    return refuse(
+      against.length > 0 && joinedWithoutRules(question) ? 'CONSTRAINTS' : 'DISCONNECTED',
+      `no path of links that can carry ${question.mbps} Mb/s and are allowed joins the two ports`,
+      { constraints: against, bottlenecks: smallerCut(question, core, barredLink(question)) },
+    );
+  }
+  // 2. Is it the room that is claimed in this window?
+  core.ask(open, question.metric, question.salt);
+  if (!core.search(question.a.node, question.z.node)) {
+    const bottlenecks = smallerCut(question, core, (link) =>
+      question.barred(link) ? undefined : full(question, network.link(link).edge, window.start, window.end),
+    );
+    return refuse('CAPACITY', `no path has ${question.mbps} Mb/s free over the whole window`, {
+      bottlenecks,
+      constraints: named,
+    });
+  }
+  // 3. There is a path with room, so it is what the path as a whole must meet: sums, passages or labels.
+  const shortest = core.path(question.z.node);
+  if (searchExactly(question, core, undefined).found === 'PATH') {
+    return refuse('LABELS', 'every path with room lacks a label that is free all the way', {
+      bottlenecks: labelBottlenecks(question, shortest, window),
+      constraints: named,
+    });
+  }
+  core.ask((link) => !question.barred(link), question.metric, question.salt);
+  const ideal = searchExactly(question, core, undefined);
+  if (ideal.found === 'PATH') {
+    // Meeting the constraints would take links that are full: those of the best path that does.
+    const bottlenecks = ideal.links
+      .filter((link) => !open(link))
+      .map((link) => full(question, network.link(link).edge, window.start, window.end));
+    return refuse('CAPACITY', 'the paths that meet the constraints have no room in the window', {
+      bottlenecks,
+      constraints: named,
+    });
+  }
+  const proven = ideal.found === 'NONE';
+  return refuse('CONSTRAINTS', `no path meets ${named.join(', ')}`, { constraints: named, proven });
+}
+
+function joinedWithoutRules(question: Question): boolean {
+  const { network } = question;
+  const core = new Core(network);
+  core.ask((link) => (network.capacity[link] as number) >= question.mbps, 'hops', 0);
+  return core.search(question.a.node, question.z.node);
+}
+
+const barredLink =
+  (question: Question) =>
+  (link: number): Bottleneck => ({
+    edge: question.network.names.name(question.network.link(link).edge),
+    kind: 'BARRED',
+    free: question.network.capacity[link] as number,
+  });
+
+/** The links that stop a walk from port a, or from port z if those are fewer. The question has failed. */
+function smallerCut(
+  question: Question,
+  core: Core,
+  bottleneck: (link: number) => Bottleneck | undefined,
+): Bottleneck[] {
+  const cuts = [question.a.node, question.z.node].map((end) => {
+    core.begin();
+    core.flood(end);
+    return cutAround(core).flatMap((link) => bottleneck(link) ?? []);
+  });
+  // A side without any link of the kind asked for explains nothing.
+  const [first, second] = cuts.sort((x, y) => x.length - y.length) as [Bottleneck[], Bottleneck[]];
+  const cut = first.length > 0 ? first : second;
+  return cut.sort((x, y) => y.free - x.free || (x.edge < y.edge ? -1 : 1)).slice(0, MAX_BOTTLENECKS);
+}
+
+/** The links with one end among the settled nodes. */
+export function cutAround(core: Core): number[] {
+  const { offset, to, via } = core.network;
+  const cut: number[] = [];
+  for (let i = 0; i < core.settledCount; i++) {
+    const node = core.order[i] as number;
+    for (let out = offset[node] as number; out < (offset[node + 1] as number); out++) {
+      if (!core.isSettled(to[out] as number)) cut.push(via[out] as number);
+    }
+  }
+  return cut;
+}
+
+/** The places of the first run on this path that finds no common label, fewest free first. */
+export function labelBottlenecks(question: Question, links: readonly number[], window: Window): Bottleneck[] {
+  const { network } = question;
+  const edges = [question.a.edge, ...links.map((link) => network.link(link).edge), question.z.edge];
+  const choices = rowOf(question, links, window);
+  const assigned = assign(question, choices, nodesOf(question, links));
+  if ('labels' in assigned) return [];
+  return edges
+    .map(
+      (edge, i): Bottleneck => ({
+        edge: network.names.name(edge),
+        kind: 'LABELS',
+        free: countFree(choices[i] as Choice),
+      }),
+    )
+    .slice(assigned.from, assigned.to + 1)
+    .sort((x, y) => x.free - y.free)
+    .slice(0, MAX_BOTTLENECKS);
+}

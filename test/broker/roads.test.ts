@@ -1,0 +1,195 @@
+/** When roads fail or close: protection, rerouting, maintenance, and what can be had when. */
+import { afterEach, expect, it } from 'vitest';
+import { BrokerError } from '../../src/kernel/errors.ts';
+import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
+import type { TopologyDocument } from '../../src/topology/document.ts';
+import { aRequest, at, fixed } from '../support/builders.ts';
+import { call, OneDomain, operator, twoSwitches } from '../support/oneDomain.ts';
+
+/** The short way l1, and the long way round l2 and l3 over a third switch. */
+const triangle: TopologyDocument = {
+  ...twoSwitches,
+  nodes: [...twoSwitches.nodes, { id: 'sw3' }],
+  links: [
+    ...twoSwitches.links,
+    {
+      id: 'l2',
+      a: { node: 'sw1', port: 't2' },
+      z: { node: 'sw3', port: 't1' },
+      capacity_mbps: 10_000,
+      latency_ms: 5,
+    },
+    {
+      id: 'l3',
+      a: { node: 'sw3', port: 't2' },
+      z: { node: 'sw2', port: 't2' },
+      capacity_mbps: 10_000,
+      latency_ms: 5,
+    },
+  ],
+};
+
+let world: OneDomain;
+afterEach(() => world.end());
+
+const book = async (over: Partial<CircuitRequest> = {}): Promise<Circuit> => {
+  const done = await world.broker.createCircuit(call(), aRequest(over));
+  if (done.kind !== 'done') throw new Error('not a replay');
+  return done.value;
+};
+const look = (c: Circuit): Promise<Circuit> => world.broker.circuit(operator, c.id);
+const linksOf = async (c: Circuit): Promise<readonly string[] | undefined> =>
+  (await look(c)).current?.segments[0]?.links;
+const down = (id: string) => world.broker.setLink(call(operator), id, { oper: 'DOWN' });
+const lit = async (): Promise<string[]> =>
+  [...new Set((await world.broker.observed()).map((connect) => connect.device))].sort();
+const condition = async (c: Circuit, type: string): Promise<string | undefined> =>
+  (await look(c)).conditions.find((one) => one.type === type)?.status;
+const typesOf = async (c: Circuit): Promise<string[]> =>
+  (await world.broker.events(operator, { circuitId: c.id, afterSeq: 0, limit: 100 })).map(
+    (event) => event.type,
+  );
+const codeOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'ok',
+    (e: unknown) => (e instanceof BrokerError ? e.code : String(e)),
+  );
+
+it('an unprotected circuit whose link fails is lit on another road, and the old one goes out', async () => {
+  world = await OneDomain.start({ topology: triangle });
+  const c = await book({ schedule: fixed(10, 500) });
+  await world.pass(20);
+  expect([await linksOf(c), await lit()]).toEqual([['l1'], ['sw1', 'sw2']]);
+  await down('l1');
+  await world.pass(2);
+  expect(await linksOf(c)).toEqual(['l2', 'l3']);
+  expect(await lit()).toEqual(['sw1', 'sw2', 'sw3']);
+  expect((await world.broker.observed()).filter((connect) => connect.owner?.circuit === c.id)).toHaveLength(
+    3,
+  );
+  expect(await typesOf(c)).toContain('circuit.rerouted');
+  expect((await look(c)).state).toBe('ACTIVE');
+});
+
+it('where there is no other road it says so, and takes the first that comes', async () => {
+  world = await OneDomain.start({ topology: triangle });
+  const c = await book({ schedule: fixed(10, 500) });
+  await world.pass(20);
+  await down('l3');
+  await down('l1');
+  await world.pass(2);
+  expect(await condition(c, 'DataPlaneUp')).toBe('FALSE');
+  expect(await linksOf(c)).toEqual(['l1']);
+  await world.broker.setLink(call(operator), 'l3', { oper: 'UP' });
+  await world.pass(2);
+  expect(await linksOf(c)).toEqual(['l2', 'l3']);
+  expect(await condition(c, 'DataPlaneUp')).toBe('TRUE');
+});
+
+it('a protected circuit holds both roads, switches to the second, and is protected again when it can be', async () => {
+  world = await OneDomain.start({ topology: triangle });
+  const c = await book({ protection: 'PROTECTED', mbps: 6_000, schedule: fixed(10, 500) });
+  expect(c.current?.segments[0]?.backup?.links).toEqual(['l2', 'l3']);
+  expect(await condition(c, 'Protected')).toBe('TRUE');
+  expect(
+    await codeOf(book({ mbps: 5_000, a: { port: 'ams:host3', vlan: 'ANY' }, schedule: fixed(10, 500) })),
+  ).toBe('NO_FEASIBLE_SLOT');
+  await world.pass(20);
+  expect(await lit()).toEqual(['sw1', 'sw2']);
+  await down('l1');
+  await world.pass(2);
+  expect(await linksOf(c)).toEqual(['l2', 'l3']);
+  expect(await lit()).toEqual(['sw1', 'sw2', 'sw3']);
+  expect(await condition(c, 'Protected')).toBe('FALSE');
+  await world.broker.setLink(call(operator), 'l1', { oper: 'UP' });
+  await world.pass(2);
+  expect((await look(c)).current?.segments[0]?.backup?.links).toEqual(['l1']);
+  expect(await condition(c, 'Protected')).toBe('TRUE');
+});
+
+it('a protected circuit is refused where there are no two ways', async () => {
+  world = await OneDomain.start();
+  expect(await codeOf(book({ protection: 'PROTECTED' }))).toBe('NO_FEASIBLE_SLOT');
+});
+
+it('a link that flaps does not drag a circuit along for ever', async () => {
+  world = await OneDomain.start({ topology: triangle });
+  const c = await book({ schedule: fixed(10, 3_000) });
+  await world.pass(20);
+  for (let i = 0; i < 4; i++) {
+    await down((await linksOf(c))?.[0] ?? '');
+    await world.pass(2);
+    for (const id of ['l1', 'l2']) await world.broker.setLink(call(operator), id, { oper: 'UP' });
+    await world.pass(2);
+  }
+  const given = (await typesOf(c)).filter((type) => type === 'circuit.rerouted');
+  expect(given).toHaveLength(3);
+});
+
+it('what starts days ahead is not moved for a link that is out of order today', async () => {
+  world = await OneDomain.start({ topology: triangle });
+  const later = await book({ schedule: fixed(90_000, 91_000) });
+  await down('l1');
+  await world.pass(2);
+  expect(await linksOf(later)).toEqual(['l1']);
+  expect((await book({ schedule: fixed(90_000, 91_000) })).current?.segments[0]?.links).toEqual(['l1']);
+  expect((await book({ schedule: fixed(50, 60) })).current?.segments[0]?.links).toEqual(['l2', 'l3']);
+});
+
+it('maintenance is a booking: what is in the way moves beforehand, and nothing new is placed there', async () => {
+  world = await OneDomain.start({ topology: triangle });
+  const c = await book({ schedule: fixed(100, 500) });
+  const ask = { links: ['l1'], nodes: [], window: { start: at(200), end: at(300) } };
+  expect(await codeOf(world.broker.createMaintenance(call(operator), { ...ask, conflict: 'REJECT' }))).toBe(
+    'MAINTENANCE_CONFLICT',
+  );
+  const done = await world.broker.createMaintenance(call(operator), { ...ask, conflict: 'MIGRATE_FLEXIBLE' });
+  if (done.kind !== 'done') throw new Error('not a replay');
+  expect(done.value.impact).toEqual([{ circuitId: c.id, outcome: 'REROUTED' }]);
+  expect(await linksOf(c)).toEqual(['l2', 'l3']);
+  expect((await book({ schedule: fixed(250, 260) })).current?.segments[0]?.links).toEqual(['l2', 'l3']);
+  expect((await book({ schedule: fixed(300, 310) })).current?.segments[0]?.links).toEqual(['l1']);
+  await world.restart();
+  expect(world.broker.maintenance(done.value.window.id).impact).toEqual([]);
+  await world.broker.cancelMaintenance(call(operator), done.value.window.id);
+  expect(
+    (await book({ schedule: fixed(250, 260), a: { port: 'ams:host3', vlan: 'ANY' } })).current?.segments[0]
+      ?.links,
+  ).toEqual(['l1']);
+});
+
+it('maintenance that preempts shortens what has begun by then and cancels what has not', async () => {
+  world = await OneDomain.start();
+  const begun = await book({ schedule: fixed(100, 500) });
+  const during = await book({ schedule: fixed(220, 240) });
+  const before = await book({ schedule: fixed(20, 50) });
+  const ask = {
+    links: ['l1'],
+    nodes: [],
+    window: { start: at(200), end: at(300) },
+    conflict: 'PREEMPT' as const,
+  };
+  await world.broker.createMaintenance(call(operator), ask);
+  expect((await look(begun)).current?.window.end).toBe(at(200));
+  expect((await look(during)).state).toBe('CANCELLED');
+  expect((await look(before)).current?.window).toEqual({ start: at(20), end: at(50) });
+});
+
+it('availability is the step function of what one more circuit could have', async () => {
+  world = await OneDomain.start({ topology: triangle });
+  await book({ mbps: 4_000, schedule: fixed(100, 200) });
+  await book({ mbps: 5_000, a: { port: 'ams:host3', vlan: 'ANY' }, schedule: fixed(150, 180) });
+  const ends = [
+    { port: 'ams:host1', vlan: 'ANY' },
+    { port: 'ams:host2', vlan: 'ANY' },
+  ] as const;
+  const { steps, until } = world.broker.availability(...ends, { start: at(0), end: at(1_000) });
+  expect(steps.map(({ from, freeMbps }) => [(from - at(0)) / 1000, freeMbps])).toEqual([
+    [0, 10_000],
+    [100, 6_000],
+    [150, 1_000],
+    [180, 6_000],
+    [200, 10_000],
+  ]);
+  expect(until).toBe(at(1_000));
+});

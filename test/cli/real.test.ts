@@ -1,0 +1,173 @@
+/** The command line against a real broker: real HTTP, a real store, the in-memory device, the wall clock. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Domain, startDomain } from '../../src/domain.ts';
+import { configFrom } from '../../src/flags.ts';
+import type { Person } from '../../src/identity/dev.ts';
+import { wallClock } from '../../src/kernel/clock.ts';
+import { silentLog } from '../../src/kernel/log.ts';
+import { type Ran, run } from './support/world.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'turnpike-cli-'));
+let domain: Domain;
+const tokens = new Map<Person, string>();
+
+beforeAll(async () => {
+  const network = resolve(import.meta.dirname, '../../examples/lab-ams.yaml');
+  const file = join(folder, 'domain.yaml');
+  writeFileSync(
+    file,
+    [
+      'domain: ams.example',
+      'http: {host: 127.0.0.1, port: 0}',
+      'store: {client: sqlite, file: turnpike.db}',
+      `seeds: {topology: ${JSON.stringify(network)}}`,
+      'identity: {development_dir: keys}',
+      'devices: {driver: memory, delay_ms: 20, seed: 1}',
+      'webhooks: {allow_private: true}',
+    ].join('\n'),
+  );
+  const io = { env: {}, stdout: { write: () => true }, stderr: { write: () => true } };
+  const config = await configFrom({ config: file, set: [] }, io);
+  domain = await startDomain(config, { log: silentLog, onLost: () => {} });
+  for (const person of ['operator', 'user', 'stranger'] as const) {
+    tokens.set(person, (await domain.development?.mint(person)) ?? '');
+  }
+});
+afterAll(async () => {
+  await domain.stop();
+  rmSync(folder, { recursive: true });
+});
+
+const as = (person: Person | 'nobody', line: string): Promise<Ran> =>
+  run({ url: domain.address, seen: [] }, line, {
+    clock: wallClock(),
+    env: { TURNPIKE_TOKEN: person === 'nobody' ? 'x.y.z' : (tokens.get(person) ?? '') },
+  });
+const json = async (person: Person, line: string) => {
+  const ran = await as(person, `${line} -o json`);
+  expect([line, ran.code, ran.stderr.includes('turnpike:')]).toEqual([line, 0, false]);
+  return JSON.parse(ran.stdout);
+};
+
+test('from request to light and back, over the event stream', async () => {
+  const made = await json('user', 'circuit create ams:host1 ams:host3 --bw 10G --for 1h --ref job-1 --wait');
+  expect(made.state).toBe('ACTIVE');
+  for (const name of [made.id, made.short_code, 'job-1']) {
+    expect((await json('user', `circuit show ${name}`)).id).toBe(made.id);
+  }
+  expect((await json('user', 'circuit list --state active')).items).toHaveLength(1);
+  expect((await json('user', `circuit path ${made.id}`)).segments[0].data_plane).toBe('UP');
+  const longer = await json('user', `circuit extend ${made.id} --for 1h`);
+  const added = Date.parse(longer.placement.end_time) - Date.parse(made.placement.end_time);
+  expect(added).toBe(3_600_000);
+  expect((await json('user', `circuit modify ${made.id} --bw 12G --wait`)).placement.bandwidth_mbps).toBe(
+    12000,
+  );
+  expect((await json('user', `circuit release ${made.id} --reason done --wait`)).state).toBe('ENDED');
+  const events = (await json('user', `circuit events ${made.id}`)).items.map((e: { type: string }) => e.type);
+  expect(events).toContain('circuit.active');
+  expect(events.at(-1)).toBe('circuit.ended');
+  const watched = await as('user', `circuit watch ${made.id}`);
+  expect(watched.stdout.trimEnd().split('\n')).toHaveLength(events.length);
+  const decision = (await json('user', 'decision list --limit 1')).items[0];
+  expect((await json('user', `decision why ${decision.id}`)).effect).toBe('ALLOW');
+});
+
+test('a hold that is prolonged, committed, and cancelled', async () => {
+  const held = await json('user', 'circuit create ams:host2 ams:host4 --bw 1G --for 1h --hold 10m --wait');
+  expect(held.state).toBe('HELD');
+  const longer = await json('user', `circuit extend-hold ${held.id} --for 20m`);
+  expect(longer.hold_expire_time > held.hold_expire_time).toBe(true);
+  expect((await json('user', `circuit commit ${held.id} --wait`)).state).toBe('ACTIVE');
+  expect((await json('user', `circuit cancel ${held.id} --dry-run`)).id).toBe(held.id);
+  expect((await json('user', `circuit show ${held.id}`)).state).toBe('ACTIVE');
+  expect((await json('user', `circuit cancel ${held.id} --wait`)).state).toBe('CANCELLED');
+  expect((await as('user', `circuit commit ${held.id}`)).code).toBe(6);
+  expect((await as('user', `circuit wait ${held.id}`)).code).toBe(8);
+});
+
+test('a manual circuit waits for its word', async () => {
+  const made = await json('user', 'circuit create ams:host2 ams:host4 --bw 1G --for 1h --manual --wait');
+  expect(made.state).toBe('SCHEDULED');
+  expect((await json('user', `circuit provision ${made.id} --wait`)).state).toBe('ACTIVE');
+});
+
+test('abort, and a dry run that leaves nothing', async () => {
+  const held = await json('user', 'circuit create ams:host5 ams:host7 --bw 1G --for 1h --hold 10m');
+  await json('user', `circuit abort ${held.id} --wait`);
+  const before = (await json('user', 'circuit list')).items.length;
+  await json('user', 'circuit create ams:host5 ams:host7 --bw 1G --start +1d --for 1h --dry-run');
+  expect((await json('user', 'circuit list')).items).toHaveLength(before);
+});
+
+test('a series across the day on which the clocks change', async () => {
+  const made = await json(
+    'user',
+    'circuit create ams:host5 ams:host7 --bw 1G --rrule FREQ=DAILY;COUNT=3 --start "2027-03-27 06:00 Europe/Amsterdam" --for 1h',
+  );
+  expect(made.occurrences.map((each: { start_time: string }) => each.start_time)).toEqual([
+    '2027-03-27T05:00:00Z',
+    '2027-03-28T04:00:00Z',
+    '2027-03-29T04:00:00Z',
+  ]);
+  expect((await json('user', `series show ${made.id}`)).state).toBe('ACTIVE');
+  await json('user', `series cancel ${made.id}`);
+  expect((await json('user', `series show ${made.id}`)).state).toBe('CANCELLED');
+});
+
+test('the exit codes of a real broker', async () => {
+  const codes: readonly (readonly [Person | 'nobody', string, number])[] = [
+    ['user', 'circuit create ams:host6 ams:host8 --bw 40G --for 1h', 5],
+    ['user', 'circuit create ams:host6 ams:host8 --bw 1G --start "2020-01-01 00:00" --for 1h', 2],
+    ['user', 'circuit create ams:host6 ams:host6 --bw 1G --for 1h', 2],
+    ['user', 'circuit show cir_01k00000000000000000000000', 1],
+    ['user', 'device list', 3],
+    ['operator', 'device list', 0],
+    ['nobody', 'whoami', 4],
+  ];
+  for (const [person, line, code] of codes)
+    expect([line, (await as(person, line)).code]).toEqual([line, code]);
+  // Another project's circuit is not there for a stranger.
+  const made = await json('user', 'circuit create ams:host6 ams:host8 --bw 1G --start +1d --for 1h');
+  expect((await as('stranger', `circuit show ${made.id}`)).code).toBe(1);
+});
+
+test('the same key again is the same circuit', async () => {
+  const line = 'circuit create ams:host6 ams:host8 --bw 1G --start "2030-01-01 00:00" --for 1h --key once';
+  expect((await json('user', line)).id).toBe((await json('user', line)).id);
+  expect((await as('user', line.replace('1G', '2G'))).code).toBe(6);
+});
+
+test('whatever else can be asked', async () => {
+  expect((await json('user', 'topo show')).nodes).toHaveLength(4);
+  expect((await json('user', 'ports')).items).toHaveLength(8);
+  expect((await json('user', 'whoami')).projects).toContain('lhc');
+  expect((await json('user', 'version')).broker.domain).toBe('ams.example');
+  const hook = await json('user', 'webhook create http://127.0.0.1:9/x --type circuit.moved');
+  expect(hook.secret).toMatch(/^whsec_/);
+  expect((await json('user', 'webhook list')).items).toHaveLength(1);
+  expect((await json('user', `webhook show ${hook.id}`)).url).toBe('http://127.0.0.1:9/x');
+  expect((await as('user', `webhook delete ${hook.id}`)).code).toBe(0);
+  expect((await json('user', 'webhook list')).items).toHaveLength(0);
+  for (const format of ['table', 'yaml', 'csv']) {
+    for (const line of ['circuit list', 'ports', 'topo show', 'decision list', 'whoami']) {
+      expect([format, line, (await as('user', `${line} -o ${format}`)).code]).toEqual([format, line, 0]);
+    }
+  }
+});
+
+test('event tail hears what happens', async () => {
+  let heard = false;
+  const tailing = as('user', 'event tail --type circuit.created --count 1 -o json').then((ran) => {
+    heard = true;
+    return ran;
+  });
+  // The stream begins with what happens once it is open: things happen until it has heard one.
+  while (!heard) await as('user', 'circuit create ams:host5 ams:host7 --bw 1M --start +2d --for 1m -q');
+  const tailed = await tailing;
+  expect(tailed.code).toBe(0);
+  expect(JSON.parse(tailed.stdout).type).toBe('circuit.created');
+});

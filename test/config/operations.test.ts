@@ -1,0 +1,85 @@
+/** docs/OPERATIONS.md lists every setting as the program knows it; docs and files that it names exist. */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { referenceTable } from '../../src/admin.ts';
+import { loadConfig } from '../../src/config.ts';
+import { readTopology } from '../../src/seeds.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
+
+test('the table of settings is the one that `config check --reference` prints', () => {
+  const [, table] =
+    /<!-- reference -->\n([\s\S]*?)<!-- \/reference -->/.exec(read('docs/OPERATIONS.md')) ?? [];
+  expect(table?.trim()).toBe(referenceTable().trim());
+});
+
+test.each(['README.md', 'docs/OPERATIONS.md'])('%s links to files that are there', (file) => {
+  const links = [...read(file).matchAll(/\]\(([^)#]+)\)/g)].map((match) => match[1] ?? '');
+  const missing = links.filter(
+    (link) => !link.includes('://') && !existsSync(join(ROOT, dirname(file), link)),
+  );
+  expect(missing).toEqual([]);
+});
+
+describe('examples', () => {
+  test('the domain is a configuration', async () => {
+    const config = await loadConfig({
+      file: join(ROOT, 'examples/domain.yaml'),
+      env: {},
+      flags: [],
+      folder: ROOT,
+    });
+    expect(config.seeds.topology).toBe(join(ROOT, 'examples/lab-ams.yaml'));
+  });
+  test('its network is one that may run, with a choice of roads and ports', async () => {
+    const network = await readTopology(join(ROOT, 'examples/lab-ams.yaml'), 'ams.example');
+    expect(network.ports.filter((port) => port.kind === 'CLIENT').length).toBeGreaterThanOrEqual(6);
+    for (const node of network.nodes) {
+      const links = network.links.filter(({ a, z }) => a.node === node.id || z.node === node.id);
+      expect(links.length, node.id).toBeGreaterThanOrEqual(2);
+    }
+  });
+});
+
+describe('a seed that is wrong names its line', () => {
+  const good = read('examples/lab-ams.yaml');
+  test.each([
+    [
+      'a link to nowhere',
+      good.replace('z: { node: sci, port: "2/1" }', 'z: { node: xyz, port: "2/1" }'),
+      /net\.yaml:\d+: \/links\/0\/z\/node .*xyz/,
+    ],
+    [
+      'a field that nobody knows',
+      good.replace('latency_ms: 0.02', 'latency: 0.02'),
+      /net\.yaml:\d+: \/links\/0 .*latency/,
+    ],
+    ['a port of another prefix', good.replace('"ams:host1"', '"lon:host1"'), /net\.yaml:\d+: \/ports\/0\/id/],
+    [
+      'a capacity of nothing',
+      good.replace('capacity_mbps: 40000,', 'capacity_mbps: 0,'),
+      /net\.yaml:\d+: \/ports\/1\/capacity_mbps/,
+    ],
+    [
+      'one id twice',
+      good.replace('id: ring-se', 'id: ring-ne'),
+      /net\.yaml:\d+: \/links\/1\/id .*ring-ne/,
+    ],
+    ['broken YAML', `${good}\n  - {`, /net\.yaml:\d+: /],
+    ['nothing', '', /net\.yaml:1: /],
+    [
+      'another domain',
+      good.replace('domain: ams.example', 'domain: lon.example'),
+      /lon\.example, but the configuration is of ams\.example/,
+    ],
+  ])('%s', async (_name, text, message) => {
+    const { mkdtempSync, rmSync, writeFileSync } = await import('node:fs');
+    const { tmpdir } = await import('node:os');
+    const folder = mkdtempSync(join(tmpdir(), 'turnpike-seed-'));
+    writeFileSync(join(folder, 'net.yaml'), text);
+    await expect(readTopology(join(folder, 'net.yaml'), 'ams.example')).rejects.toThrow(message);
+    rmSync(folder, { recursive: true });
+  });
+});

@@ -1,0 +1,262 @@
+/**
+ * The laws, as somebody outside would check them: from what the stores durably hold, from what the devices
+ * really have lit, and from the calendar that the broker goes by. None of them uses the code that it checks.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { type InstantMs, instant } from '../../src/kernel/clock.ts';
+import { LAST_SECOND, toSeconds } from '../../src/model/capacity.ts';
+import { type Circuit, type Hop, isFinal, type Placement, type State } from '../../src/model/circuit.ts';
+import { dueAt } from '../../src/model/lifecycle.ts';
+import { deviceCapacities } from './network.ts';
+import type { Node } from './node.ts';
+
+/** Work that is due may wait this long for its turn before it counts as forgotten. */
+const LATE_MS = 5_000;
+/** An order to go dark may wait behind one that failed, for the longest pause between two tries. */
+const PUT_OUT_MS = 32_000;
+
+const placementsOf = (c: Circuit): Placement[] => [
+  ...(c.current === undefined ? [] : [c.current]),
+  ...(c.pending === undefined || c.pending.phase === 'EXPIRED' ? [] : [c.pending.placement]),
+];
+
+/** No port carries more than it can, and no label of a port two circuits. */
+export function checkPorts(node: Node): string[] {
+  const wrong: string[] = [];
+  const rooms = deviceCapacities(node.topology);
+  for (const device of node.devices.values()) {
+    const loads = new Map<string, Map<string, number>>();
+    const labels = new Map<string, string>();
+    for (const { hop, circuit, mbps } of device.lit.values()) {
+      for (const side of [hop.in, hop.out]) {
+        const port = `${device.name} ${side.port}`;
+        const load = loads.get(port) ?? new Map<string, number>();
+        load.set(circuit, Math.max(load.get(circuit) ?? 0, mbps));
+        loads.set(port, load);
+        const label = `${port} label ${side.label}`;
+        const other = labels.get(label);
+        if (other !== undefined && other !== circuit)
+          wrong.push(`${node.name} ${label} carries ${other} and ${circuit}`);
+        labels.set(label, circuit);
+      }
+    }
+    for (const [port, load] of loads) {
+      const sum = [...load.values()].reduce((a, b) => a + b, 0);
+      const room = rooms.get(port);
+      if (room === undefined) wrong.push(`${node.name} lights ${port}, which the topology does not know`);
+      else if (sum > room) wrong.push(`${node.name} ${port} carries ${sum} of ${room} Mb/s`);
+    }
+  }
+  return wrong;
+}
+
+/** What shines is wanted, in its window; else its device has not answered since it was told. */
+export function checkLight(node: Node): string[] {
+  const wrong: string[] = [];
+  const now = node.watch.now();
+  const seen = new Set<string>();
+  for (const device of node.devices.values()) {
+    for (const lit of device.lit.values()) {
+      const circuit = node.mirror.circuits.get(lit.circuit);
+      if (circuit === undefined || isFinal(circuit.state)) {
+        wrong.push(`${node.name} ${lit.circuit} is ${circuit?.state} and shines on ${device.name}`);
+        continue;
+      }
+      for (const version of lit.versions) {
+        const of = placementsOf(circuit).find((p) => p.version === version);
+        if (of !== undefined && of.window.start > now)
+          wrong.push(`${node.name} ${lit.circuit} v${version} shines before its time`);
+        // Another version may want the same cross-connect: then it shines for that one.
+        if (placementsOf(circuit).some((p) => has(p, lit.hop) && wants(circuit, p, now))) continue;
+        const key = `${device.name} ${lit.circuit} v${version} ${lit.hop.in.port} ${lit.hop.out.port}`;
+        seen.add(key);
+        const since = node.unwanted.get(key) ?? now;
+        node.unwanted.set(key, since);
+        const told = device.told.get(`${lit.circuit} v${version}`);
+        const waited = now - Math.max(since, node.upSince, node.orders?.lastBack.get(lit.circuit) ?? 0);
+        const answering = (node.orders?.underWay.get(lit.circuit) ?? 0) > 0;
+        if (!node.up || waited < PUT_OUT_MS || answering) continue;
+        if (told === undefined || told.at < since)
+          wrong.push(
+            `${node.name} ${key} (${circuit.state}) shines ${waited} ms past its time and is not put out`,
+          );
+        else if (told.answered && told.kind === 'dark')
+          wrong.push(`${node.name} ${key} (${circuit.state}) was said to be dark and shines`);
+      }
+    }
+  }
+  for (const key of node.unwanted.keys()) if (!seen.has(key)) node.unwanted.delete(key);
+  return wrong;
+}
+
+const has = (p: Placement, hop: Hop): boolean =>
+  p.segments.some((s) => s.local && s.hops.some((h) => isDeepStrictEqual(h, hop)));
+
+function wants(c: Circuit, p: Placement, now: InstantMs): boolean {
+  if (c.state === 'RELEASING') return false;
+  const light = p.segments.find((s) => s.local)?.light;
+  return (light === 'LIT' || light === 'LIGHTING') && now < p.window.end;
+}
+
+/** Whatever is due has been done: a hold past its expiry, a start, an end. */
+export function checkDue(node: Node): string[] {
+  const now = node.watch.now();
+  if (!node.up || now - node.upSince < LATE_MS) return [];
+  const wrong: string[] = [];
+  for (const circuit of node.mirror.live.values()) {
+    const due = dueAt(circuit);
+    if (due !== undefined && due < now - LATE_MS)
+      wrong.push(`${node.name} ${circuit.id} ${circuit.role} ${circuit.state} was due ${now - due} ms ago`);
+  }
+  return wrong;
+}
+
+/** The calendar is the sum of the live circuits: on every edge, from now on, wherever anything changes. */
+export function checkCalendar(node: Node): string[] {
+  const book = node.broker?.term?.book;
+  if (book === undefined) return [];
+  const shares = new Map<string, Piece[]>();
+  for (const circuit of book.circuits.values()) {
+    if (isFinal(circuit.state)) continue;
+    for (const [edge, pieces] of sharesOf(circuit))
+      shares.set(edge, [...(shares.get(edge) ?? []), ...pieces]);
+  }
+  const wrong: string[] = [];
+  const now = toSeconds(node.watch.now());
+  for (const [number] of book.network.rooms()) {
+    const edge = book.names.name(number);
+    const pieces = shares.get(edge) ?? [];
+    const profile = book.calendar.profile(number, now, LAST_SECOND);
+    const times = [now, ...pieces.flatMap((p) => [p.from, p.to]), ...profile.map((step) => step.start)];
+    for (const at of new Set(times.filter((t) => t >= now && t < LAST_SECOND))) {
+      const here = pieces.filter((p) => p.from <= at && at < p.to);
+      const load = here.reduce((sum, p) => sum + p.mbps, 0);
+      const claimed = profile.findLast((step) => step.start <= at)?.claimed ?? 0;
+      if (load !== claimed) {
+        wrong.push(`${node.name} ${edge}: the calendar says ${claimed}, the circuits ${load} Mb/s`);
+        break;
+      }
+      const labels = [...new Set(here.flatMap((p) => p.labels))];
+      const taken = book.calendar.labels(number, at, at + 1);
+      if (labels.some((label) => !taken.has(label)) || (labels.length === 0 && !taken.empty)) {
+        wrong.push(`${node.name} ${edge}: the calendar's labels are not the circuits' ${labels.join(', ')}`);
+        break;
+      }
+    }
+  }
+  return wrong;
+}
+
+/** In the calendar's seconds. */
+interface Piece {
+  readonly from: number;
+  readonly to: number;
+  readonly mbps: number;
+  readonly labels: readonly number[];
+}
+
+/** One circuit's shares by edge: at each moment the larger of its placements, and the labels of both. */
+function sharesOf(c: Circuit): Map<string, Piece[]> {
+  const uses = placementsOf(c).flatMap((p) =>
+    p.segments.filter((s) => s.local).flatMap((s) => s.uses.map((use) => ({ p, ...use }))),
+  );
+  const shares = new Map<string, Piece[]>();
+  for (const edge of new Set(uses.map((use) => use.edge))) {
+    const on = uses.filter((use) => use.edge === edge);
+    const times = [...new Set(on.flatMap(({ p }) => [p.window.start, p.window.end]))].sort((x, y) => x - y);
+    const pieces = times.slice(1).map((to, i): Piece => {
+      const from = times[i] as number;
+      const here = on.filter(({ p }) => p.window.start <= from && from < p.window.end);
+      return {
+        from: toSeconds(instant(from)),
+        to: toSeconds(instant(to)),
+        mbps: Math.max(0, ...here.map(({ p }) => p.mbps)),
+        labels: here.flatMap(({ label }) => (label === undefined ? [] : [label])),
+      };
+    });
+    shares.set(edge, pieces);
+  }
+  return shares;
+}
+
+const AGREED: readonly State[] = ['SCHEDULED', 'PROVISIONING', 'ACTIVE'];
+
+/** What a home calls agreed, every domain of its path has committed, or has let go and is saying so. */
+export function checkAgreements(nodes: readonly Node[]): string[] {
+  const wrong: string[] = [];
+  for (const home of nodes) {
+    for (const circuit of home.mirror.live.values()) {
+      const { current } = circuit;
+      if (circuit.role !== 'HOME' || current === undefined || !AGREED.includes(circuit.state)) continue;
+      if (current.window.end <= home.watch.now()) continue;
+      for (const segment of current.segments.filter((s) => !s.local)) {
+        const node = nodes.find((n) => n.name === segment.domain);
+        if (node === undefined || node.watch.now() >= current.window.end) continue;
+        const theirs = node.byHome(circuit.id);
+        const keeps = theirs !== undefined && placementsOf(theirs).some((p) => p.version === current.version);
+        const saying = [...node.mirror.effects.values()].some(
+          (e) => e.circuitId === theirs?.id && e.effect.type === 'peer.notify' && e.effect.what === 'ENDED',
+        );
+        if (!keeps && !saying)
+          wrong.push(
+            `${home.name} ${circuit.id} is ${circuit.state} v${current.version}, ${node.name} has ${theirs?.state}`,
+          );
+      }
+    }
+  }
+  return wrong;
+}
+
+/** Once all is healed for a while, home and participants name the same version, and it shines when it should. */
+export function checkHealed(nodes: readonly Node[], forMs: number): string[] {
+  const wrong: string[] = [];
+  for (const node of nodes) {
+    const now = node.watch.now();
+    for (const circuit of node.mirror.live.values()) {
+      const { current } = circuit;
+      if (current === undefined || circuit.updateTime > now - forMs) continue;
+      if (circuit.role === 'PARTICIPANT' && AGREED.includes(circuit.state)) {
+        const home = nodes.find((n) => n.name === circuit.home?.domain);
+        const theirs = home?.mirror.circuits.get(circuit.home?.circuit as Circuit['id']);
+        if (theirs?.current?.version !== current.version || !AGREED.includes(theirs.state))
+          wrong.push(
+            `${node.name} keeps v${current.version} of ${theirs?.id}, its home has ${theirs?.state} v${theirs?.current?.version}`,
+          );
+      }
+      const within = current.window.start <= now - forMs && now < current.window.end;
+      if (
+        within &&
+        AGREED.includes(circuit.state) &&
+        (circuit.request.provision === 'AUTOMATIC' || circuit.armed)
+      ) {
+        const hops = current.segments.find((s) => s.local)?.hops ?? [];
+        const lit = hops.every((hop) =>
+          [...(node.devices.get(hop.device)?.lit.values() ?? [])].some(
+            (l) => l.circuit === circuit.id && l.versions.has(current.version),
+          ),
+        );
+        if (!lit) wrong.push(`${node.name} ${circuit.id} is ${circuit.state} and dark in its window`);
+      }
+    }
+  }
+  return wrong;
+}
+
+/** At the very end: everything has ended, nothing shines, nothing is claimed, nothing waits. */
+export function checkEnd(node: Node): string[] {
+  const wrong = [...node.mirror.live.values()].map(
+    (c) => `${node.name} ${c.id} ${c.role} is still ${c.state}: ${c.reason.code}`,
+  );
+  for (const device of node.devices.values())
+    for (const lit of device.lit.values())
+      wrong.push(`${node.name} ${lit.circuit} still shines on ${device.name}`);
+  for (const effect of node.mirror.effects.values())
+    wrong.push(`${node.name} ${effect.effect.type} of ${effect.circuitId} was never done`);
+  const book = node.broker?.term?.book;
+  if (book === undefined) return [...wrong, `${node.name} is not in office`];
+  for (const [edge] of book.network.rooms()) {
+    if (book.calendar.profile(edge, 0, LAST_SECOND).some((step) => step.claimed !== 0))
+      wrong.push(`${node.name} ${book.names.name(edge)} is still claimed`);
+  }
+  return wrong;
+}

@@ -1,0 +1,58 @@
+/**
+ * `npm run sim -- --seed N [--seeds K] [--domains D] [--json]`: runs seeds N to N+K-1 and ends with one line.
+ * A violation names its seed; the same seed gives the same run, and `--trace` writes it out.
+ */
+import { createHash } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { type SimResult, simulate } from './world.ts';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    seeds: { type: 'string', default: '1' },
+    domains: { type: 'string', default: '2' },
+    json: { type: 'boolean', default: false },
+    trace: { type: 'boolean', default: false },
+  },
+});
+
+function whole(name: string, text: string, least: number): number {
+  const n = Number(text);
+  if (!Number.isSafeInteger(n) || n < least) {
+    console.error(`--${name} is a whole number, at least ${least}`);
+    process.exit(2);
+  }
+  return n;
+}
+
+const first = whole('seed', values.seed, 0);
+const count = whole('seeds', values.seeds, 1);
+const domains = whole('domains', values.domains, 1);
+
+const results: SimResult[] = [];
+const hash = createHash('sha256');
+for (let seed = first; seed < first + count; seed++) {
+  const result = await simulate({ seed, domains, keepTrace: values.trace });
+  results.push(result);
+  hash.update(result.hash);
+  if (values.trace) for (const line of result.trace) console.error(line);
+  const { steps, circuits, crashes, violations } = result;
+  if (values.json) {
+    console.log(JSON.stringify({ seed, steps, circuits, crashes, violations, hash: result.hash }));
+  } else {
+    console.log(
+      `seed ${seed}: ${steps} steps, ${circuits} circuits, ${crashes} crashes, trace ${result.hash}`,
+    );
+    for (const violation of violations) console.log(`  ${violation}`);
+  }
+}
+
+const steps = results.reduce((sum, r) => sum + r.steps, 0);
+const violations = results.reduce((sum, r) => sum + r.violations.length, 0);
+const trace = hash.digest('hex').slice(0, 16);
+console.log(
+  values.json
+    ? JSON.stringify({ seeds: count, steps, violations, trace })
+    : `${count} seeds, ${steps} steps, ${violations} violations, trace ${trace}`,
+);
+process.exitCode = violations === 0 ? 0 : 1;

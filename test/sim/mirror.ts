@@ -1,0 +1,59 @@
+/**
+ * What a domain's store holds, as far as anybody could know it: built from the groups that became durable,
+ * each circuit folded anew from its events. The checkers look here and never ask the broker what is true.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { EffectRecord, Group } from '../../src/broker/ports.ts';
+import type { CircuitId } from '../../src/kernel/ids.ts';
+import { type Circuit, isFinal } from '../../src/model/circuit.ts';
+import { step } from '../../src/model/lifecycle.ts';
+
+export class Mirror {
+  readonly circuits = new Map<CircuitId, Circuit>();
+  /** Those that are not final: the ones that the checkers look through at every step. */
+  readonly live = new Map<CircuitId, Circuit>();
+  readonly effects = new Map<number, EffectRecord>();
+  epoch = 0;
+  events = 0;
+
+  /** Takes in a group; what it says against the laws comes back as text. */
+  enter(group: Group): string[] {
+    const wrong: string[] = [];
+    if (group.epoch < this.epoch) wrong.push(`a write of epoch ${group.epoch} after one of ${this.epoch}`);
+    this.epoch = Math.max(this.epoch, group.epoch);
+    for (const event of group.events) {
+      if (event.seq !== this.events + 1) wrong.push(`event ${event.seq} follows ${this.events}`);
+      this.events = event.seq;
+      const { input, circuitId } = event;
+      if (input === undefined || circuitId === undefined) continue;
+      if (input.type === 'created') {
+        if (this.circuits.has(circuitId)) wrong.push(`${circuitId} is created twice`);
+        this.#put(input.circuit);
+        continue;
+      }
+      const before = this.circuits.get(circuitId);
+      const result = before === undefined ? undefined : step(before, input);
+      if (result?.kind !== 'stepped') {
+        wrong.push(`the stored ${input.type} of ${circuitId} changes nothing`);
+        continue;
+      }
+      if (before !== undefined && isFinal(before.state)) wrong.push(`${circuitId} left ${before.state}`);
+      this.#put(result.circuit);
+    }
+    for (const { circuit } of group.circuits) {
+      if (!isDeepStrictEqual(this.circuits.get(circuit.id), circuit))
+        wrong.push(
+          `${circuit.id} is stored ${circuit.state} r${circuit.revision} and its events say otherwise`,
+        );
+    }
+    for (const effect of group.effects) this.effects.set(effect.seq, effect);
+    for (const seq of group.effectsDone) this.effects.delete(seq);
+    return wrong;
+  }
+
+  #put(circuit: Circuit): void {
+    this.circuits.set(circuit.id, circuit);
+    if (isFinal(circuit.state)) this.live.delete(circuit.id);
+    else this.live.set(circuit.id, circuit);
+  }
+}

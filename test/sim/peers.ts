@@ -1,0 +1,92 @@
+/**
+ * The network between brokers: messages and answers get lost, come late or twice, and nobody is told which.
+ * What arrives is carried as JSON, as it would be on a wire.
+ */
+import type { PeerAnswer, PeerMessage, Peers } from '../../src/broker/ports.ts';
+import type { SimClock } from './clock.ts';
+import type { Dice } from './devices.ts';
+import type { Owner } from './gate.ts';
+
+export interface NetFaults {
+  readonly lost: number;
+  readonly twice: number;
+  readonly late: number;
+}
+
+/** Hands a message to a domain's broker; rejects when nobody is there to take it. */
+export type Deliver = (to: string, from: string, message: PeerMessage) => Promise<PeerAnswer>;
+
+const TIMEOUT_MS = 5_000;
+
+const wired = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
+
+export class SimPeers implements Peers {
+  readonly #clock: SimClock;
+  readonly #owner: Owner;
+  readonly #dice: Dice;
+  readonly #faults: () => NetFaults;
+  readonly #deliver: Deliver;
+  readonly #note: (text: string) => void;
+
+  constructor(
+    clock: SimClock,
+    owner: Owner,
+    dice: Dice,
+    faults: () => NetFaults,
+    deliver: Deliver,
+    note: (text: string) => void,
+  ) {
+    this.#clock = clock;
+    this.#owner = owner;
+    this.#dice = dice;
+    this.#faults = faults;
+    this.#deliver = deliver;
+    this.#note = note;
+  }
+
+  async send(domain: string, message: PeerMessage): Promise<PeerAnswer> {
+    const outcome = await this.#carry(domain, wired(message)).catch((error: unknown) => error as Error);
+    // A process that has died hears nothing.
+    if (!this.#owner.alive) return new Promise(() => {});
+    if (outcome instanceof Error) throw outcome;
+    return outcome;
+  }
+
+  async #carry(domain: string, message: PeerMessage): Promise<PeerAnswer> {
+    const { name } = this.#owner;
+    const faults = this.#faults();
+    const version = 'version' in message ? ` v${message.version}` : '';
+    const what = `${name}->${domain} ${message.op}${version} ${message.circuit}`;
+    await this.#travel(faults);
+    if (this.#dice.chance(faults.lost)) return this.#nothing(`${what} lost`);
+    if (this.#dice.chance(faults.twice)) {
+      const again = this.#travel(faults).then(() => this.#deliver(domain, name, wired(message)));
+      again.then(
+        (answer) => this.#note(`${what} again: ${answer.state}`),
+        () => this.#note(`${what} again: nobody`),
+      );
+    }
+    let answer: PeerAnswer;
+    try {
+      answer = wired(await this.#deliver(domain, name, message));
+    } catch (error) {
+      return this.#nothing(`${what} not taken: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    this.#note(`${what}: ${answer.state}`);
+    await this.#travel(faults);
+    if (this.#dice.chance(faults.lost)) return this.#nothing(`${what} answer lost`);
+    return answer;
+  }
+
+  async #travel(faults: NetFaults): Promise<void> {
+    await this.#clock.sleep(
+      this.#dice.chance(faults.late) ? 1_000 + this.#dice.int(9_000) : 1 + this.#dice.int(100),
+    );
+  }
+
+  async #nothing(why: string): Promise<never> {
+    this.#note(why);
+    await this.#clock.sleep(TIMEOUT_MS);
+    throw new Error('no answer');
+  }
+}

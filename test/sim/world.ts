@@ -1,0 +1,386 @@
+/**
+ * The whole world on one seed: domains, network, devices, clients and calamities, on one virtual clock. First
+ * a phase in which everything may go wrong, then one in which nothing does any more and all must come to its
+ * end. The laws are checked after every step.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { instant, nextTurn } from '../../src/kernel/clock.ts';
+import { seededRandom } from '../../src/kernel/random.ts';
+import { isFinal } from '../../src/model/circuit.ts';
+import { T0 } from '../support/builders.ts';
+import {
+  checkAgreements,
+  checkCalendar,
+  checkDue,
+  checkEnd,
+  checkHealed,
+  checkLight,
+  checkPorts,
+} from './checkers.ts';
+import { SimClock } from './clock.ts';
+import type { DeviceFaults, Dice } from './devices.ts';
+import { type Fate, Gate } from './gate.ts';
+import { Node, type Plants } from './node.ts';
+import { type NetFaults, SimPeers } from './peers.ts';
+import { type Ask, Workload } from './workload.ts';
+
+export interface SimOptions {
+  readonly seed: number;
+  readonly domains: number;
+  /** How long things may go wrong, in virtual seconds. */
+  readonly safetyS?: number;
+  readonly plants?: Plants;
+  /** Stop at the first violation: enough for a test that plants one. */
+  readonly stopAtFirst?: boolean;
+  readonly keepTrace?: boolean;
+}
+
+export interface SimResult {
+  readonly seed: number;
+  readonly steps: number;
+  readonly violations: readonly string[];
+  readonly hash: string;
+  readonly circuits: number;
+  readonly crashes: number;
+  readonly trace: readonly string[];
+}
+
+/** Turns of the real event loop after which nothing moves by itself any more. */
+const QUIET_TURNS = 12;
+/** Steps after which a run is taken for one that goes round in circles. */
+const MOST_STEPS = 400_000;
+const MOST_VIOLATIONS = 20;
+
+const HOUR_MS = 3_600_000;
+/** All windows have passed, and every retry with them. */
+const HEAL_MS = 20 * 60_000;
+/** A home forgets a silent participant an hour after the end, a tombstone goes after a day. */
+const TAIL_MS = 27 * HOUR_MS;
+/** How long after the last fault everybody must agree again: the longest pause between two questions. */
+const AGREE_MS = 6 * 60_000;
+
+const NO_DEVICE_FAULTS: DeviceFaults = { fails: 0, slow: 0 };
+const NO_NET_FAULTS: NetFaults = { lost: 0, twice: 0, late: 0 };
+
+class World {
+  readonly clock = new SimClock(T0);
+  readonly gate = new Gate();
+  readonly nodes: Node[] = [];
+  readonly violations: string[] = [];
+  readonly trace: string[] = [];
+  steps = 0;
+  crashes = 0;
+  #healing = false;
+  #written = true;
+  readonly #hash = createHash('sha256');
+  readonly #options: SimOptions;
+  readonly #dice: { readonly [K in 'clients' | 'devices' | 'net' | 'calamity' | 'broker']: Dice };
+  readonly #workload: Workload;
+  readonly #seen = new Set<string>();
+
+  constructor(options: SimOptions, dir: string) {
+    this.#options = options;
+    // Streams of their own, so that one more message does not change every client.
+    const stream = (n: number): Dice => seededRandom(options.seed * 16 + n);
+    this.#dice = {
+      clients: stream(1),
+      devices: stream(2),
+      net: stream(3),
+      calamity: stream(4),
+      broker: stream(5),
+    };
+    this.#workload = new Workload(options.domains, this.#dice.clients);
+    for (let i = 0; i < options.domains; i++) {
+      const skew = this.#dice.calamity.int(801) - 400;
+      this.nodes.push(
+        new Node(i, skew, {
+          clock: this.clock,
+          gate: this.gate,
+          dice: this.#dice,
+          dir,
+          domains: options.domains,
+          plants: options.plants ?? {},
+          deviceFaults: () => (this.#healing ? NO_DEVICE_FAULTS : { fails: 0.05, slow: 0.08 }),
+          peersOf: (owner) =>
+            new SimPeers(
+              this.clock,
+              owner,
+              this.#dice.net,
+              () => (this.#healing ? NO_NET_FAULTS : { lost: 0.06, twice: 0.05, late: 0.05 }),
+              async (to, from, message) => {
+                const target = this.nodes.find((n) => n.name === to);
+                if (target === undefined) throw new Error(`nobody is called ${to}`);
+                return target.take(from, message);
+              },
+              (text) => this.note(text),
+            ),
+          note: (text) => this.note(text),
+          wrong: (texts) => {
+            this.#written = true;
+            this.wrong(texts);
+          },
+        }),
+      );
+    }
+  }
+
+  note(text: string): void {
+    const line = `${this.clock.now() - T0} ${text}`;
+    this.#hash.update(line).update('\n');
+    if (this.#options.keepTrace === true) this.trace.push(line);
+  }
+
+  wrong(texts: readonly string[]): void {
+    for (const text of texts) {
+      // The same law broken for long is one violation, whatever the milliseconds say.
+      const kind = text.replace(/\d+ ms/g, 'some time');
+      if (this.#seen.has(kind)) continue;
+      this.#seen.add(kind);
+      this.note(`VIOLATION ${text}`);
+      this.violations.push(`at ${(this.clock.now() - T0) / 1000} s: ${text}`);
+    }
+  }
+
+  get stopped(): boolean {
+    return (
+      this.violations.length >= (this.#options.stopAtFirst === true ? 1 : MOST_VIOLATIONS) ||
+      this.steps >= MOST_STEPS
+    );
+  }
+
+  get hash(): string {
+    return this.#hash.copy().digest('hex').slice(0, 16);
+  }
+
+  get acknowledged(): readonly string[] {
+    return this.#workload.known.map((k) => k.id);
+  }
+
+  // ---- time ----------------------------------------------------------------------------------------------
+
+  /** Lets everything run that needs no time: code that is ready, then one outstanding call after another. */
+  async quiet(): Promise<void> {
+    for (;;) {
+      for (let i = 0; i < QUIET_TURNS; i++) await nextTurn();
+      this.#check();
+      if (this.gate.outstanding === 0 || this.stopped) return;
+      this.steps++;
+      await this.gate.pass(
+        (owner, what) => this.#fateOf(owner.name, what),
+        (owner) => this.#crash(this.nodes.find((n) => n.name === owner.name)),
+      );
+    }
+  }
+
+  async runUntil(ms: number): Promise<void> {
+    await this.quiet();
+    while (!this.stopped && this.clock.step(instant(ms))) {
+      this.steps++;
+      await this.quiet();
+    }
+    if (this.steps >= MOST_STEPS) this.wrong(['it goes on and on']);
+  }
+
+  #check(): void {
+    const wrong: string[] = [];
+    for (const node of this.nodes) {
+      wrong.push(...checkPorts(node), ...checkLight(node));
+      if (this.gate.outstanding === 0) wrong.push(...checkDue(node));
+      if (this.#written) wrong.push(...checkCalendar(node));
+    }
+    if (this.#written) wrong.push(...checkAgreements(this.nodes));
+    this.#written = false;
+    if (wrong.length > 0) this.wrong(wrong);
+  }
+
+  // ---- calamities ----------------------------------------------------------------------------------------
+
+  #fateOf(name: string, what: string): Fate {
+    const dice = this.#dice.calamity;
+    if (this.#healing || what === 'open' || !dice.chance(0.003)) return 'lives';
+    this.note(`${name} dies in ${what}`);
+    return dice.chance(0.5) ? 'dies-before' : 'dies-after';
+  }
+
+  #crash(node: Node | undefined): void {
+    if (node === undefined) return;
+    this.crashes++;
+    node.kill();
+    const back =
+      this.clock.now() + 500 + this.#dice.calamity.int(this.#dice.calamity.chance(0.3) ? 90_000 : 8_000);
+    this.clock.alarm(instant(back), () => this.#boot(node));
+  }
+
+  #boot(node: Node): void {
+    node.boot().catch((error: unknown) => {
+      this.wrong([`${node.name} does not start: ${error instanceof Error ? error.stack : String(error)}`]);
+    });
+  }
+
+  #calamity(): void {
+    const dice = this.#dice.calamity;
+    const node = this.nodes[dice.int(this.nodes.length)];
+    if (node === undefined) return;
+    const devices = [...node.devices.values()];
+    const device = devices[dice.int(devices.length)];
+    const what = dice.int(10);
+    if (what < 3 && node.up) this.#crash(node);
+    else if (what < 8 && device !== undefined) {
+      device.mutedUntil = this.clock.now() + 5_000 + dice.int(60_000);
+      this.note(`${node.name} ${device.name} falls silent`);
+    } else if (what === 8 && device !== undefined) {
+      device.reboot();
+      this.note(`${node.name} ${device.name} reboots`);
+    }
+  }
+
+  // ---- clients -------------------------------------------------------------------------------------------
+
+  #visit(): void {
+    const dice = this.#dice.clients;
+    const touch = dice.chance(0.55) ? this.#workload.touch(this.clock.now()) : undefined;
+    if (touch !== undefined) {
+      this.#ask(touch.home, touch.ask);
+      return;
+    }
+    const home = dice.int(this.nodes.length);
+    this.#ask(home, this.#workload.create(home, this.clock.now()));
+  }
+
+  #ask(home: number, ask: Ask, again = false): void {
+    const node = this.nodes[home] as Node;
+    const { app } = node;
+    if (app === undefined || !node.up) return;
+    app
+      .inject({
+        method: ask.method,
+        url: ask.url,
+        headers: { ...ask.headers },
+        ...(ask.body === undefined ? {} : { payload: ask.body as object }),
+      })
+      .then((response) => {
+        if (node.app !== app) return;
+        const body: unknown = response.body === '' ? undefined : JSON.parse(response.body);
+        const { etag } = response.headers;
+        const code = response.statusCode >= 400 ? (body as { readonly code?: string }).code : '';
+        this.note(`${node.name} ${ask.method} ${ask.url} ${response.statusCode} ${code}`);
+        if (response.statusCode === 500) this.wrong([`${node.name} answers 500 to ${ask.method} ${ask.url}`]);
+        if (!again)
+          this.#workload.heard(
+            home,
+            ask,
+            this.clock.now(),
+            response.statusCode,
+            typeof etag === 'string' ? { etag } : {},
+            body,
+          );
+        else if (response.headers['idempotency-replayed'] !== 'true' && response.statusCode < 300)
+          this.wrong([`${node.name} acted twice under ${ask.headers['idempotency-key']}`]);
+        // A client that is not sure asks again with the same key.
+        else return;
+        if (ask.headers['idempotency-key'] !== undefined && !again && response.statusCode === 201)
+          this.#ask(home, ask, true);
+      })
+      .catch((error: unknown) => this.wrong([`${node.name} ${ask.url}: ${String(error)}`]));
+  }
+
+  // ---- the run -------------------------------------------------------------------------------------------
+
+  async run(): Promise<void> {
+    const safetyMs = (this.#options.safetyS ?? 600) * 1000;
+    for (const node of this.nodes) this.#boot(node);
+    await this.runUntil(T0 + 1_000);
+    const dice = this.#dice.clients;
+    for (let t = 1_000; t < safetyMs && !this.stopped; ) {
+      t += dice.int(5_000);
+      await this.runUntil(T0 + t);
+      this.#visit();
+      if (this.#dice.calamity.chance(0.08)) this.#calamity();
+      await this.quiet();
+    }
+    await this.#heal();
+  }
+
+  async #heal(): Promise<void> {
+    this.#healing = true;
+    this.note('healing');
+    for (const node of this.nodes) for (const device of node.devices.values()) device.mutedUntil = 0;
+    const began = this.clock.now();
+    await this.runUntil(began + 100_000);
+    for (const node of this.nodes) if (!node.up && !node.booting) this.#boot(node);
+    for (let m = 1; m <= HEAL_MS / 60_000 && !this.stopped; m++) {
+      await this.runUntil(began + 100_000 + m * 60_000);
+      const healed = this.clock.now() - began - 100_000;
+      if (healed >= AGREE_MS) this.wrong(checkHealed(this.nodes, AGREE_MS - 60_000));
+    }
+    if (this.stopped) return;
+    // An orderly stop and start, and then a day goes by, until the last tombstone is gone.
+    for (const node of this.nodes) {
+      node.leaseTtlMs = 12 * HOUR_MS;
+      void node.stop().then(() => this.#boot(node));
+    }
+    await this.runUntil(this.clock.now() + TAIL_MS);
+    if (this.stopped) return;
+    for (const node of this.nodes) this.wrong(checkEnd(node));
+    await this.#compareRows();
+  }
+
+  /** What the mirror holds is what the files hold, and nothing that was acknowledged is missing. */
+  async #compareRows(): Promise<void> {
+    const stored = new Set<string>();
+    for (const node of this.nodes) {
+      let after: string | undefined;
+      do {
+        const page = await node.store?.circuits({
+          sort: 'create_time',
+          limit: 500,
+          ...(after === undefined ? {} : { after }),
+        });
+        for (const circuit of page?.items ?? []) {
+          stored.add(circuit.id);
+          if (!isDeepStrictEqual(node.mirror.circuits.get(circuit.id), circuit))
+            this.wrong([`${node.name} ${circuit.id} in the file is not what was written`]);
+          if (!isFinal(circuit.state))
+            this.wrong([`${node.name} ${circuit.id} in the file is ${circuit.state}`]);
+        }
+        after = page?.next;
+      } while (after !== undefined);
+    }
+    for (const id of this.acknowledged)
+      if (!stored.has(id)) this.wrong([`${id} was acknowledged and is lost`]);
+  }
+
+  get circuits(): number {
+    return this.nodes.reduce((sum, node) => sum + node.mirror.circuits.size, 0);
+  }
+}
+
+/** Files in memory where the system has such a place: the disk is not what is tested here. */
+const scratch = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
+export async function simulate(options: SimOptions): Promise<SimResult> {
+  const dir = mkdtempSync(join(scratch, 'turnpike-sim-'));
+  const world = new World(options, dir);
+  try {
+    await world.run();
+    return {
+      seed: options.seed,
+      steps: world.steps,
+      violations: [...world.violations],
+      hash: world.hash,
+      circuits: world.circuits,
+      crashes: world.crashes,
+      trace: world.trace,
+    };
+  } finally {
+    for (const node of world.nodes) {
+      node.kill();
+      await node.close();
+    }
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
