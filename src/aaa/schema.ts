@@ -16,6 +16,7 @@ export const actionGroups = {
   'circuit.release': 'reduce',
   'circuit.cancel': 'reduce',
   'circuit.modify': 'operate',
+  'circuit.reroute': 'operate',
   'series.create': 'book',
   'series.cancel': 'reduce',
   'set.create': 'book',
