@@ -8,7 +8,7 @@ import type { PolicyWorld } from '../src/aaa/attributes.ts';
 import type { DecisionAsk } from '../src/aaa/decide.ts';
 import { Book } from '../src/aaa/ledger/book.ts';
 import { captureUsed, holdFor } from '../src/aaa/ledger/money.ts';
-import { type Booking, type Quota, QuotaBook } from '../src/aaa/ledger/quota.ts';
+import { type Booking, indexQuotas, type Quota, QuotaBook } from '../src/aaa/ledger/quota.ts';
 import { exportLine, verifyExport } from '../src/aaa/merkle/export.ts';
 import { MerkleLog } from '../src/aaa/merkle/log.ts';
 import { signCheckpoint } from '../src/aaa/merkle/note.ts';
@@ -266,14 +266,16 @@ async function* policy(scale: number): AsyncGenerator<BenchLine> {
     '1/s',
   );
 
-  const quotas: Quota[] = Array.from({ length: PROJECTS }, (_, i) => `p${i}`).flatMap((id): Quota[] => {
-    const scope = { type: 'PROJECT', id } as const;
-    return [
-      { id: `${id}-n`, scope, kind: 'CIRCUITS', period: 'LIVE', limit: 1e9 },
-      { id: `${id}-b`, scope, kind: 'BANDWIDTH', period: 'LIVE', limit: 1e12 },
-      { id: `${id}-v`, scope, kind: 'VOLUME', period: 'MONTH', limit: 2 ** 52 },
-    ];
-  });
+  const quotas = indexQuotas(
+    Array.from({ length: PROJECTS }, (_, i) => `p${i}`).flatMap((id): Quota[] => {
+      const scope = { type: 'PROJECT', id } as const;
+      return [
+        { id: `${id}-n`, scope, kind: 'CIRCUITS', period: 'LIVE', limit: 1e9 },
+        { id: `${id}-b`, scope, kind: 'BANDWIDTH', period: 'LIVE', limit: 1e12 },
+        { id: `${id}-v`, scope, kind: 'VOLUME', period: 'MONTH', limit: 2 ** 52 },
+      ];
+    }),
+  );
   const use = new QuotaBook();
   const book = new Book();
   for (let p = 0; p < PROJECTS; p++)

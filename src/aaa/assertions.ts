@@ -5,7 +5,7 @@
 import { instant } from '../kernel/clock.ts';
 import type { Principal } from '../model/principal.ts';
 import { type PolicyWorld, see } from './attributes.ts';
-import { actions, type DecisionAsk, type Facts } from './decide.ts';
+import { actions, type DecisionAsk, type Facts, type Seen } from './decide.ts';
 import type { PolicySet } from './policySet.ts';
 
 export interface Assertion {
@@ -56,7 +56,13 @@ function complaint(set: PolicySet, world: PolicyWorld, assertion: Assertion): st
   const at = instant(Date.parse(assertion.at ?? '2026-06-01T12:00:00Z'));
   const facts = assertion.facts ?? {};
   const ask: DecisionAsk = { principal, groups: who.groups, action, project: assertion.project, at, facts };
-  const question = { principal: principal.id, action, project: ask.project, seen: see(ask, world) };
+  let seen: Seen;
+  try {
+    seen = see(ask, world);
+  } catch (error) {
+    return error instanceof Error ? error.message : 'the facts cannot be told';
+  }
+  const question = { principal: principal.id, action, project: ask.project, seen };
   const { effect, reasons, errors } = set.judge(question);
   if (errors.length > 0) return errors.join('; ');
   const said = `${effect} by ${reasons.join(', ') || 'no rule'}`;

@@ -164,6 +164,14 @@ function principalIn({ principal, groups: named = [] }: DecisionAsk): readonly s
   ].sort();
 }
 
+/** A whole number beyond 2^53 is none: it would be rounded, and then compared. */
+const isOfType: Readonly<Record<Attribute['type'], (value: Value) => boolean>> = {
+  Long: (value) => Number.isSafeInteger(value),
+  Bool: (value) => typeof value === 'boolean',
+  String: (value) => typeof value === 'string',
+  Names: (value) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
+};
+
 /** All that the policy will see. Throws when a value cannot be told exactly: then nothing may be allowed. */
 export function see(ask: DecisionAsk, world: PolicyWorld): Seen {
   const local = localTime(moment(ask.facts['start_time']) ?? ask.at, world.zone);
@@ -171,8 +179,8 @@ export function see(ask: DecisionAsk, world: PolicyWorld): Seen {
   for (const attribute of attributes) {
     const value = attribute.of(ask, world, local);
     if (value === undefined) continue;
-    if (typeof value === 'number' && !Number.isSafeInteger(value))
-      throw new RangeError(`${attribute.name} is not a whole number below 2^53`);
+    if (!isOfType[attribute.type](value))
+      throw new RangeError(`${attribute.name} is not a valid ${attribute.type}`);
     seen[attribute.name] = value;
   }
   return seen;
@@ -203,18 +211,42 @@ export interface LocalTime {
   readonly minute: number;
 }
 
-const WEEKDAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
+/** No zone changes its offset but at a full quarter of an hour. */
+const QUARTER_MS = 900_000;
+/** Asking for an offset costs more than the rest of a decision's facts: a month of quarters is remembered. */
+const REMEMBERED_OFFSETS = 3_000;
+const offsets = new Map<string, number>();
 /** Making one costs a hundred times its use. There are as many as zones in the configuration. */
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 /** The clock on the wall there and then: daylight saving is that of the moment itself, not of today. */
 function localTime(at: InstantMs, zone: string): LocalTime {
+  const quarter = Math.floor(at / QUARTER_MS);
+  const key = `${zone} ${quarter}`;
+  let offset = offsets.get(key);
+  if (offset === undefined) {
+    offset = offsetAt(quarter * QUARTER_MS, zone);
+    if (offsets.size >= REMEMBERED_OFFSETS) offsets.clear();
+    offsets.set(key, offset);
+  }
+  // Shifted by its offset, the moment reads in UTC as it does there.
+  const wall = new Date(at + offset);
+  return {
+    month: wall.getUTCMonth() + 1,
+    day: wall.getUTCDate(),
+    weekday: ((wall.getUTCDay() + 6) % 7) + 1,
+    minute: wall.getUTCHours() * 60 + wall.getUTCMinutes(),
+  };
+}
+
+/** Milliseconds that the wall clock of the zone is ahead of UTC, at a full minute. */
+function offsetAt(at: number, zone: string): number {
   let format = formats.get(zone);
   if (format === undefined) {
     format = new Intl.DateTimeFormat('en-US', {
       timeZone: zone,
       hourCycle: 'h23',
-      weekday: 'short',
+      year: 'numeric',
       month: 'numeric',
       day: 'numeric',
       hour: 'numeric',
@@ -224,10 +256,6 @@ function localTime(at: InstantMs, zone: string): LocalTime {
   }
   const parts = new Map(format.formatToParts(at).map((p) => [p.type, p.value]));
   const number = (type: Intl.DateTimeFormatPartTypes): number => Number(parts.get(type));
-  return {
-    month: number('month'),
-    day: number('day'),
-    weekday: WEEKDAYS.indexOf(parts.get('weekday') ?? '') + 1,
-    minute: number('hour') * 60 + number('minute'),
-  };
+  const wall = Date.UTC(number('year'), number('month') - 1, number('day'), number('hour'), number('minute'));
+  return wall - at;
 }

@@ -59,7 +59,8 @@ export function* objectsIn(value: unknown): Generator<Readonly<Record<string, un
   for (const inner of Object.values(value)) yield* objectsIn(inner);
 }
 
-function contextNames(expression: Expr): string[] {
+/** Names of `context` that an expression, or a whole policy, looks at. */
+export function contextNames(expression: Expr | readonly Clause[]): string[] {
   const names = new Set<string>();
   for (const object of objectsIn(expression)) {
     const { left, attr } = object;

@@ -18,9 +18,9 @@ import {
 } from '@cedar-policy/cedar-wasm/nodejs';
 import { invariant } from '../kernel/assert.ts';
 import { PRINCIPAL_IN } from './attributes.ts';
-import { clausesOf, objectsIn, type PolicyClause } from './clauses.ts';
+import { clausesOf, contextNames, objectsIn, type PolicyClause } from './clauses.ts';
 import type { DecidedAction, NearMiss, Seen } from './decide.ts';
-import { actionGroups, schema } from './schema.ts';
+import { actionGroups, schema, sliceSchema } from './schema.ts';
 
 export interface PolicyProblem {
   readonly rule?: string;
@@ -50,11 +50,13 @@ const MAX_TEXT = 512 * 1024;
 const ID = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const PRINTABLE = /^[ -~]*$/;
 const ARITHMETIC = ['+', '-', '*', 'neg'];
-const SCHEMA = 'turnpike';
+/** So many slices are kept ready; the one unused for longest makes room. */
+const MAX_SLICES = 1_024;
 
 /**
- * Cedar keeps what it has parsed under names, for ever. A slot is such a name; those of a closed set are
- * used again, so that a thousand uploads take the room of the largest few.
+ * Cedar keeps what it has parsed under names, for ever. A slot is such a name, for a set of rules and for a
+ * schema; those that are given back are used again, so that a thousand uploads take the room of the largest
+ * few.
  */
 const freeSlots: string[] = [];
 let slots = 0;
@@ -63,6 +65,7 @@ interface Rule {
   readonly id: string;
   readonly json: PolicyJson;
   readonly clauses: readonly PolicyClause[];
+  readonly reads: readonly string[];
   /** Undefined: every one. */
   readonly actions: ReadonlySet<string> | undefined;
   readonly project: string | undefined;
@@ -70,6 +73,8 @@ interface Rule {
 
 interface Slice {
   readonly rules: readonly Rule[];
+  /** Of the context only this is handed over: what a call costs is the conversion of what it carries. */
+  readonly reads: ReadonlySet<string>;
   readonly slot: string;
   /** Clause by clause; parsed at the first denial. */
   clauseSlot?: string;
@@ -116,7 +121,8 @@ function enter(json: PolicyJson, rules: Map<string, Rule>): PolicyProblem[] {
   if (keys.some((key) => ARITHMETIC.includes(key)))
     problems.push({ rule: id, detail: 'arithmetic, which can overflow; the sums are in the context' });
   const { actions, project } = scopeOf(json);
-  rules.set(id, { id, json, clauses: json.effect === 'permit' ? clausesOf(json) : [], actions, project });
+  const clauses = json.effect === 'permit' ? clausesOf(json) : [];
+  rules.set(id, { id, json, clauses, reads: contextNames(json.conditions), actions, project });
   return problems;
 }
 
@@ -151,7 +157,6 @@ export class PolicySet {
   /** Projects that some rule is only for. */
   readonly #projects: ReadonlySet<string | undefined>;
   readonly #slices = new Map<string, Slice>();
-  readonly #slots: string[] = [];
   #closed = false;
 
   /** Of rules that loadPolicies has checked. */
@@ -164,13 +169,13 @@ export class PolicySet {
     this.namesUsers = rules.some((r) =>
       [...objectsIn(r.json)].some((o) => o['type'] === 'User' && typeof o['id'] === 'string'),
     );
-    readySchema();
   }
 
   judge(question: PolicyQuestion): Judgement {
     invariant(!this.#closed, 'a closed policy set decides nothing');
     try {
-      return judgementOf(ask(this.#slice(question).slot, question));
+      const slice = this.#slice(question);
+      return judgementOf(ask(slice, slice.slot, question));
     } catch (error) {
       return closedOn(error instanceof Error ? error.message : 'the policy engine failed');
     }
@@ -180,8 +185,11 @@ export class PolicySet {
   nearMisses(question: PolicyQuestion): readonly NearMiss[] {
     const slice = this.#slice(question);
     const permits = slice.rules.filter((r) => r.json.effect === 'permit');
-    slice.clauseSlot ??= this.#parse(Object.fromEntries(permits.flatMap(clausePolicies)));
-    const answer = ask(slice.clauseSlot, question);
+    slice.clauseSlot ??= parse(
+      Object.fromEntries(permits.flatMap(clausePolicies)),
+      sliceSchema(question.action, slice.reads),
+    );
+    const answer = ask(slice, slice.clauseSlot, question);
     if (answer.type === 'failure') return [];
     const held = new Set(answer.response.diagnostics.reason);
     return permits
@@ -195,38 +203,51 @@ export class PolicySet {
 
   /** Gives its slots back. Nothing may be asked of it afterwards. */
   close(): void {
-    if (this.#closed) return;
     this.#closed = true;
-    freeSlots.push(...this.#slots);
+    for (const slice of this.#slices.values()) giveBack(slice);
+    this.#slices.clear();
   }
 
   #slice({ action, project }: PolicyQuestion): Slice {
-    const question = `${action}\n${this.#projects.has(project) ? project : ''}`;
-    const known = this.#slices.get(question);
-    if (known !== undefined) return known;
+    const key = `${action}\n${this.#projects.has(project) ? project : ''}`;
+    const known = this.#slices.get(key);
+    if (known !== undefined) {
+      // A Map keeps the order of entry, so entering again makes it the latest used.
+      this.#slices.delete(key);
+      this.#slices.set(key, known);
+      return known;
+    }
     const rules = this.#rules.filter(
       (r) => (r.actions?.has(action) ?? true) && (r.project === undefined || r.project === project),
     );
-    // Many questions share a slice: it is known by its rules too.
-    const key = `=${rules.map((r) => r.id).join(' ')}`;
-    const slice = this.#slices.get(key) ?? {
-      rules,
-      slot: this.#parse(Object.fromEntries(rules.map((r) => [r.id, r.json]))),
-    };
-    this.#slices.set(key, slice).set(question, slice);
+    const reads = new Set(rules.flatMap((r) => r.reads));
+    const slot = parse(Object.fromEntries(rules.map((r) => [r.id, r.json])), sliceSchema(action, reads));
+    const slice: Slice = { rules, reads, slot };
+    this.#slices.set(key, slice);
+    for (const [oldest, unused] of this.#slices) {
+      if (this.#slices.size <= MAX_SLICES) break;
+      this.#slices.delete(oldest);
+      giveBack(unused);
+    }
     return slice;
   }
+}
 
-  #parse(staticPolicies: Readonly<Record<string, PolicyJson>>): string {
-    const slot = freeSlots.pop() ?? `slot-${slots++}`;
-    const answer = preparsePolicySet(slot, { staticPolicies: { ...staticPolicies } });
-    if (answer.type === 'failure') {
-      freeSlots.push(slot);
-      throw new Error(answer.errors[0]?.message ?? 'the slice does not parse');
-    }
-    this.#slots.push(slot);
-    return slot;
+function parse(staticPolicies: Readonly<Record<string, PolicyJson>>, sliced: string): string {
+  const slot = freeSlots.pop() ?? `slot-${slots++}`;
+  for (const answer of [
+    preparsePolicySet(slot, { staticPolicies: { ...staticPolicies } }),
+    preparseSchema(slot, sliced),
+  ]) {
+    if (answer.type === 'success') continue;
+    freeSlots.push(slot);
+    throw new Error(answer.errors[0]?.message ?? 'the slice does not parse');
   }
+  return slot;
+}
+
+function giveBack({ slot, clauseSlot }: Slice): void {
+  freeSlots.push(slot, ...(clauseSlot === undefined ? [] : [clauseSlot]));
 }
 
 const clausePolicies = (rule: Rule): [string, PolicyJson][] => [
@@ -234,16 +255,13 @@ const clausePolicies = (rule: Rule): [string, PolicyJson][] => [
   ...rule.clauses.map((c, i): [string, PolicyJson] => [`${rule.id}#${i}`, c.policy]),
 ];
 
-let schemaReady = false;
-
-function readySchema(): void {
-  if (schemaReady) return;
-  invariant(preparseSchema(SCHEMA, schema).type === 'success', 'the generated schema parses');
-  schemaReady = true;
-}
-
-function ask(slot: string, { principal, action, project, seen }: PolicyQuestion): AuthorizationAnswer {
-  const { [PRINCIPAL_IN]: inside, ...context } = seen;
+function ask(
+  slice: Slice,
+  slot: string,
+  { principal, action, project, seen }: PolicyQuestion,
+): AuthorizationAnswer {
+  const inside = seen[PRINCIPAL_IN];
+  const context = pick(seen, slice.reads);
   const parents = (Array.isArray(inside) ? inside : []).map((name: string): TypeAndId => {
     const at = name.indexOf('::');
     return { type: name.slice(0, at), id: name.slice(at + 2) };
@@ -255,7 +273,7 @@ function ask(slot: string, { principal, action, project, seen }: PolicyQuestion)
     resource: { type: 'Project', id: project },
     // Cedar's types do not know readonly lists; it only reads them.
     context: context as Parameters<typeof statefulIsAuthorized>[0]['context'],
-    preparsedSchemaName: SCHEMA,
+    preparsedSchemaName: slot,
     validateRequest: true,
     preparsedPolicySetId: slot,
     entities: [{ uid: user, attrs: {}, parents }],
@@ -280,5 +298,11 @@ export function judgementOf(answer: AuthorizationAnswer): Judgement {
 
 export const closedOn = (...errors: string[]): Judgement => ({ effect: 'DENY', reasons: [], errors });
 
-const pick = (seen: Seen, names: readonly string[]): Seen =>
-  Object.fromEntries(names.flatMap((name) => (seen[name] === undefined ? [] : [[name, seen[name]]])));
+function pick(seen: Seen, names: Iterable<string>): Seen {
+  const picked: Record<string, Seen[string]> = {};
+  for (const name of names) {
+    const value = seen[name];
+    if (value !== undefined) picked[name] = value;
+  }
+  return picked;
+}

@@ -3,7 +3,7 @@
  * policies. Both are committed and compared with what this file makes.
  */
 import { createHash } from 'node:crypto';
-import { attributes, cedarType } from './attributes.ts';
+import { type Attribute, attributes, cedarType } from './attributes.ts';
 import { actions, type DecidedAction } from './decide.ts';
 
 /** Groups of actions, so that a rule need not list them. An action that only gives back is in `reduce`. */
@@ -28,30 +28,38 @@ export const actionGroups = {
 
 const groupNames = [...new Set(Object.values(actionGroups))];
 
-function schemaText(): string {
-  const context = attributes.map((a) => `  ${a.name}${a.always ? '' : '?'}: ${cedarType(a)},`);
-  return [
-    '// Generated from src/aaa/attributes.ts and src/aaa/schema.ts.',
-    'entity Role enum ["operator", "user"];',
-    'entity Group;',
-    'entity Project;',
-    'entity User in [Role, Group, Project];',
-    '',
-    'type Seen = {',
-    ...context,
-    '};',
-    '',
-    ...groupNames.map((name) => `action "${name}";`),
-    '',
-    ...actions.map(
-      (name) =>
-        `action "${name}" in [Action::"${actionGroups[name]}"] appliesTo {\n  principal: [User], resource: [Project], context: Seen\n};`,
-    ),
-    '',
-  ].join('\n');
-}
+const ENTITIES = `entity Role enum ["operator", "user"];
+entity Group;
+entity Project;
+entity User in [Role, Group, Project];
+`;
 
-export const schema: string = schemaText();
+const contextType = (of: readonly Attribute[]): string =>
+  ['type Seen = {', ...of.map((a) => `  ${a.name}${a.always ? '' : '?'}: ${cedarType(a)},`), '};', ''].join(
+    '\n',
+  );
+
+const actionText = (name: DecidedAction): string =>
+  `action "${name}" in [Action::"${actionGroups[name]}"] appliesTo {\n  principal: [User], resource: [Project], context: Seen\n};\n`;
+
+/** What policies are checked against. */
+export const schema: string = [
+  '// Generated from src/aaa/attributes.ts and src/aaa/schema.ts.',
+  ENTITIES,
+  contextType(attributes),
+  ...groupNames.map((name) => `action "${name}";`),
+  '',
+  ...actions.map(actionText),
+].join('\n');
+
+/** The same for one action and the attributes that somebody reads: all that one decision is checked against. */
+export const sliceSchema = (action: DecidedAction, reads: ReadonlySet<string>): string =>
+  [
+    ENTITIES,
+    contextType(attributes.filter((a) => reads.has(a.name))),
+    `action "${actionGroups[action]}";`,
+    actionText(action),
+  ].join('\n');
 export const schemaSha256: string = createHash('sha256').update(schema).digest('hex');
 
 /** docs/POLICY.md */

@@ -76,6 +76,20 @@ const scopesOf = (b: Booking): string[] => [
   ...new Set(b.portGroups.map((id) => scopeKey({ type: 'PORT_GROUP', id }))),
 ];
 
+/** Quotas by what they are of: a booking looks at its own only. */
+export type QuotaIndex = ReadonlyMap<string, readonly Quota[]>;
+
+export function indexQuotas(quotas: Iterable<Quota>): QuotaIndex {
+  const index = new Map<string, Quota[]>();
+  for (const quota of quotas) {
+    const key = scopeKey(quota.scope);
+    const list = index.get(key);
+    if (list === undefined) index.set(key, [quota]);
+    else list.push(quota);
+  }
+  return index;
+}
+
 export class QuotaBook {
   readonly #uses = new Map<string, ScopeUse>();
   readonly #bookings = new Map<string, Booking>();
@@ -120,16 +134,15 @@ export class QuotaBook {
   }
 
   /** The first quota that the booking would break. Its own former booking does not stand in its way. */
-  check(quotas: readonly Quota[], booking: Booking): QuotaRefusal | undefined {
+  check(quotas: QuotaIndex, booking: Booking): QuotaRefusal | undefined {
     const former = this.#bookings.get(booking.circuit);
     if (former !== undefined) this.#count(former, -1);
     try {
-      const mine = scopesOf(booking);
-      for (const quota of quotas) {
-        if (!mine.includes(scopeKey(quota.scope))) continue;
-        const refusal = this.#checkOne(quota, booking);
-        if (refusal !== undefined) return refusal;
-      }
+      for (const scope of scopesOf(booking))
+        for (const quota of quotas.get(scope) ?? []) {
+          const refusal = this.#checkOne(quota, booking);
+          if (refusal !== undefined) return refusal;
+        }
       return undefined;
     } finally {
       if (former !== undefined) this.#count(former, 1);

@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Transfer } from '../../../src/aaa/ledger/book.ts';
-import { type Booking, type Quota, QuotaBook } from '../../../src/aaa/ledger/quota.ts';
+import { type Booking, indexQuotas, type Quota, QuotaBook } from '../../../src/aaa/ledger/quota.ts';
 import { Steps } from '../../../src/aaa/ledger/steps.ts';
 import { countedUse, reservedUse, statementCsv, statementOf } from '../../../src/aaa/ledger/usage.ts';
 import { type InstantMs, instant, NEVER } from '../../../src/kernel/clock.ts';
@@ -91,20 +91,20 @@ describe('every kind', () => {
     ],
     ['its own former booking is not in the way', {}, booking({ circuit: 'c0' }, 3, 4), undefined],
   ])('%s', (_, over, b, refusal) => {
-    const said = with_(one).check([quota(over)], b);
+    const said = with_(one).check(indexQuotas([quota(over)]), b);
     if (refusal === undefined) expect(said).toBeUndefined();
     else expect(said).toMatchObject(refusal);
   });
   test('what has no end and was there before counts as more than any volume', () => {
     const book = with_(booking({ circuit: 'c0', window: { start: at(0), end: NEVER } }));
-    expect(book.check([quota({ kind: 'VOLUME', limit: 2 ** 50 })], booking())).toMatchObject({
+    expect(book.check(indexQuotas([quota({ kind: 'VOLUME', limit: 2 ** 50 })]), booking())).toMatchObject({
       needed: Number.MAX_SAFE_INTEGER,
     });
     expect(
-      book.check([quota({ kind: 'VOLUME', period: 'DAY', limit: 17_280_000 })], booking()),
+      book.check(indexQuotas([quota({ kind: 'VOLUME', period: 'DAY', limit: 17_280_000 })]), booking()),
     ).toBeUndefined();
     expect(
-      book.check([quota({ kind: 'VOLUME', period: 'DAY', limit: 17_279_999 })], booking()),
+      book.check(indexQuotas([quota({ kind: 'VOLUME', period: 'DAY', limit: 17_279_999 })]), booking()),
     ).toMatchObject({ needed: 17_280_000 });
   });
   test('both ends in one group count once', () => {
@@ -121,7 +121,7 @@ test('62. of fifty that race for a quota of one, one wins', () => {
   const quotas = [quota({ limit: 1 })];
   const won = Array.from({ length: 50 }, (_, i) => {
     const b = booking({ circuit: `c${i}` });
-    if (book.check(quotas, b) !== undefined) return false;
+    if (book.check(indexQuotas(quotas), b) !== undefined) return false;
     book.enter(b);
     return true;
   });
@@ -137,14 +137,14 @@ describe('the end of a circuit', () => {
   test('one that ran stays counted in its period, for what it used', () => {
     const book = with_(booking({ circuit: 'c0' }));
     book.leave('c0', { start: at(0), end: at(0.25) });
-    expect(book.check(quotas, booking())).toMatchObject({ quota: 'day' });
-    expect(book.check(quotas.slice(1), booking({}, 0, 0.5))).toBeUndefined();
-    expect(book.check(quotas.slice(1), booking({}, 0, 0.95))).toMatchObject({ quota: 'volume' });
+    expect(book.check(indexQuotas(quotas), booking())).toMatchObject({ quota: 'day' });
+    expect(book.check(indexQuotas(quotas.slice(1)), booking({}, 0, 0.5))).toBeUndefined();
+    expect(book.check(indexQuotas(quotas.slice(1)), booking({}, 0, 0.95))).toMatchObject({ quota: 'volume' });
   });
   test('one that never ran leaves nothing', () => {
     const book = with_(booking({ circuit: 'c0' }));
     book.leave('c0');
-    expect(book.check(quotas, booking())).toBeUndefined();
+    expect(book.check(indexQuotas(quotas), booking())).toBeUndefined();
   });
 });
 
@@ -208,7 +208,7 @@ describe('any sequence of entering, moving, leaving and undoing', () => {
           );
           expect(book.useWith(scope, b)).toEqual({ circuits: mine.length + 1, mbps: peak });
           const needed = (kind: Quota['kind'], period: Quota['period']): number | undefined =>
-            book.check([quota({ scope, kind, period, limit: -1 })], b)?.needed;
+            book.check(indexQuotas([quota({ scope, kind, period, limit: -1 })]), b)?.needed;
           expect(needed('CIRCUITS', 'LIVE')).toBe(mine.length + 1);
           expect(needed('BANDWIDTH', 'LIVE')).toBe(peak);
           const date = (t: number): string => new Date(t).toISOString().slice(0, 10);
