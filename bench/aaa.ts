@@ -47,10 +47,10 @@ const line = (
   more: Partial<BenchLine> = {},
 ): BenchLine => ({ bench: 'aaa', case: name, metric, value, unit, ...more });
 
-/** Seconds of CPU that `times` calls take, after enough of them to have warmed up. */
+/** Seconds of CPU that `times` calls take, after enough of them to have warmed up (Cedar is compiled twice). */
 function cpu(times: number, act: (i: number) => unknown): number {
   const rounds = Math.max(1, Math.floor(times));
-  for (let i = 0; i < Math.min(rounds, 300); i++) act(i);
+  for (let i = 0; i < Math.min(rounds, 1_500); i++) act(i);
   const before = process.cpuUsage();
   for (let i = 0; i < rounds; i++) act(i);
   const { user, system } = process.cpuUsage(before);

@@ -1,6 +1,6 @@
 /**
  * A policy set: text that was checked in every way we know, cut into slices (the rules that can matter for
- * one action on one project) so that 200 rules cost what ten do, and asked through one narrow door that is
+ * one action of one kind of people on one project) so that 200 rules cost what ten do, and asked through one narrow door that is
  * closed on any error. Which set is in force, and where texts are kept, is decided elsewhere.
  */
 import { createHash } from 'node:crypto';
@@ -69,6 +69,8 @@ interface Rule {
   /** Undefined: every one. */
   readonly actions: ReadonlySet<string> | undefined;
   readonly project: string | undefined;
+  /** `Group::lhc`: who is not in it, or is not it, has nothing to do with this rule. */
+  readonly who: string | undefined;
 }
 
 interface Slice {
@@ -120,15 +122,14 @@ function enter(json: PolicyJson, rules: Map<string, Rule>): PolicyProblem[] {
   const keys = [...objectsIn(json.conditions)].flatMap(Object.keys);
   if (keys.some((key) => ARITHMETIC.includes(key)))
     problems.push({ rule: id, detail: 'arithmetic, which can overflow; the sums are in the context' });
-  const { actions, project } = scopeOf(json);
   const clauses = json.effect === 'permit' ? clausesOf(json) : [];
-  rules.set(id, { id, json, clauses, reads: contextNames(json.conditions), actions, project });
+  rules.set(id, { id, json, clauses, reads: contextNames(json.conditions), ...scopeOf(json) });
   return problems;
 }
 
 const uid = (entity: EntityUidJson): TypeAndId => ('__entity' in entity ? entity.__entity : entity);
 
-function scopeOf({ action, resource }: PolicyJson): Pick<Rule, 'actions' | 'project'> {
+function scopeOf({ principal, action, resource }: PolicyJson): Pick<Rule, 'actions' | 'project' | 'who'> {
   const named: TypeAndId[] = [];
   if (action.op !== 'All') {
     if ('entity' in action) named.push(uid(action.entity));
@@ -141,7 +142,10 @@ function scopeOf({ action, resource }: PolicyJson): Pick<Rule, 'actions' | 'proj
   // Projects have no ancestors, so `in` a project is to be that project.
   const project =
     (resource.op === '==' || resource.op === 'in') && 'entity' in resource ? uid(resource.entity) : undefined;
+  const inside = principal.op === 'is' ? principal.in : principal.op === 'All' ? undefined : principal;
+  const who = inside !== undefined && 'entity' in inside ? uid(inside.entity) : undefined;
   return {
+    who: who === undefined ? undefined : `${who.type}::${who.id}`,
     actions: action.op === 'All' ? undefined : new Set(members),
     project: project?.type === 'Project' ? project.id : undefined,
   };
@@ -156,6 +160,8 @@ export class PolicySet {
   readonly #rules: readonly Rule[];
   /** Projects that some rule is only for. */
   readonly #projects: ReadonlySet<string | undefined>;
+  /** Whom some rule is only for. */
+  readonly #who: ReadonlySet<string | undefined>;
   readonly #slices = new Map<string, Slice>();
   #closed = false;
 
@@ -165,6 +171,7 @@ export class PolicySet {
     this.sha256 = createHash('sha256').update(text).digest('hex');
     this.#rules = rules;
     this.#projects = new Set(rules.map((r) => r.project));
+    this.#who = new Set(rules.map((r) => r.who));
     this.rules = rules.map(({ id, json }) => ({ id, effect: json.effect }));
     this.namesUsers = rules.some((r) =>
       [...objectsIn(r.json)].some((o) => o['type'] === 'User' && typeof o['id'] === 'string'),
@@ -208,8 +215,9 @@ export class PolicySet {
     this.#slices.clear();
   }
 
-  #slice({ action, project }: PolicyQuestion): Slice {
-    const key = `${action}\n${this.#projects.has(project) ? project : ''}`;
+  #slice({ principal, action, project, seen }: PolicyQuestion): Slice {
+    const mine = [`User::${principal}`, ...insideOf(seen)].filter((name) => this.#who.has(name));
+    const key = [action, this.#projects.has(project) ? project : '', ...mine].join('\n');
     const known = this.#slices.get(key);
     if (known !== undefined) {
       // A Map keeps the order of entry, so entering again makes it the latest used.
@@ -218,7 +226,10 @@ export class PolicySet {
       return known;
     }
     const rules = this.#rules.filter(
-      (r) => (r.actions?.has(action) ?? true) && (r.project === undefined || r.project === project),
+      (r) =>
+        (r.actions?.has(action) ?? true) &&
+        (r.project === undefined || r.project === project) &&
+        (r.who === undefined || mine.includes(r.who)),
     );
     const reads = new Set(rules.flatMap((r) => r.reads));
     const slot = parse(Object.fromEntries(rules.map((r) => [r.id, r.json])), sliceSchema(action, reads));
@@ -255,14 +266,19 @@ const clausePolicies = (rule: Rule): [string, PolicyJson][] => [
   ...rule.clauses.map((c, i): [string, PolicyJson] => [`${rule.id}#${i}`, c.policy]),
 ];
 
+function insideOf(seen: Seen): readonly string[] {
+  const inside = seen[PRINCIPAL_IN];
+  // Array.isArray does not narrow readonly lists.
+  return Array.isArray(inside) ? (inside as readonly string[]) : [];
+}
+
 function ask(
   slice: Slice,
   slot: string,
   { principal, action, project, seen }: PolicyQuestion,
 ): AuthorizationAnswer {
-  const inside = seen[PRINCIPAL_IN];
   const context = pick(seen, slice.reads);
-  const parents = (Array.isArray(inside) ? inside : []).map((name: string): TypeAndId => {
+  const parents = insideOf(seen).map((name): TypeAndId => {
     const at = name.indexOf('::');
     return { type: name.slice(0, at), id: name.slice(at + 2) };
   });

@@ -44,7 +44,11 @@ export function canonical(value: Json): string {
 /** Array.isArray does not narrow readonly lists. */
 const isList = (value: object): value is readonly Json[] => Array.isArray(value);
 
+/** Printable ASCII but for the quote and the backslash stands as it is; nearly every text is of this kind. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
 function quoted(text: string): string {
+  if (PLAIN.test(text)) return `"${text}"`;
   if (LONE_SURROGATE.test(text)) throw new TypeError('half of a surrogate pair has no UTF-8 form');
   return JSON.stringify(text);
 }

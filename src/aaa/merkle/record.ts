@@ -98,7 +98,12 @@ const SECRETS: readonly RegExp[] = [
   /\b(?:password|passwd|secret|community|auth_key|priv_key|authorization)\b\s*[=:]\s*\S+/gi,
 ];
 
+/** A look that is cheap beside the six patterns, for the texts that hold nothing: nearly all. */
+const SUSPECT =
+  /eyJ|bearer|basic|cct|-----begin|act-user|"d"|passw|secret|community|auth_key|priv_key|authorization/i;
+
 export function redacted(text: string): string {
+  if (!SUSPECT.test(text)) return text;
   let clean = text;
   for (const pattern of SECRETS) clean = clean.replace(pattern, '[redacted]');
   return clean;
