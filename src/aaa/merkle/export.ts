@@ -142,23 +142,33 @@ function readNotes(input: ExportInput): {
   return { signed };
 }
 
+const HEAD = '{"leaf":"';
+const MIDDLE = '","record":';
+/** 32 bytes in base64url. */
+const LEAF_TEXT = 43;
+
 function readLine(
   line: string,
   seq: number,
 ): { readonly record: StoredRecord; readonly leaf: Hash } | string {
+  const middle = HEAD.length + LEAF_TEXT;
+  const text = line.slice(middle + MIDDLE.length, -1);
   let record: StoredRecord;
-  let text: string;
   try {
-    // A line that is not of this form fails the comparison below, whatever the cast made of it.
-    const parsed = JSON.parse(line) as { readonly record?: StoredRecord };
-    record = parsed.record ?? {};
-    text = canonical(record);
+    // Whatever else than an object this is has no seq of its own.
+    record = JSON.parse(text) as StoredRecord;
+    if (record['seq'] !== seq) return `the record says ${JSON.stringify(record['seq'])} and stands at ${seq}`;
+    // Two readers of a text that is not canonical could read two records.
+    if (canonical(record) !== text) return 'the record is not in its one form';
   } catch {
     return 'the line is not a record';
   }
   const leaf = leafHash(text);
-  if (record['seq'] !== seq) return `the record says ${JSON.stringify(record['seq'])} and stands at ${seq}`;
-  return exportLine(text, leaf) === line ? { record, leaf } : 'the record is not the one that was hashed';
+  const stated = line.slice(HEAD.length, middle);
+  const framed = line.startsWith(HEAD) && line.startsWith(MIDDLE, middle) && line.endsWith('}');
+  return framed && stated === leaf.toString('base64url')
+    ? { record, leaf }
+    : 'the record is not the one that was hashed';
 }
 
 function checkAsides(record: StoredRecord, seq: number, asides: ExportInput['asides']): number | 'WRONG' {
