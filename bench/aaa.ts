@@ -302,7 +302,11 @@ async function* policy(scale: number): AsyncGenerator<BenchLine> {
       ))
         book.enter(row);
       const { leaf } = seal(
-        { ...record(seq++), facts: verdict.seen as AuditRecord['facts'] & object, reasons: verdict.reasons },
+        {
+          ...record(seq++),
+          ...(verdict.seen === undefined ? {} : { facts: verdict.seen }),
+          reasons: verdict.reasons,
+        },
         (n) => random.bytes(n),
       );
       log.append(leaf);

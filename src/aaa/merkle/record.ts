@@ -16,6 +16,7 @@ export const auditOps = [
   'policy.change',
   'peer.change',
   'override',
+  'ledger.grant',
   'ledger.hold',
   'ledger.capture',
   'ledger.void',
@@ -24,7 +25,7 @@ export const auditOps = [
 ] as const;
 export type AuditOp = (typeof auditOps)[number];
 
-export type Flat = Readonly<Record<string, string | number | boolean>>;
+export type Flat = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
 /** Everything is optional but what every deed has: place, time, kind. */
 export interface AuditRecord {
@@ -55,9 +56,8 @@ export interface AuditRecord {
   /** The flat facts as the policy saw them: with the policy set they decide again. */
   readonly facts?: Flat;
   readonly token?: { readonly iss: string; readonly jti: string; readonly links: number };
-  /** Of the ledger: what moved, in Mbit. */
-  readonly amount?: number;
-  readonly transfer?: string;
+  /** The row of the ledger as it is: reading them all again is the audit of the books. */
+  readonly transfer?: Flat;
   readonly effect?: string;
   /** Why an operator overrode. Personal: free text. */
   readonly reason?: string;
