@@ -9,6 +9,8 @@ import type { Bench, BenchLine } from './line.ts';
 const benches: Readonly<Record<string, () => Promise<{ readonly run: Bench }>>> = {
   aaa: () => import('./aaa.ts'),
   admission: () => import('./admission.ts'),
+  drivers: () => import('./drivers.ts'),
+  paths: () => import('./paths.ts'),
 };
 
 const [name, options, json] = readArguments(process.argv.slice(2));

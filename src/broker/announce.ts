@@ -42,6 +42,19 @@ const placementData = (p: Placement): Record<string, unknown> => ({
   bandwidth_mbps: p.mbps,
 });
 
+/** What moved, and for whom: from which slot to which. */
+function moved(before: Circuit, event: CircuitEvent, after: Circuit): Record<string, unknown> {
+  if (before.current === undefined || after.current === undefined) return {};
+  const by = event.type === 'modify' && event.for !== undefined ? { for_circuit_id: event.for } : {};
+  return { from: placementData(before.current), to: placementData(after.current), ...by };
+}
+
+export function describeStep(before: Circuit, event: CircuitEvent, after: Circuit): Record<string, unknown> {
+  const type = announce(before, event, after);
+  const more = type === 'circuit.moved' || type === 'circuit.rerouted' ? moved(before, event, after) : {};
+  return { ...snapshot(after), ...more };
+}
+
 export function snapshot(c: Circuit): Record<string, unknown> {
   return {
     circuit_id: c.id,

@@ -11,11 +11,14 @@ import { type Circuit, claims as claimsOfModel, isFinal, type State, states } fr
 import type { Label } from '../model/label.ts';
 import { dueAt } from '../model/lifecycle.ts';
 import { Calendar, type Share } from '../scheduler/calendar.ts';
+import type { Booking } from '../scheduler/laxity/booking.ts';
+import { Fleet } from '../scheduler/laxity/fleet.ts';
 import { type Closure, closuresOf } from '../topology/closures.ts';
 import { compile } from '../topology/compile.ts';
 import { type Neighbours, neighboursOf } from '../topology/neighbours.ts';
 import type { Network } from '../topology/network.ts';
 import { Due, type DueOrder } from './due.ts';
+import { isMovable } from './place.ts';
 import type { TopologyRecord, WebhookRecord } from './ports.ts';
 
 export type Undo = () => void;
@@ -44,6 +47,8 @@ export interface BookSeams {
 export class Book {
   readonly names = new EdgeNames();
   readonly calendar = new Calendar();
+  /** Every booking, and which of them could step aside. Only the fleet claims. */
+  readonly fleet: Fleet;
   readonly circuits = new Map<CircuitId, Circuit>();
   readonly webhooks = new Map<WebhookId, WebhookRecord>();
   readonly keys = new Map<string, KeyState>();
@@ -60,6 +65,7 @@ export class Book {
   #neighbours: Neighbours;
   /** What maintenance takes, as long as the topology says so. */
   #closures: readonly Closure[] = [];
+  readonly #reopenings: Undo[] = [];
 
   constructor(topology: TopologyRecord, seams: BookSeams = {}) {
     this.#claimsOf = seams.claimsOf ?? claimsOfModel;
@@ -68,8 +74,8 @@ export class Book {
     this.#network = compile(topology.document, this.names);
     this.#neighbours = neighboursOf(topology.document);
     for (const [edge, room] of this.#network.rooms()) this.calendar.setRoom(edge, room);
-    this.#closures = closuresOf(this.#network);
-    for (const closure of this.#closures) this.calendar.claim(closure);
+    this.fleet = new Fleet(this.#network, this.calendar);
+    this.#close();
   }
 
   get topology(): TopologyRecord {
@@ -86,23 +92,80 @@ export class Book {
     const before = this.#topology;
     const use = (next: TopologyRecord): void => {
       for (const [edge] of this.#network.rooms()) this.calendar.setRoom(edge, { mbps: 0 });
-      for (const closure of this.#closures) this.calendar.release(closure);
+      this.#reopen();
       this.#topology = next;
       this.#network = compile(next.document, this.names);
       this.#neighbours = neighboursOf(next.document);
       for (const [edge, room] of this.#network.rooms()) this.calendar.setRoom(edge, room);
-      this.#closures = closuresOf(this.#network);
-      for (const closure of this.#closures) this.calendar.claim(closure);
+      this.fleet.setNetwork(this.#network);
+      this.#close();
     };
     use(record);
     undo.push(() => use(before));
   }
 
+  /** Books what maintenance closes, as claims that nobody can move. */
+  #close(): void {
+    this.#closures = closuresOf(this.#network);
+    for (const closure of this.#closures) this.fleet.block(closure, this.#reopenings);
+  }
+  #reopen(): void {
+    for (const back of this.#reopenings.splice(0).reverse()) back();
+  }
+
   /** Enters a circuit or a new state of one; the calendar, the indexes and the due times follow. */
   put(circuit: Circuit, undo: Undo[]): void {
     const before = this.circuits.get(circuit.id);
+    const seats: Undo[] = [];
+    this.#seat(before, circuit, seats);
     this.#replace(before, circuit);
-    undo.push(() => this.#replace(circuit, before));
+    undo.push(() => {
+      this.#replace(circuit, before);
+      for (let i = seats.length - 1; i >= 0; i--) (seats[i] as Undo)();
+    });
+  }
+
+  /** Keeps the fleet in step. Most writes leave the placements alone, and then it has nothing to do. */
+  #seat(before: Circuit | undefined, after: Circuit, undo: Undo[]): void {
+    const same =
+      before !== undefined &&
+      before.current === after.current &&
+      before.pending === after.pending &&
+      before.request === after.request &&
+      isFinal(before.state) === isFinal(after.state) &&
+      isMovable(before) === isMovable(after);
+    if (same) return;
+    const booking = isFinal(after.state) ? undefined : this.#bookingOf(after);
+    if (booking === undefined) this.fleet.drop(after.id, undo);
+    else this.fleet.put(booking, undo);
+  }
+
+  #bookingOf(c: Circuit): Booking | undefined {
+    const claims = this.#claimsOf(c).map((claim) => this.#byEdge(claim));
+    if (claims.length === 0) return undefined;
+    const window = (c.current ?? c.pending?.placement)?.window;
+    invariant(window !== undefined, 'what claims has a window');
+    const start = toSeconds(window.start);
+    const end = Math.max(start + 1, toSeconds(window.end));
+    const { request } = c;
+    const common = {
+      id: c.id,
+      a: request.a,
+      z: request.z,
+      mbps: c.current?.mbps ?? request.mbps,
+      duration: end - start,
+      notice: request.noticeS,
+      priority: request.priority,
+      constraints: request.constraints,
+      start,
+    };
+    const { schedule } = request;
+    if (!isMovable(c) || (schedule.type !== 'FLEXIBLE' && schedule.type !== 'VOLUME')) {
+      return { ...common, notBefore: start, deadline: end, movable: false, uses: [], claims };
+    }
+    const notBefore = toSeconds(schedule.notBefore ?? c.createTime);
+    const uses = claims.map(({ edge, label }) => (label === undefined ? { edge } : { edge, label }));
+    return { ...common, notBefore, deadline: toSeconds(schedule.deadline), movable: true, uses };
   }
 
   /** Puts a circuit back among those that wait for the clock. */
@@ -133,12 +196,12 @@ export class Book {
 
   /** Runs `look` as if the circuit claimed nothing: what it has may be counted as free for its own change. */
   without<T>(circuit: Circuit, look: () => T): T {
-    const own = this.#claimsOf(circuit).map((claim) => this.#byEdge(claim));
-    for (const claim of own) this.calendar.release(claim);
+    const undo: Undo[] = [];
+    this.fleet.drop(circuit.id, undo);
     try {
       return look();
     } finally {
-      for (const claim of own) this.calendar.claim(claim);
+      for (let i = undo.length - 1; i >= 0; i--) (undo[i] as Undo)();
     }
   }
 
@@ -179,20 +242,11 @@ export class Book {
   }
 
   #replace(before: Circuit | undefined, after: Circuit | undefined): void {
-    // Most writes leave the placements alone, and then the calendar has nothing to do.
-    const samePlaces =
-      before !== undefined &&
-      after !== undefined &&
-      before.current === after.current &&
-      before.pending === after.pending &&
-      isFinal(before.state) === isFinal(after.state);
     if (before !== undefined) {
-      if (!samePlaces) for (const claim of this.#claimsOf(before)) this.calendar.release(this.#byEdge(claim));
       this.#unlink(before);
       this.byState[before.state]--;
     }
     if (after !== undefined) {
-      if (!samePlaces) for (const claim of this.#claimsOf(after)) this.calendar.claim(this.#byEdge(claim));
       this.#link(after);
       this.byState[after.state]++;
       this.circuits.set(after.id, after);

@@ -9,7 +9,7 @@ import { fromSeconds, toSeconds } from '../model/capacity.ts';
 import { type Circuit, type CircuitRequest, type Placement, usesOf } from '../model/circuit.ts';
 import { labelFits } from '../model/label.ts';
 import { plusSeconds } from '../model/window.ts';
-import { ATTEMPT_MS, HORIZON_S } from './request.ts';
+import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
 import type { Tx } from './tx.ts';
 import type { CircuitChange } from './usecases.ts';
 

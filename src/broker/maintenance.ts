@@ -11,7 +11,7 @@ import { remotes } from '../model/rules.ts';
 import { overlaps, type Window } from '../model/window.ts';
 import { edgesOf, instantOf } from '../topology/closures.ts';
 import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/document.ts';
-import { ATTEMPT_MS } from './request.ts';
+import { ATTEMPT_MS } from './limits.ts';
 import { anotherRoad } from './restore.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';

@@ -11,9 +11,10 @@ import { type Circuit, type CircuitRequest, isFinal, placements } from '../model
 import type { ParticipantEvent } from '../model/events.ts';
 import { anyLight } from '../model/rules.ts';
 import type { Authoriser } from './authorise.ts';
+import { HORIZON_S } from './limits.ts';
 import { placementOf, planSegment } from './plan.ts';
 import type { PeerAnswer, PeerMessage, PeerSegment } from './ports.ts';
-import { blank, HORIZON_S } from './request.ts';
+import { blank } from './request.ts';
 import type { Tx } from './tx.ts';
 import type { StoredRefusal } from './writer.ts';
 

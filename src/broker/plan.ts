@@ -25,6 +25,8 @@ import { findEarliest } from '../topology/search/earliest.ts';
 import { findPath, findWidest } from '../topology/search/find.ts';
 import { findPair } from '../topology/search/pair.ts';
 import type { Bottleneck as Blocked, Path, PathQuery, Refusal } from '../topology/search/question.ts';
+import { MENDED_AFTER_MS } from './limits.ts';
+import type { Placing, Wish } from './place.ts';
 
 export interface Slot {
   readonly window: Window;
@@ -66,6 +68,56 @@ export function plan(ground: Ground, request: CircuitRequest, slot: Slot): Plan 
     refusals.push(found);
   }
   return { kind: 'refused', problem: problemOf(ground, request, slot, candidates, refusals) };
+}
+
+export const isOurs = ({ network }: Ground, { a, z }: CircuitRequest): boolean =>
+  prefixOf(a.port) === network.document.prefix && prefixOf(z.port) === network.document.prefix;
+
+/** Starts that are tried for a road that the engine does not look for: with a backup, or into another domain. */
+const STARTS_TRIED = 64;
+
+/**
+ * The earliest place in a window without moving anybody. From one start to the next it goes where a single
+ * road of ours opens: a sooner start cannot work, a later one may need more tries.
+ */
+export function planWithin(ground: Ground, request: CircuitRequest, wish: Wish): Placing {
+  const duration = wish.durationS;
+  const latest = toSeconds(wish.deadline) - duration;
+  let start = toSeconds(wish.notBefore);
+  let problem: BrokerError | undefined;
+  for (let i = 0; i < STARTS_TRIED && start <= latest; i++) {
+    const end = wish.deadline === NEVER ? NEVER : fromSeconds(start + duration);
+    const slot: Slot = { window: { start: fromSeconds(start), end }, mbps: wish.mbps };
+    const planned = plan(ground, request, slot);
+    if (planned.kind === 'placed') return { ...planned, slot, moves: [] };
+    problem ??= planned.problem;
+    const next = nextStart(ground, request, slot, latest);
+    if (next === undefined) break;
+    start = next;
+  }
+  const late = new BrokerError('DEADLINE_UNREACHABLE', 'the window is shorter than the duration');
+  return { kind: 'refused', problem: problem ?? late };
+}
+
+/** When something changes on the way, after the slot's start: the first moment that another try could end better. */
+function nextStart(ground: Ground, request: CircuitRequest, slot: Slot, latest: number): number | undefined {
+  const starts = endsOf(ground, request).flatMap((ends) => {
+    const { start, end, ...query } = queryOf(ground, ends, request, slot);
+    const found = findEarliest(snapshot(ground), {
+      ...query,
+      notBefore: start + 1,
+      latest,
+      duration: end - start,
+    });
+    return found.found ? [found.start] : [];
+  });
+  const soonest = Math.min(...starts);
+  if (!Number.isFinite(soonest)) return undefined;
+  // A single road may be free all along while a second one is not: go on by whole steps then.
+  const step = Math.max(1, Math.ceil((latest - toSeconds(slot.window.start)) / STARTS_TRIED));
+  return soonest > toSeconds(slot.window.start) + 1
+    ? soonest
+    : Math.min(latest, toSeconds(slot.window.start) + step);
 }
 
 /** One road, or for a protected circuit two that share no link, and no node where that is possible. */
@@ -115,9 +167,6 @@ const queryOf = (ground: Ground, ends: Ends, request: CircuitRequest, { window, 
   // What is out of order today is taken to be mended by then; what is taken out of service is not.
   ignoreOperState: window.start > ground.now + MENDED_AFTER_MS,
 });
-
-/** A start further ahead than this may use a link that is out of order now. */
-export const MENDED_AFTER_MS = 3_600_000;
 
 /** The links of ours that another circuit runs over: what a diverse one keeps away from. */
 function linksOf({ circuits }: Ground, id: string): readonly string[] | undefined {
@@ -293,6 +342,10 @@ function later(ground: Ground, request: CircuitRequest, slot: Slot, ends: Ends):
     },
   ];
 }
+
+/** The same slot of ours at the highest rate that fits. */
+export const slowerHere = (ground: Ground, request: CircuitRequest, slot: Slot): Alternative[] =>
+  slower(ground, request, slot, { a: request.a, z: request.z });
 
 /** The same slot at the highest rate that fits. */
 function slower(ground: Ground, request: CircuitRequest, slot: Slot, ends: Ends): Alternative[] {

@@ -8,17 +8,15 @@ import { type CircuitId, newId, type SeriesId, type SetId, shortCode } from '../
 import type { Random } from '../kernel/random.ts';
 import type { Circuit, CircuitRequest } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
-import { nextFullSecond, plusSeconds } from '../model/window.ts';
+import { nextFullSecond, plusSeconds, secondsBetween } from '../model/window.ts';
 import { type Authoriser, factsOf } from './authorise.ts';
-import { placementOf, plan, type Slot } from './plan.ts';
+import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
+import { applyMoves, type Placing, placeHere, type Wish, wishOf } from './place.ts';
+import { isOurs, placementOf, planWithin, type Slot } from './plan.ts';
 import type { Tx } from './tx.ts';
 
-/** Nothing is booked further ahead than this, or for longer: calendars stay bounded. */
-export const HORIZON_S = 10 * 366 * 86_400;
 /** A FIXED start may be this far past: the request was on its way. */
 const LATE_START_MS = 5_000;
-/** How long the domains of a path may take over one attempt. */
-export const ATTEMPT_MS = 30_000;
 const SHORT_CODE_TRIES = 64;
 
 export interface Admission {
@@ -35,7 +33,7 @@ export type Admitted = { readonly circuit: Circuit } | { readonly denied: Broker
 /** Throws what refuses without a record; gives back what policy denies, whose record must be kept. */
 export function admit(tx: Tx, authoriser: Authoriser, random: Random, admission: Admission): Admitted {
   const { request, principal, requestId } = admission;
-  const slot = slotOf(request, tx.now);
+  const slot = fixedSlot(request, tx.now);
   const id = newId('cir', tx.now, random);
   const decision = authoriser.ask(tx, {
     principal,
@@ -47,41 +45,53 @@ export function admit(tx: Tx, authoriser: Authoriser, random: Random, admission:
   });
   if (decision.denied !== undefined) return { denied: decision.denied };
   refuseTakenRef(tx, request);
-  const planned = plan(tx.ground, request, slot);
+  const wish = wishOf(request, slot, tx.now);
+  const planned = findPlace(tx, id, request, wish);
   if (planned.kind === 'refused') throw planned.problem;
   tx.create({
     ...blank(tx, id, random, request, principal.id),
     decisionIds: [decision.id],
     ...membership(admission),
-    laxityS: 0,
+    laxityS: wish.deadline === NEVER ? 0 : secondsBetween(wish.notBefore, wish.deadline) - wish.durationS,
   });
-  const placement = placementOf(1, slot, planned.segments);
+  applyMoves(tx, planned.moves, id, decision.id);
+  const placement = placementOf(1, planned.slot, planned.segments);
   tx.apply(id, { type: 'place', placement, until: instant(tx.now + ATTEMPT_MS), at: tx.now });
   return { circuit: tx.mustGet(id) };
 }
 
+/** The engine where it is alone to decide; the plain search where a second road or another domain has a say. */
+function findPlace(tx: Tx, id: CircuitId, request: CircuitRequest, wish: Wish): Placing {
+  if (request.protection === 'UNPROTECTED' && isOurs(tx.ground, request))
+    return placeHere(tx, id, request, wish);
+  return planWithin(tx.ground, request, wish);
+}
+
 /** A home circuit whose last attempt failed: try the next alternative, or give up with the last cause. */
 export function placeAgain(tx: Tx, circuit: Circuit, attempts: number): void {
-  const slot = slotAgain(circuit.request, circuit, tx.now);
+  const { id, request, reason } = circuit;
   const reject = (problem: BrokerError): void => {
-    tx.apply(circuit.id, { type: 'reject', problem: toProblem(problem), at: tx.now });
+    tx.apply(id, { type: 'reject', problem: toProblem(problem), at: tx.now });
   };
-  if (slot === undefined) {
-    reject(new BrokerError('NO_FEASIBLE_SLOT', `the slot has passed: ${circuit.reason.detail}`));
+  const { schedule } = request;
+  if (schedule.type === 'FIXED' && schedule.start < tx.now - LATE_START_MS) {
+    reject(new BrokerError('NO_FEASIBLE_SLOT', `its start has passed: ${reason.detail}`));
     return;
   }
   if (circuit.version >= attempts) {
-    const code = circuit.reason.code === 'PEER_SILENT' ? 'PEER_FAILED' : 'NO_FEASIBLE_SLOT';
-    reject(new BrokerError(code, circuit.reason.detail));
+    reject(
+      new BrokerError(reason.code === 'PEER_SILENT' ? 'PEER_FAILED' : 'NO_FEASIBLE_SLOT', reason.detail),
+    );
     return;
   }
-  const planned = plan(tx.ground, circuit.request, slot);
+  const planned = findPlace(tx, id, request, wishOf(request, fixedSlot(request, tx.now), tx.now));
   if (planned.kind === 'refused') {
     reject(planned.problem);
     return;
   }
-  const placement = placementOf(circuit.version + 1, slot, planned.segments);
-  tx.apply(circuit.id, { type: 'place', placement, until: instant(tx.now + ATTEMPT_MS), at: tx.now });
+  applyMoves(tx, planned.moves, id, '');
+  const placement = placementOf(circuit.version + 1, planned.slot, planned.segments);
+  tx.apply(id, { type: 'place', placement, until: instant(tx.now + ATTEMPT_MS), at: tx.now });
 }
 
 export function blank(
@@ -132,41 +142,38 @@ function refuseTakenRef(tx: Tx, request: CircuitRequest): void {
     throw new BrokerError('CLIENT_REF_TAKEN', `${other} carries client_ref ${request.clientRef}`);
 }
 
-function slotOf(request: CircuitRequest, now: InstantMs): Slot {
+/** The slot, where the request itself says which; undefined where the broker is to choose. */
+function fixedSlot(request: CircuitRequest, now: InstantMs): Slot | undefined {
   const { schedule, mbps } = request;
+  const soonest = nextFullSecond(now);
   switch (schedule.type) {
     case 'NOW': {
-      const start = nextFullSecond(now);
-      const end = schedule.durationS === 'NEVER' ? NEVER : plusSeconds(start, schedule.durationS);
-      return { window: { start, end }, mbps };
+      const end = schedule.durationS === 'NEVER' ? NEVER : plusSeconds(soonest, schedule.durationS);
+      return { window: { start: soonest, end }, mbps };
     }
     case 'FIXED': {
-      if (schedule.start < now - LATE_START_MS) {
+      const { start, end } = schedule;
+      if (start < now - LATE_START_MS) {
         throw new BrokerError(
           'START_IN_PAST',
-          `start_time ${rfc3339(schedule.start)} has passed; it is ${rfc3339(now)}`,
+          `start_time ${rfc3339(start)} has passed; it is ${rfc3339(now)}`,
           {
             errors: [{ pointer: '/schedule/start_time', detail: 'in the past' }],
           },
         );
       }
-      if (schedule.end <= now) throw invalid('/schedule/end_time', 'the end has passed already');
-      if (schedule.end > now + HORIZON_S * 1000)
-        throw invalid('/schedule/end_time', 'more than ten years ahead');
-      return { window: { start: schedule.start, end: schedule.end }, mbps };
+      if (end <= soonest) throw invalid('/schedule/end_time', 'the end has passed already');
+      if (end > now + HORIZON_S * 1000) throw invalid('/schedule/end_time', 'more than ten years ahead');
+      // It was on its way when its second struck.
+      return { window: { start: start > now ? start : soonest, end }, mbps };
     }
+    case 'FLEXIBLE':
+      if (schedule.deadline > now + HORIZON_S * 1000)
+        throw invalid('/schedule/deadline_time', 'more than ten years ahead');
+      return undefined;
     default:
       throw notYet(`schedule type ${schedule.type}`);
   }
-}
-
-function slotAgain(request: CircuitRequest, circuit: Circuit, now: InstantMs): Slot | undefined {
-  if (request.schedule.type === 'FIXED') {
-    const { start, end } = request.schedule;
-    return end > now ? { window: { start, end }, mbps: request.mbps } : undefined;
-  }
-  void circuit;
-  return slotOf(request, now);
 }
 
 const notYet = (what: string): BrokerError =>

@@ -13,8 +13,8 @@ import type { LabelAsk } from '../model/label.ts';
 import { remotes } from '../model/rules.ts';
 import { ADMIN_UP, USABLE } from '../topology/network.ts';
 import { findPath } from '../topology/search/find.ts';
-import { type Ground, MENDED_AFTER_MS, plan, roadOf } from './plan.ts';
-import { ATTEMPT_MS } from './request.ts';
+import { ATTEMPT_MS, MENDED_AFTER_MS } from './limits.ts';
+import { type Ground, plan, roadOf } from './plan.ts';
 import type { Tx } from './tx.ts';
 import type { Writer } from './writer.ts';
 

@@ -11,7 +11,7 @@ import type { Circuit } from '../model/circuit.ts';
 import type { Effect } from '../model/effects.ts';
 import type { CircuitEvent } from '../model/events.ts';
 import { allowed, step } from '../model/lifecycle.ts';
-import { announce, snapshot } from './announce.ts';
+import { announce, describeStep, snapshot } from './announce.ts';
 import type { Book, Undo } from './book.ts';
 import type { Ground } from './plan.ts';
 import type {
@@ -107,7 +107,7 @@ export class Tx {
     const after = result.circuit;
     this.book.put(after, this.undo);
     this.circuits.set(id, { circuit: after, isNew: this.circuits.get(id)?.isNew ?? false });
-    this.#log(announce(before, event, after), after, event);
+    this.#log(announce(before, event, after), after, event, describeStep(before, event, after));
     for (const effect of result.effects) this.#enqueue(after, effect, decisionId);
     return after;
   }
@@ -168,7 +168,12 @@ export class Tx {
     this.topology = undefined;
   }
 
-  #log(type: PublicType, circuit: Circuit, input: NonNullable<EventRecord['input']>): void {
+  #log(
+    type: PublicType,
+    circuit: Circuit,
+    input: NonNullable<EventRecord['input']>,
+    data: EventRecord['data'] = snapshot(circuit),
+  ): void {
     this.#sequences.event++;
     this.events.push({
       seq: this.#sequences.event,
@@ -179,7 +184,7 @@ export class Tx {
       owner: circuit.owner,
       revision: circuit.revision,
       epoch: this.epoch,
-      data: snapshot(circuit),
+      data,
       input,
     });
   }

@@ -109,7 +109,13 @@ async function finishChange(context: Context, answer: Json, options: MutationOpt
   const pending = answer['pending'];
   const negotiated = isJson(pending) && options.dryRun !== true;
   const waits = options.wait === true || options.until !== undefined;
-  if (negotiated && !waits) context.out.say('peers are being asked; --wait would wait for their answer');
+  if (negotiated && !waits) {
+    context.out.say(
+      pending['phase'] === 'LIGHTING'
+        ? 'it is being lit beside the present one; --wait would wait for the light'
+        : 'peers are being asked; --wait would wait for their answer',
+    );
+  }
   const now = await finish(context, answer, options, settledGoal);
   if (!negotiated || !waits || now['pending'] !== undefined) return;
   const fields = ['start_time', 'end_time', 'bandwidth_mbps'] as const;
@@ -211,6 +217,20 @@ export async function extend(
     key: options.key,
   });
   await finishChange(context, isJson(answer) ? answer : await read(context.client, id), options);
+}
+
+export async function reroute(context: Context, ref: string, options: MutationOptions): Promise<void> {
+  checkWaiting(options);
+  const before = await find(context, ref);
+  const id = text(before['id']);
+  const { body: answer } = await context.client.call('POST', `/v1/circuits/${seg(id)}/reroute`, {
+    query: dry(options),
+    body: {},
+    key: options.key,
+  });
+  const after = isJson(answer) ? answer : await read(context.client, id);
+  if (after['revision'] === before['revision']) context.out.say('it is on the best road already');
+  await finishChange(context, after, options);
 }
 
 async function endAt(context: Context, said: string): Promise<Json> {

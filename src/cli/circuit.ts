@@ -13,6 +13,7 @@ import {
   find,
   type MutationOptions,
   modify,
+  reroute,
   show,
   type WaitOptions,
   waitAndShow,
@@ -215,6 +216,13 @@ export function addCircuit(program: Command, run: Run): void {
     'changed',
   ).action((ref: string, options: MutationOptions & { for?: string; to?: string }, command: Command) =>
     run(command, (context) => extend(context, ref, options)),
+  );
+
+  waiting(
+    mutating(circuit.command('reroute <circuit>').description('take the best road that there is now')),
+    'changed',
+  ).action((ref: string, options: MutationOptions, command: Command) =>
+    run(command, (context) => reroute(context, ref, options)),
   );
 
   waiting(

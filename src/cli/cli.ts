@@ -8,8 +8,11 @@ import { addCircuit, type Run } from './circuit.ts';
 import { Client, interrupted } from './client.ts';
 import { Context } from './context.ts';
 import { CliError, type CliIo, exitMeanings, exits, usage } from './io.ts';
+import { addMaintenance } from './maint.ts';
 import { type Column, dig, isJson, Output, parseFormat, text } from './output.ts';
 import { addNetwork, addRecords } from './records.ts';
+import { addSlots } from './slots.ts';
+import { addTopology } from './topo.ts';
 
 interface Globals {
   readonly output: string;
@@ -104,6 +107,9 @@ function build(io: CliIo, interrupt: AbortSignal, setCode: (exit: number) => voi
     await act(await contextOf(command.optsWithGlobals<Globals>(), io, interrupt));
   };
   addCircuit(program, run);
+  addSlots(program, run);
+  addTopology(program, run);
+  addMaintenance(program, run);
   addNetwork(program, run);
   addRecords(program, run);
   program

@@ -1,7 +1,7 @@
 /**
  * The one file of the command line that opens a connection. A call that may be repeated is repeated when its
  * answer is lost: GET and DELETE by nature, POST because each carries an Idempotency-Key. What may not be
- * (PATCH) says that its outcome is unknown instead. No redirect is followed, so that the token goes nowhere
+ * (PATCH and PUT) says that its outcome is unknown instead. No redirect is followed, so that the token goes nowhere
  * else.
  */
 import { type Cancel, instant } from '../kernel/clock.ts';
@@ -124,10 +124,14 @@ export class Client {
   }
 
   /** Throws Refused for every answer that is no success. */
-  async call(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, call: Call = {}): Promise<Answer> {
+  async call(
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    path: string,
+    call: Call = {},
+  ): Promise<Answer> {
     const headers: Record<string, string> = { ...call.headers };
     if (method === 'POST') headers['idempotency-key'] = call.key ?? newKey();
-    const repeatable = method !== 'PATCH';
+    const repeatable = method !== 'PATCH' && method !== 'PUT';
     let lost = false;
     for (let attempt = 0; ; attempt++) {
       const pause = PAUSES_MS[attempt];
@@ -334,6 +338,7 @@ function retryIn(answer: Omit<Answer, 'afterLost'>, pause: number, repeatable: b
     code === 'IDEMPOTENCY_IN_PROGRESS' ||
     (answer.status === 503 && code !== 'STORE_FULL') ||
     answer.status === 429 ||
+    answer.status === 408 ||
     (code === '' && (answer.status === 502 || answer.status === 504));
   if (!passing) return undefined;
   const asked = Number(answer.headers.get('retry-after') ?? '');

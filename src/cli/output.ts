@@ -4,7 +4,7 @@
  * JSON and YAML keep its meaning, since they have escapes of their own.
  */
 import { printable } from '../kernel/printable.ts';
-import { type CliIo, usage } from './io.ts';
+import { CliError, type CliIo, exits, usage } from './io.ts';
 
 export const formats = ['table', 'json', 'yaml', 'csv'] as const;
 export type Format = (typeof formats)[number];
@@ -14,6 +14,12 @@ export type Json = Readonly<Record<string, unknown>>;
 
 export const isJson = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** An answer whose fields are about to be shown. */
+export function object(body: unknown): Json {
+  if (!isJson(body)) throw new CliError(exits.ERROR, 'the broker answered with something that is no object');
+  return body;
+}
 
 /** `dig(circuit, 'placement', 'start_time')`: undefined as soon as something is missing. */
 export function dig(value: unknown, ...path: readonly (string | number)[]): unknown {
@@ -81,8 +87,15 @@ async function toYaml(value: unknown): Promise<string> {
   return escapeLines(document.toString({ lineWidth: 0 }).trimEnd());
 }
 
+/**
+ * A spreadsheet takes text that begins like this for a formula, which may read other cells and send them
+ * away. Numbers are ours and stay; text gets an apostrophe, which spreadsheets read as "this is text".
+ */
+const FORMULA = /^[=+\-@]/;
+
 function csvCell(value: unknown): string {
-  const cell = printable(text(value));
+  const said = printable(text(value));
+  const cell = typeof value !== 'number' && FORMULA.test(said.trimStart()) ? `'${said}` : said;
   return /[",]|^\s|\s$/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 }
 

@@ -1,58 +1,21 @@
 /**
- * The commands beside `circuit`: what the network is (topo, ports, device), what has happened (event,
- * decision), who is told (webhook), who is asking (whoami), and series of circuits.
+ * The commands that mostly look: ports and devices, what has happened (event, decision), who is told
+ * (webhook), who is asking (whoami), and series of circuits.
  */
 import type { Command } from 'commander';
 import { rfc3339 } from '../kernel/clock.ts';
 import { limitOf, type Run } from './circuit.ts';
 import { seg } from './client.ts';
 import { type Context, DEFAULT_LIMIT } from './context.ts';
-import { CliError, exits } from './io.ts';
-import { type Column, dig, isJson, items, type Json, text } from './output.ts';
-import {
-  decisionList,
-  eventGist,
-  eventType,
-  linkList,
-  occurrenceList,
-  plainLayout,
-  portList,
-  webhookList,
-} from './show.ts';
+import { type Column, dig, isJson, items, type Json, object, text } from './output.ts';
+import { decisionList, eventGist, eventType, occurrenceList, plainLayout, webhookList } from './show.ts';
+import { portList } from './showNetwork.ts';
 import { parseCount } from './units.ts';
 import { tail } from './wait.ts';
 
 const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
 
-function object(body: unknown): Json {
-  if (!isJson(body)) throw new CliError(exits.ERROR, 'the broker answered with something that is no object');
-  return body;
-}
-
 export function addNetwork(program: Command, run: Run): void {
-  const topo = program.command('topo').description('the topology of the domain');
-  topo
-    .command('show')
-    .description('the links, or the whole topology in another notation')
-    .option('--format <name>', 'json, graphology, geojson, nml or dot: printed as it comes')
-    .action((options: { format?: string }, command: Command) =>
-      run(command, async (context) => {
-        if (options.format !== undefined) {
-          const { raw } = await context.client.call('GET', '/v1/topology', {
-            query: { format: options.format },
-            accept: '*/*',
-          });
-          return context.out.rawText(raw);
-        }
-        const body = object((await context.client.get('/v1/topology', { format: 'json' })).body);
-        const document = isJson(body['topology']) ? body['topology'] : body;
-        context.out.say(
-          `${text(document['domain'])}: ${items(document['nodes']).length} nodes, ${items(document['links']).length} links, ${items(document['ports']).length} ports`,
-        );
-        await context.out.list(items(document['links']), linkList, body);
-      }),
-    );
-
   program
     .command('ports')
     .description('the ports that circuits can end at')

@@ -61,6 +61,8 @@ function explain(status: number, problem: Json): string {
   const alternatives = items(problem['alternatives']);
   if (alternatives.length > 0)
     lines.push('what would fit:', ...alternatives.map((a) => `  ${alternative(a)}`));
+  const circuits = items(problem['circuits']);
+  if (circuits.length > 0) lines.push('circuits in the way:', ...circuits.map((c) => `  ${inTheWay(c)}`));
   if (problem['proof'] === 'BUDGET_SPENT')
     lines.push('the search ended before it was complete: a slot may exist');
   const actions = problem['allowed_actions'];
@@ -98,6 +100,13 @@ function alternative(a: Json): string {
   return `${rate}from ${text(a['start_time'])}${end === '' ? '' : ` until ${end}`}`;
 }
 
+function inTheWay(c: Json): string {
+  const start = text(c['start_time']);
+  const end = text(c['end_time']);
+  const when = `${start === '' ? '' : ` from ${start}`}${end === '' ? '' : ` until ${end}`}`;
+  return `${text(c['circuit_id'])}${when}`;
+}
+
 /** What a person at a terminal can do next; the registry's own advice speaks of HTTP and is the last resort. */
 function tryThis(problem: Json): string[] {
   const code = text(problem['code']);
@@ -110,6 +119,8 @@ function tryThis(problem: Json): string[] {
     hints.push('set TURNPIKE_TOKEN to a token of an issuer that the broker knows');
   } else if (decision !== '') {
     hints.push(`turnpike decision why ${decision}`);
+  } else if (code === 'MAINTENANCE_CONFLICT') {
+    hints.push('--conflict migrate, --conflict preempt, or another time');
   } else if (code === 'NOT_HOME') {
     hints.push('set TURNPIKE_URL to the broker of that domain');
   } else if (

@@ -1,11 +1,11 @@
 /**
  * How each kind of answer looks to people, and which columns it has for a spreadsheet. The fields are those
- * of the API; one that is absent is left out or shown as a dash.
+ * of the API; one that is absent is left out or shown as a dash. The network is in showNetwork.ts.
  */
 import { type Column, dig, field, isJson, items, type Json, type Layout, number, text } from './output.ts';
 import { formatBandwidth, formatDuration } from './units.ts';
 
-const bandwidth = (value: unknown): string => {
+export const bandwidth = (value: unknown): string => {
   const mbps = number(value);
   return mbps === undefined ? '' : formatBandwidth(mbps);
 };
@@ -75,10 +75,10 @@ const reason = (c: Json): string => {
   return [code, detail].filter((part) => part !== '').join(': ');
 };
 
-const dataPlane = (c: Json): string => {
-  const condition = items(c['conditions']).find((each) => each['type'] === 'DataPlaneUp');
+const conditionOf = (c: Json, type: string, yes: string, no: string): string => {
+  const condition = items(c['conditions']).find((each) => each['type'] === type);
   if (condition === undefined) return '';
-  const word = { TRUE: 'up', FALSE: 'down' }[text(condition['status'])] ?? 'unknown';
+  const word = { TRUE: yes, FALSE: no }[text(condition['status'])] ?? 'unknown';
   const why = text(condition['reason']);
   return why === '' ? word : `${word} (${why})`;
 };
@@ -121,7 +121,9 @@ export const circuitCard: readonly Column[] = [
   ['changing to', (c) => slot(c['pending'])],
   ['domains', (c) => dig(c, 'path', 'domains')],
   ['links', (c) => dig(c, 'path', 'links')],
-  ['light', dataPlane],
+  ['backup', (c) => dig(c, 'path', 'backup_links')],
+  ['light', (c) => conditionOf(c, 'DataPlaneUp', 'up', 'down')],
+  ['protected', (c) => conditionOf(c, 'Protected', 'yes', 'no')],
   ['can', (c) => c['allowed_actions']],
   ['decisions', (c) => c['decision_ids']],
 ];
@@ -134,6 +136,7 @@ export const segmentList: Layout = {
     ['A', (s) => s['a_port']],
     ['Z', (s) => s['z_port']],
     ['LINKS', (s) => s['links']],
+    ['BACKUP', (s) => s['backup_links']],
     ['PEER REF', (s) => s['peer_ref']],
   ],
   none: 'no path yet',
@@ -181,51 +184,6 @@ export const decisionList: Layout = {
     ['CIRCUIT', (d) => d['circuit_id']],
   ],
   none: 'no decisions',
-};
-
-export const portList: Layout = {
-  columns: [
-    ['PORT', (p) => p['id']],
-    ['DOMAIN', (p) => p['domain']],
-    ['KIND', (p) => p['kind']],
-    ['CAPACITY', (p) => bandwidth(p['capacity_mbps'])],
-    ['VLANS', (p) => p['vlans']],
-    ['MTU', (p) => p['mtu']],
-    ['NODE', (p) => p['node']],
-  ],
-  csv: [
-    field('id'),
-    field('domain'),
-    field('kind'),
-    field('capacity_mbps'),
-    field('vlans'),
-    field('mtu'),
-    field('node'),
-  ],
-  none: 'no ports',
-};
-
-export const linkList: Layout = {
-  columns: [
-    ['LINK', (l) => l['id']],
-    ['A', (l) => dig(l, 'a', 'node')],
-    ['Z', (l) => dig(l, 'z', 'node')],
-    ['CAPACITY', (l) => bandwidth(l['capacity_mbps'])],
-    ['LATENCY MS', (l) => l['latency_ms']],
-    ['ADMIN', (l) => l['admin_state'] ?? 'UP'],
-  ],
-  csv: [
-    field('id'),
-    ['a_node', (l) => dig(l, 'a', 'node')],
-    ['a_port', (l) => dig(l, 'a', 'port')],
-    ['z_node', (l) => dig(l, 'z', 'node')],
-    ['z_port', (l) => dig(l, 'z', 'port')],
-    field('capacity_mbps'),
-    field('latency_ms'),
-    field('mtu'),
-    ['admin_state', (l) => l['admin_state'] ?? 'UP'],
-  ],
-  none: 'no links',
 };
 
 export const webhookList: Layout = {

@@ -56,6 +56,8 @@ export type HomeEvent = At &
         readonly request: CircuitRequest;
         readonly until: InstantMs;
         readonly cause?: ChangeCause;
+        /** MOVE: the circuit that needed the room. */
+        readonly for?: string;
       }
   );
 

@@ -16,7 +16,9 @@ const FIRST = 0;
 const LATEST_END = 1;
 const AT = 2;
 const COUNT = 3;
-const FIELDS = 4;
+/** The latest end in this block and all before it: it never falls from block to block, so it can be searched. */
+const REACH = 4;
+const FIELDS = 5;
 
 export class LabelClaims {
   #index = new Int32Array(FIELDS);
@@ -64,7 +66,34 @@ export class LabelClaims {
     claims[i + 2] = label;
     index[block + COUNT] = (index[block + COUNT] as number) + 1;
     index[block + FIRST] = claims[begin] as number;
-    if (end > (index[block + LATEST_END] as number)) index[block + LATEST_END] = end;
+    if (end > (index[block + LATEST_END] as number)) {
+      index[block + LATEST_END] = end;
+      this.#reachFrom(block);
+    }
+  }
+
+  /** Brings REACH up to date from a block on, as far as anything changes. */
+  #reachFrom(block: number): void {
+    const index = this.#index;
+    let reach = block === 0 ? 0 : (index[block - FIELDS + REACH] as number);
+    for (let at = block; at < this.#blocks * FIELDS; at += FIELDS) {
+      reach = Math.max(reach, index[at + LATEST_END] as number);
+      if (index[at + REACH] === reach && at > block) return;
+      index[at + REACH] = reach;
+    }
+  }
+
+  /** The first block with a claim that ends after `start`, or past the last. */
+  #reaching(start: Seconds): number {
+    const index = this.#index;
+    let low = 0;
+    let high = this.#blocks;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((index[middle * FIELDS + REACH] as number) <= start) low = middle + 1;
+      else high = middle;
+    }
+    return low * FIELDS;
   }
 
   #halve(block: number): void {
@@ -86,6 +115,9 @@ export class LabelClaims {
     index[block + COUNT] = HALF;
     this.#measure(block);
     this.#measure(right);
+    // The block that was moved along keeps its reach, so the walk may not stop at the new one.
+    index[right + REACH] = -1;
+    this.#reachFrom(block);
   }
 
   #measure(block: number): void {
@@ -120,7 +152,10 @@ export class LabelClaims {
     if (index[block + COUNT] === 0) this.#removeBlock(block);
     else {
       index[block + FIRST] = this.#claims[index[block + AT] as number] as number;
-      if (end === index[block + LATEST_END]) this.#measure(block);
+      if (end === index[block + LATEST_END]) {
+        this.#measure(block);
+        this.#reachFrom(block);
+      }
     }
   }
 
@@ -128,11 +163,13 @@ export class LabelClaims {
   #removeBlock(block: number): void {
     if (this.#blocks === 1) {
       this.#index[block + LATEST_END] = 0;
+      this.#index[block + REACH] = 0;
       return;
     }
     this.#spare.push((this.#index[block + AT] as number) / SLOT);
     this.#index.copyWithin(block, block + FIELDS, this.#blocks * FIELDS);
     this.#blocks--;
+    if (block < this.#blocks * FIELDS) this.#reachFrom(block);
   }
 
   /** Adds the labels claimed at any second of [start, end) to `into`. */
@@ -141,7 +178,7 @@ export class LabelClaims {
     const index = this.#index;
     const claims = this.#claims;
     const stop = this.#blocks * FIELDS;
-    for (let block = 0; block < stop && (index[block] as number) < end; block += FIELDS) {
+    for (let block = this.#reaching(start); block < stop && (index[block] as number) < end; block += FIELDS) {
       if ((index[block + LATEST_END] as number) <= start) continue;
       const last = this.#end(block);
       for (let i = index[block + AT] as number; i < last && (claims[i] as number) < end; i += CLAIM) {
@@ -154,7 +191,8 @@ export class LabelClaims {
 
   /** Visits the claims that touch [from, to), by start. */
   each(from: Seconds, to: Seconds, visit: (label: Label, start: Seconds, end: Seconds) => void): void {
-    for (let block = 0; block < this.#blocks * FIELDS; block += FIELDS) {
+    for (let block = this.#reaching(from); block < this.#blocks * FIELDS; block += FIELDS) {
+      if ((this.#index[block + FIRST] as number) >= to) return;
       if ((this.#index[block + LATEST_END] as number) <= from) continue;
       for (let i = this.#index[block + AT] as number; i < this.#end(block); i += CLAIM) {
         const [start, end] = [this.#claims[i] as number, this.#claims[i + 1] as number];

@@ -105,7 +105,6 @@ describe('asking for a circuit', () => {
   });
 
   it.each([
-    ['FLEXIBLE', { type: 'FLEXIBLE', duration_s: 60, deadline_time: '2027-01-01T00:00:00Z' }],
     ['VOLUME', { type: 'VOLUME', volume_bytes: 1e12, deadline_time: '2027-01-01T00:00:00Z' }],
     ['OFFER', { type: 'OFFER', offer_id: 'off_1', option: 0 }],
   ])('%s is understood and not offered yet', async (name, schedule) => {
@@ -113,6 +112,19 @@ describe('asking for a circuit', () => {
     expect(refused.status).toBe(422);
     expect(refused.body.code).toBe('NOT_SUPPORTED');
     expect(refused.body.detail).toContain(name);
+  });
+
+  it('FLEXIBLE is placed inside its window and may move there', async () => {
+    const schedule = { type: 'FLEXIBLE', duration_s: 1800, not_before_time: time(1), deadline_time: time(3) };
+    const made = await api.post('/v1/circuits', ask({ schedule }));
+    expect(made.status).toBe(201);
+    expect(made.body.placement).toMatchObject({
+      start_time: time(1),
+      movable: true,
+      laxity_s: 5400,
+      slack_s: 5400,
+      moves: 0,
+    });
   });
 
   it('protection where there are no two roads is a 409', async () => {
@@ -354,6 +366,23 @@ describe('the verbs', () => {
     expect(usage.reserved_s).toBeGreaterThan(0);
     expect(usage.reserved_s).toBeLessThan(60);
     expect(usage.active_s).toBeLessThanOrEqual(usage.reserved_s);
+  });
+});
+
+describe('usage', () => {
+  it('counts each rate for as long as the circuit had it', async () => {
+    const body = await make({ schedule: { type: 'NOW', duration_s: 600 } });
+    await api.world.pass(10);
+    const usage = async () => (await api.get(`/v1/circuits/${body.id}/usage`)).body;
+    const before = await usage();
+    expect(before.reserved_mbit).toBe(before.reserved_s * 1000);
+    const headers = { 'if-match': '*' };
+    await api.patch(`/v1/circuits/${body.id}`, { bandwidth_mbps: 3000 }, { headers });
+    await api.world.pass(10);
+    const after = await usage();
+    expect(after.reserved_mbit - before.reserved_mbit).toBe((after.reserved_s - before.reserved_s) * 3000);
+    await api.delete(`/v1/circuits/${body.id}`);
+    await api.world.pass(3);
   });
 });
 

@@ -49,10 +49,8 @@ it('FIXED: back-to-back windows on one port do not overlap; an overlapping one i
     free_mbps: 0,
     needed_mbps: 4_000,
   });
-  expect(problem.details.alternatives?.[0]).toMatchObject({
-    start_time: '2026-01-01T00:05:00Z',
-    bandwidth_mbps: 4_000,
-  });
+  const starts = problem.details.alternatives?.map((one) => [one.start_time, one.bandwidth_mbps]);
+  expect(starts).toContainEqual(['2026-01-01T00:05:00Z', 4_000]);
 });
 
 it('two that share a link get different VLANs on it; UNTAGGED wants the port for itself', async () => {

@@ -12,7 +12,9 @@ describe('refusals', () => {
     ['POLICY_DENIED', 403, 3],
     ['QUOTA_EXCEEDED', 403, 3],
     ['NOT_FOUND', 404, 1],
+    ['REQUEST_TIMEOUT', 408, 1],
     ['NO_FEASIBLE_SLOT', 409, 5],
+    ['MAINTENANCE_CONFLICT', 409, 6],
     ['WRONG_STATE', 409, 6],
     ['CHANGE_PENDING', 409, 6],
     ['CLIENT_REF_TAKEN', 409, 6],
@@ -86,6 +88,20 @@ describe('2: a command line that makes no sense, and no request is sent', () => 
     ['circuit modify CX47 --bw 1G --key k', 'unknown option'],
     ['circuit release CX47 --until sunrise', 'is no state'],
     ['circuit list --limit many', 'is no limit'],
+    ['circuit reroute', 'missing required argument'],
+    ['slots ams:a', 'missing required argument'],
+    ['slots ams:a ams:b --bw 10', 'has no unit'],
+    ['slots ams:a ams:b --for 2', 'is no duration'],
+    ['maint plan --start +1h --for 1h', 'say --link or --node'],
+    ['maint plan --link l1 --for 1h', 'say when: --start'],
+    ['maint plan --link l1 --start +1h', 'say either --end or --for'],
+    ['maint plan --link l1 --start +1h --for 1h --end +2h', 'say either --end or --for'],
+    ['maint plan --link l1 --start +1h --for 1h --conflict ignore', 'is no way out'],
+    ['maint cancel', 'missing required argument'],
+    ['topo lint', 'missing required argument'],
+    ['link set l1', 'nothing to change'],
+    ['link set l1 --oper sideways', 'is no state'],
+    ['link set l1 --oper up --revision x', 'is no revision'],
     ['whoami -o xml', 'is no output format'],
     ['whoami --url ftp://x', 'is no address of a broker'],
     ['whoami --url http://u:p@x', 'carries a password'],
@@ -106,7 +122,18 @@ describe('2: a command line that makes no sense, and no request is sent', () => 
 });
 
 test('0: help that was asked for goes to stdout', async () => {
-  for (const line of ['--help', 'circuit --help', 'circuit create --help', 'help', 'help circuit']) {
+  for (const line of [
+    '--help',
+    'circuit --help',
+    'circuit create --help',
+    'circuit reroute --help',
+    'topo apply --help',
+    'link set --help',
+    'maint plan --help',
+    'slots --help',
+    'help',
+    'help circuit',
+  ]) {
     const ran = await run(undefined, line);
     expect([line, ran.code, ran.stderr]).toEqual([line, 0, '']);
     expect(ran.stdout).toContain('Usage: turnpike');

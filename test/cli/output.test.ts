@@ -54,6 +54,23 @@ test('CSV quotes what would break a row', async () => {
   expect(await shown('csv', { name: 'a "b", c' })).toBe('name\r\n"a ""b"", c"\r\n');
 });
 
+describe('CSV holds no formula', () => {
+  it.each([
+    ['=HYPERLINK("http://x","y")', `"'=HYPERLINK(""http://x"",""y"")"`],
+    ['+31 20 1234567', "'+31 20 1234567"],
+    ['-1+2', "'-1+2"],
+    ['@SUM(A1)', "'@SUM(A1)"],
+    ['  =1', `"'  =1"`.replaceAll('"', '')],
+    ['a=1', 'a=1'],
+    ['', ''],
+  ])('%s', async (name, cell) => {
+    expect(await shown('csv', { name })).toBe(`name\r\n${cell}\r\n`);
+  });
+  it('and a number stays one', async () => {
+    expect(await shown('csv', { name: -5 })).toBe('name\r\n-5\r\n');
+  });
+});
+
 test('a table is as wide as its widest cell, and shows what is missing', () => {
   const rows = [{ a: 'x' }, { a: 'longer', b: 0 }];
   expect(

@@ -1,5 +1,5 @@
 /** The command line against a real broker: real HTTP, a real store, the in-memory device, the wall clock. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -156,6 +156,47 @@ test('whatever else can be asked', async () => {
     for (const line of ['circuit list', 'ports', 'topo show', 'decision list', 'whoami']) {
       expect([format, line, (await as('user', `${line} -o ${format}`)).code]).toEqual([format, line, 0]);
     }
+  }
+});
+
+test('the network: what is free, what fails, what closes, what a file would change', async () => {
+  const free = await json('user', 'slots ams:host6 ams:host8 --bw 1G --for 1h');
+  expect(free.slots.length).toBeGreaterThan(0);
+  expect((await as('user', 'slots ams:host6 ams:host8 --bw 900G')).code).toBe(5);
+  const made = await json('user', 'circuit create ams:host6 ams:host8 --bw 1G --start +3d --for 2h');
+  const [link] = made.path.links;
+  expect((await as('user', `link set ${link} --admin down`)).code).toBe(3);
+  const plan = `maint plan --link ${link} --start +73h --for 2h`;
+  expect((await as('user', plan)).code).toBe(3);
+  const refused = await as('operator', plan);
+  expect([refused.code, refused.stderr.includes(made.id)]).toEqual([6, true]);
+  const tried = await json('operator', `${plan} --conflict migrate --dry-run`);
+  expect(tried.impact).toEqual([{ circuit_id: made.id, outcome: 'REROUTED' }]);
+  expect((await json('user', 'maint list')).items).toEqual([]);
+  const window = await json('operator', `${plan} --conflict migrate`);
+  expect((await json('user', `circuit show ${made.id}`)).path.links).not.toContain(link);
+  expect((await json('operator', `maint impact ${window.id}`)).items).toEqual([]);
+
+  const file = join(folder, 'mine.yaml');
+  writeFileSync(file, readFileSync(resolve(import.meta.dirname, '../../examples/lab-ams.yaml')));
+  expect((await json('user', `topo diff ${file}`)).items).toEqual([]);
+  expect((await as('user', `topo lint ${file}`)).code).toBe(0);
+  expect((await as('operator', `topo apply ${file}`)).code).toBe(0);
+  expect((await json('user', 'maint list')).items.map((w: { id: string }) => w.id)).toEqual([window.id]);
+  const lost = join(folder, 'lost.json');
+  const { links, ...rest } = await json('user', 'topo show');
+  const { maintenance_windows: _, ...whole } = rest;
+  writeFileSync(lost, JSON.stringify({ ...whole, links: links.slice(0, 0) }));
+  expect((await as('operator', `topo apply ${lost}`)).code).toBe(6);
+  expect((await json('user', 'topo show')).links).toEqual(links);
+
+  expect((await as('operator', `maint cancel ${window.id}`)).code).toBe(0);
+  expect((await json('user', `circuit reroute ${made.id}`)).path.links).toContain(link);
+  const down = await json('operator', `link set ${link} --oper down`);
+  expect(down.link.oper_state).toBe('DOWN');
+  await json('operator', `link set ${link} --oper up`);
+  for (const format of ['yaml', 'nml', 'dot', 'geojson', 'graphology']) {
+    expect((await as('user', `topo show --format ${format}`)).stdout.length).toBeGreaterThan(100);
   }
 });
 

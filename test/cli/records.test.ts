@@ -130,7 +130,7 @@ test('topo show, in links and in another notation', async () => {
   });
   const table = await run(at, 'topo show');
   expect(table.stderr).toBe('ams.example: 2 nodes, 1 links, 0 ports\n');
-  expect(table.stdout).toMatch(/^l1 +n1 +n2 +100G +1 +UP$/m);
+  expect(table.stdout).toMatch(/^l1 +n1 +n2 +100G +1 +UP +UP$/m);
   expect(JSON.parse((await run(at, 'topo show -o json')).stdout)).toEqual(document);
   expect((await run(at, 'topo show --format dot')).stdout).toBe('graph {\n\ta\\u001b[2J\n}\n');
 });

@@ -62,11 +62,7 @@ describe('a seed that is wrong names its line', () => {
       good.replace('capacity_mbps: 40000,', 'capacity_mbps: 0,'),
       /net\.yaml:\d+: \/ports\/1\/capacity_mbps/,
     ],
-    [
-      'one id twice',
-      good.replace('id: ring-se', 'id: ring-ne'),
-      /net\.yaml:\d+: \/links\/1\/id .*ring-ne/,
-    ],
+    ['one id twice', good.replace('id: ring-se', 'id: ring-ne'), /net\.yaml:\d+: \/links\/1\/id .*ring-ne/],
     ['broken YAML', `${good}\n  - {`, /net\.yaml:\d+: /],
     ['nothing', '', /net\.yaml:1: /],
     [

@@ -17,6 +17,7 @@ export interface NetFaults {
 export type Deliver = (to: string, from: string, message: PeerMessage) => Promise<PeerAnswer>;
 
 const TIMEOUT_MS = 5_000;
+const LONG_LOST_MS = 40_000;
 
 const wired = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 
@@ -60,7 +61,10 @@ export class SimPeers implements Peers {
     await this.#travel(faults);
     if (this.#dice.chance(faults.lost)) return this.#nothing(`${what} lost`);
     if (this.#dice.chance(faults.twice)) {
-      const again = this.#travel(faults).then(() => this.#deliver(domain, name, wired(message)));
+      // The copy may come long after everybody has moved on.
+      const again = this.#clock
+        .sleep(this.#dice.int(LONG_LOST_MS))
+        .then(() => this.#deliver(domain, name, wired(message)));
       again.then(
         (answer) => this.#note(`${what} again: ${answer.state}`),
         () => this.#note(`${what} again: nobody`),

@@ -22,6 +22,8 @@ interface Known {
   etag: string;
   readonly endMs: number;
   readonly ports: readonly string[];
+  readonly manual: boolean;
+  readonly held: boolean;
   cancelled: boolean;
   over: boolean;
 }
@@ -48,7 +50,7 @@ export class Workload {
     const dice = this.#dice;
     const near = this.#pick(clientPorts(home));
     const neighbours = neighboursOf(home, this.#domains);
-    const abroad = neighbours.length > 0 && dice.chance(0.4);
+    const abroad = neighbours.length > 0 && dice.chance(0.5);
     const far = abroad
       ? this.#pick(clientPorts(this.#pick(neighbours)))
       : this.#pick(clientPorts(home).filter((port) => port !== near));
@@ -58,7 +60,9 @@ export class Workload {
       ? this.known.findLast((k) => k.home === home && k.endMs > now && k.ports.includes(near))
       : undefined;
     const start = before?.endMs ?? second + (5 + dice.int(120)) * 1000;
-    const end = start + (10 + dice.int(110)) * 1000;
+    // Some last long enough to see everything healed while they run.
+    const durationS = dice.chance(0.12) ? 600 + dice.int(900) : 10 + dice.int(110);
+    const end = start + durationS * 1000;
     const schedule = dice.chance(0.2)
       ? { type: 'NOW', duration_s: 10 + dice.int(90) }
       : { type: 'FIXED', start_time: rfc3339(instant(start)), end_time: rfc3339(instant(end)) };
@@ -93,17 +97,25 @@ export class Workload {
       circuit: one.id,
       ...(body === undefined ? {} : { body }),
     });
+    const change = (): Ask =>
+      ask('PATCH', at, { bandwidth_mbps: this.#pick(RATES) }, { 'if-match': one.etag });
+    const extend = (): Ask => ask('POST', `${at}/extend`, { extend_s: 5 + dice.int(30) });
     const choices: readonly (() => Ask)[] = [
-      () => ask('POST', `${at}/commit`),
-      () => ask('POST', `${at}/commit`),
-      () => ask('POST', `${at}/commit`),
+      ...(one.held
+        ? [
+            () => ask('POST', `${at}/commit`),
+            () => ask('POST', `${at}/commit`),
+            () => ask('POST', `${at}/commit`),
+            () => ask('POST', `${at}/extend-hold`, { hold_s: 5 + dice.int(40) }),
+          ]
+        : []),
+      ...(one.manual ? [() => ask('POST', `${at}/provision`), () => ask('POST', `${at}/provision`)] : []),
       () => ask('POST', `${at}/abort`),
-      () => ask('POST', `${at}/provision`),
-      () => ask('POST', `${at}/provision`),
-      () => ask('POST', `${at}/extend-hold`, { hold_s: 5 + dice.int(40) }),
-      () => ask('POST', `${at}/extend`, { extend_s: 5 + dice.int(30) }),
-      () => ask('PATCH', at, { bandwidth_mbps: this.#pick(RATES) }, { 'if-match': one.etag }),
-      () => ask('PATCH', at, { bandwidth_mbps: this.#pick(RATES) }, { 'if-match': one.etag }),
+      extend,
+      extend,
+      change,
+      change,
+      change,
       () => ask('POST', `${at}/release`),
       () => ask('DELETE', at),
     ];
@@ -122,6 +134,8 @@ export class Workload {
         // One that is still being asked for elsewhere has no placement yet.
         endMs: circuit.end ?? now + 120_000,
         ports: circuit.ports,
+        manual: circuit.manual,
+        held: circuit.held,
         cancelled: false,
         over: false,
       });
@@ -143,23 +157,33 @@ export interface Headers {
   readonly etag?: string;
 }
 
-function asCircuit(
-  body: unknown,
-):
-  | { readonly id: string; readonly start?: number; readonly end?: number; readonly ports: string[] }
-  | undefined {
+interface Read {
+  readonly id: string;
+  readonly end?: number;
+  readonly ports: string[];
+  readonly manual: boolean;
+  readonly held: boolean;
+}
+
+function asCircuit(body: unknown): Read | undefined {
   if (typeof body !== 'object' || body === null || !('id' in body)) return undefined;
-  // The answers of our own API; what is read here is checked below.
+  // The answers of our own API, of which no more is believed than is read here.
   const circuit = body as {
     readonly id: string;
-    readonly request?: { readonly a?: { readonly port?: string }; readonly z?: { readonly port?: string } };
-    readonly placement?: { readonly start_time?: string; readonly end_time?: string };
+    readonly request?: {
+      readonly a?: { readonly port?: string };
+      readonly z?: { readonly port?: string };
+      readonly provision?: string;
+      readonly hold_s?: number;
+    };
+    readonly placement?: { readonly end_time?: string };
   };
   const { placement, request } = circuit;
   return {
     id: circuit.id,
     ports: [request?.a?.port ?? '', request?.z?.port ?? ''],
-    ...(placement?.start_time === undefined ? {} : { start: Date.parse(placement.start_time) }),
+    manual: request?.provision === 'MANUAL',
+    held: (request?.hold_s ?? 0) > 0,
     ...(placement?.end_time === undefined ? {} : { end: Date.parse(placement.end_time) }),
   };
 }

@@ -19,6 +19,7 @@ import {
   checkEnd,
   checkHealed,
   checkLight,
+  checkOrphans,
   checkPorts,
 } from './checkers.ts';
 import { SimClock } from './clock.ts';
@@ -57,7 +58,7 @@ const MOST_VIOLATIONS = 20;
 
 const HOUR_MS = 3_600_000;
 /** All windows have passed, and every retry with them. */
-const HEAL_MS = 20 * 60_000;
+const HEAL_MS = 35 * 60_000;
 /** A home forgets a silent participant an hour after the end, a tombstone goes after a day. */
 const TAIL_MS = 27 * HOUR_MS;
 /** How long after the last fault everybody must agree again: the longest pause between two questions. */
@@ -110,7 +111,7 @@ class World {
               this.clock,
               owner,
               this.#dice.net,
-              () => (this.#healing ? NO_NET_FAULTS : { lost: 0.06, twice: 0.05, late: 0.05 }),
+              () => (this.#healing ? NO_NET_FAULTS : { lost: 0.06, twice: 0.1, late: 0.05 }),
               async (to, from, message) => {
                 const target = this.nodes.find((n) => n.name === to);
                 if (target === undefined) throw new Error(`nobody is called ${to}`);
@@ -192,7 +193,7 @@ class World {
       if (this.gate.outstanding === 0) wrong.push(...checkDue(node));
       if (this.#written) wrong.push(...checkCalendar(node));
     }
-    if (this.#written) wrong.push(...checkAgreements(this.nodes));
+    if (this.#written) wrong.push(...checkAgreements(this.nodes), ...checkOrphans(this.nodes));
     this.#written = false;
     if (wrong.length > 0) this.wrong(wrong);
   }

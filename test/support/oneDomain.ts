@@ -1,8 +1,7 @@
 /** One domain on a real SQLite file, a clock that tests move by hand, and the in-memory device. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parse } from 'yaml';
 import { allowAll } from '../../src/aaa/allowAll.ts';
 import type { Decide } from '../../src/aaa/decide.ts';
 import { Broker } from '../../src/broker/broker.ts';
@@ -59,11 +58,6 @@ export const twoSwitches: TopologyDocument = {
       latency_ms: 1,
     },
   ],
-};
-
-export const labTopology = (): TopologyDocument => {
-  const text = readFileSync(new URL('../../examples/lab-ams.yaml', import.meta.url), 'utf8');
-  return parse(text) as TopologyDocument;
 };
 
 export const noPeers: Peers = { send: () => Promise.reject(new Error('there are no peers')) };

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Constraints } from '../../src/model/circuit.ts';
 import { findEarliest } from '../../src/topology/search/earliest.ts';
 import { findPath, findWidest } from '../../src/topology/search/find.ts';
@@ -19,6 +19,9 @@ import {
   walkOf,
   world,
 } from './worlds.ts';
+
+// Much to compare, not much to wait for: but a busy machine may take its time.
+vi.setConfig({ testTimeout: 120_000 });
 
 const metrics = ['cost', 'latency', 'hops'] as const;
 const shapes: [string, Shape][] = [

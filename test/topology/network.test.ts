@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { seededRandom } from '../../src/kernel/random.ts';
 import { EdgeNames } from '../../src/model/capacity.ts';
 import { Calendar } from '../../src/scheduler/calendar.ts';
@@ -9,6 +9,9 @@ import { findPath } from '../../src/topology/search/find.ts';
 import type { Path, PathQuery, Refusal, Snapshot } from '../../src/topology/search/question.ts';
 import { findShortest } from '../../src/topology/search/ranked.ts';
 import { query, type World, world } from './worlds.ts';
+
+// Much to compare, not much to wait for: but a busy machine may take its time.
+vi.setConfig({ testTimeout: 120_000 });
 
 function empty(document: TopologyDocument): Snapshot {
   const network = compile(document, new EdgeNames());

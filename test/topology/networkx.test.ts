@@ -3,7 +3,7 @@
  * tests are skipped, and counted as such.
  */
 import { spawnSync } from 'node:child_process';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { findPath } from '../../src/topology/search/find.ts';
 import { findPair } from '../../src/topology/search/pair.ts';
 import { findShortest } from '../../src/topology/search/ranked.ts';
@@ -41,6 +41,9 @@ for case in json.load(sys.stdin):
             pass
     print(json.dumps(answer))
 `;
+
+// Much to compare, not much to wait for: but a busy machine may take its time.
+vi.setConfig({ testTimeout: 120_000 });
 
 test.skipIf(python === undefined)('shortest, ranked and disjoint paths cost what NetworkX says', () => {
   const cases = Array.from({ length: 150 }, (_, seed) => {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Calendar } from '../../src/scheduler/calendar.ts';
 import { compile } from '../../src/topology/compile.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
@@ -15,6 +15,9 @@ import {
   walkOf,
   world,
 } from './worlds.ts';
+
+// Much to compare, not much to wait for: but a busy machine may take its time.
+vi.setConfig({ testTimeout: 120_000 });
 
 /** Total length of the best disjoint pair among all pairs of all paths. */
 function bestPair(

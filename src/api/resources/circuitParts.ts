@@ -5,11 +5,10 @@
 import { Type } from 'typebox';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
-import { type InstantMs, instant, NEVER } from '../../kernel/clock.ts';
-import { eventId } from '../../kernel/ids.ts';
-import { type Circuit, isFinal, localSegment, type Placement } from '../../model/circuit.ts';
+import { type CircuitId, eventId } from '../../kernel/ids.ts';
+import { type Circuit, localSegment, type Placement } from '../../model/circuit.ts';
 import { cloudEvent } from '../../model/cloudevent.ts';
-import { secondsBetween } from '../../model/window.ts';
+import type { Principal } from '../../model/principal.ts';
 import { answer, refusals } from '../answers.ts';
 import type { ApiPorts } from '../resource.ts';
 import { SegmentSchema, writeSegment } from '../wire/circuit.ts';
@@ -17,23 +16,13 @@ import { IdParams, listOf, NoQuery, pageQuery, pageToWire, readId, readPage } fr
 import { DecisionSchema, writeDecision } from '../wire/decision.ts';
 import { EventSchema, readEventSeq } from '../wire/event.ts';
 import { CrossConnectSchema, writeCrossConnect } from '../wire/topology.ts';
+import { type InForce, inForce, UsageSchema, usageOf } from '../wire/usage.ts';
 
 const tags = ['circuits'];
 const PageQuery = Type.Object(pageQuery, { additionalProperties: false });
 
-const Mbit = (description: string) => Type.Integer({ minimum: 0, description });
-const UsageSchema = Type.Object(
-  {
-    circuit_id: Type.String(),
-    bandwidth_mbps: Type.Integer(),
-    booked_s: Type.Optional(Type.Integer({ description: 'Length of the slot; absent when it has no end' })),
-    booked_mbit: Type.Optional(Mbit('Length times rate')),
-    reserved_s: Type.Integer({ description: 'How much of the slot has passed' }),
-    reserved_mbit: Mbit('That, times the rate: what was kept from others'),
-    active_s: Type.Integer({ description: 'How long it carried light' }),
-  },
-  { $id: 'Usage', description: 'Reserved time times bandwidth, of the present placement' },
-);
+/** Events of one circuit that its usage is read from: more have never been seen, and each is a few bytes. */
+const LONGEST_HISTORY = 10_000;
 
 export function circuitParts(app: HttpServer, { broker, clock, domain }: ApiPorts): void {
   app.addSchema(UsageSchema);
@@ -129,8 +118,10 @@ export function circuitParts(app: HttpServer, { broker, clock, domain }: ApiPort
         response: { 200: answer('So far', ref(UsageSchema)), ...refusals('NOT_FOUND') },
       },
     },
-    async (request) =>
-      usageOf(await broker.circuit(request.principal, readId('cir', request.params.id)), clock.now()),
+    async (request) => {
+      const circuit = await broker.circuit(request.principal, readId('cir', request.params.id));
+      return usageOf(circuit, await historyOf(broker, request.principal, circuit.id), clock.now());
+    },
   );
 
   app.get(
@@ -163,22 +154,11 @@ const planOf = (circuit: Circuit, placement: Placement | undefined) =>
         writeCrossConnect({ ...hop, owner: { circuit: circuit.id, version: placement.version } }),
       );
 
-/** From the slot's start to now, or to when the circuit gave it up. */
-function usageOf(circuit: Circuit, now: InstantMs) {
-  const placement = circuit.current;
-  const { start, end } = placement?.window ?? { start: now, end: now };
-  const mbps = placement?.mbps ?? 0;
-  const gaveUp = isFinal(circuit.state) ? (circuit.actualEnd ?? circuit.updateTime) : NEVER;
-  const until = instant(Math.max(start, Math.min(now, end, gaveUp)));
-  const reserved = secondsBetween(start, until);
-  const booked = end >= NEVER ? undefined : secondsBetween(start, end);
-  const lit = circuit.actualStart;
-  return {
-    circuit_id: circuit.id,
-    bandwidth_mbps: mbps,
-    ...(booked === undefined ? {} : { booked_s: booked, booked_mbit: booked * mbps }),
-    reserved_s: reserved,
-    reserved_mbit: reserved * mbps,
-    active_s: lit === undefined ? 0 : Math.max(0, secondsBetween(lit, circuit.actualEnd ?? now)),
-  };
+async function historyOf(
+  broker: ApiPorts['broker'],
+  who: Principal,
+  circuitId: CircuitId,
+): Promise<readonly InForce[]> {
+  const events = await broker.events(who, { circuitId, afterSeq: 0, limit: LONGEST_HISTORY });
+  return events.flatMap((event) => inForce(event) ?? []);
 }

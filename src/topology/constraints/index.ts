@@ -2,7 +2,6 @@
  * Every path constraint, once. The request schema of the API derives from this list, and the search compiles
  * a request's constraints through it; a new constraint is a file beside this one and a line here.
  */
-import { type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import type { Constraints } from '../../model/circuit.ts';
 import type { NetworkPort } from '../network.ts';
@@ -40,12 +39,6 @@ export const constraints: readonly Constraint[] = [
   diverseFrom,
   srlgDisjoint,
 ];
-
-/** The schema of `constraints` in a request. */
-export const constraintsSchema: TSchema = Type.Object(
-  Object.fromEntries(constraints.map(({ name, schema }) => [name, Type.Optional(schema)])),
-  { additionalProperties: false },
-);
 
 export interface ConstraintError {
   /** Relative to the constraints object: "/exclude_links/0". */

@@ -25,6 +25,39 @@ export interface Reached {
   beyond(node: number): boolean;
 }
 
+/** Scratch space per core; a state's `done` is the round in which it was settled, or minus it once offered. */
+class Rounds {
+  readonly distance: Float64Array;
+  readonly before: Int32Array;
+  readonly by: Int32Array;
+  readonly done: Int32Array;
+  readonly heap = new Heap(256);
+  round = 0;
+
+  constructor(states: number) {
+    this.distance = new Float64Array(states);
+    this.before = new Int32Array(states);
+    this.by = new Int32Array(states);
+    this.done = new Int32Array(states);
+  }
+}
+
+const rounds = new WeakMap<Core, Rounds>();
+
+function roundOf(core: Core): Rounds {
+  let known = rounds.get(core);
+  if (known === undefined) {
+    known = new Rounds(2 * core.network.nodes.length);
+    rounds.set(core, known);
+  }
+  if (++known.round === 2 ** 31 - 1) {
+    known.done.fill(0);
+    known.round = 1;
+  }
+  known.heap.clear();
+  return known;
+}
+
 /** `core` has been asked the question. */
 export function disjointPair(core: Core, source: number, target: number, mode: Disjointness): Pair {
   const { network } = core;
@@ -36,12 +69,10 @@ export function disjointPair(core: Core, source: number, target: number, mode: D
   const whole = core.distance[target] as number;
 
   // The first search's distances, in A*'s terms and never more than the whole: no price below is negative.
-  const settled = new Map<number, number>();
-  for (let i = 0; i < core.settledCount; i++) {
-    const node = core.order[i] as number;
-    settled.set(node, Math.min(whole, (core.distance[node] as number) + (bounds[node] as number)));
-  }
-  const potential = (node: number): number => settled.get(node) ?? whole;
+  const potential = (node: number): number =>
+    core.isSettled(node)
+      ? Math.min(whole, (core.distance[node] as number) + (bounds[node] as number))
+      : whole;
 
   /** Per inner node and the target: the half-edge by which the first path arrives there. */
   const arrivesBy = new Map<number, number>();
@@ -55,18 +86,18 @@ export function disjointPair(core: Core, source: number, target: number, mode: D
   const inner = (node: number): boolean => mode === 'NODE' && node !== target && arrivesBy.has(node);
 
   // States: a node as such, or (inner nodes of the first path) nodes + node: come back to along the path.
-  const distance = new Map<number, number>([[source, 0]]);
-  const done = new Set<number>();
-  const cameBy = new Map<number, { before: number; half: number; backward: boolean }>();
-  const heap = new Heap();
-  const moves: { before: number; state: number; half: number; backward: boolean }[] = [];
-  const offer = (before: number, state: number, half: number, backward: boolean, far: number): void => {
-    if (done.has(state) || far >= (distance.get(state) ?? Number.POSITIVE_INFINITY)) return;
+  // A move is the half-edge that was taken; which of the two states it leads to follows from its direction.
+  const { distance, before, by, done, round, heap } = roundOf(core);
+  const isDone = (state: number): boolean => done[state] === round;
+  const offer = (from: number, state: number, half: number, backward: boolean, far: number): void => {
+    if (isDone(state) || (done[state] === -round && far >= (distance[state] as number))) return;
     // A link that turns out closed must not stand in the way of a longer open one: test it before.
     if (!backward && !core.isOpen(via[half] as number)) return;
-    distance.set(state, far);
-    heap.push(far, moves.length);
-    moves.push({ before, state, half, backward });
+    done[state] = -round;
+    distance[state] = far;
+    before[state] = from;
+    by[state] = half;
+    heap.push(far, state);
   };
   const goOn = (state: number, far: number): void => {
     const back = state >= nodes;
@@ -91,20 +122,19 @@ export function disjointPair(core: Core, source: number, target: number, mode: D
       }
     }
   };
-  done.add(source);
+  done[source] = round;
   goOn(source, 0);
-  while (heap.size > 0 && !done.has(target)) {
+  while (heap.size > 0 && !isDone(target)) {
     const far = heap.least;
-    const move = moves[heap.pop()] as (typeof moves)[number];
-    if (done.has(move.state)) continue;
-    done.add(move.state);
-    cameBy.set(move.state, move);
-    if (move.state !== target) goOn(move.state, far);
+    const state = heap.pop();
+    if (isDone(state)) continue;
+    done[state] = round;
+    if (state !== target) goOn(state, far);
   }
-  if (!done.has(target)) {
+  if (!isDone(target)) {
     const reached = {
-      at: (node: number) => done.has(node) || done.has(nodes + node),
-      beyond: (node: number) => done.has(nodes + node) || (done.has(node) && !inner(node)),
+      at: (node: number) => isDone(node) || isDone(nodes + node),
+      beyond: (node: number) => isDone(nodes + node) || (isDone(node) && !inner(node)),
     };
     return { found: false, first, reached };
   }
@@ -112,10 +142,11 @@ export function disjointPair(core: Core, source: number, target: number, mode: D
   // What the second path takes back from the first drops out; the rest falls into two paths.
   const halves = new Set(usedHalf.values());
   for (let state = target; state !== source; ) {
-    const move = cameBy.get(state) as { before: number; half: number; backward: boolean };
-    if (move.backward) halves.delete(usedHalf.get(via[move.half] as number) as number);
-    else halves.add(move.half);
-    state = move.before;
+    const half = by[state] as number;
+    const given = usedHalf.get(via[half] as number);
+    if (given === undefined) halves.add(half);
+    else halves.delete(given);
+    state = before[state] as number;
   }
   const leaving = new Map<number, number[]>();
   for (const half of halves) {

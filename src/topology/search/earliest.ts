@@ -64,7 +64,7 @@ export function findEarliest(snapshot: Snapshot, query: EarliestQuery): Earliest
     if (next === undefined) {
       return !exact
         ? explain(question, window, 'BUDGET')
-        : (portWithoutLabel(question, window) ?? explain(question, window, 'NONE'));
+        : (portWithoutLabel(question, window) ?? explain(question, window, 'NONE', attempt.cut));
     }
     invariant(next > start, 'what opens later opens later');
     start = next;

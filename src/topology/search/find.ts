@@ -30,7 +30,7 @@ export function answer(question: Question, window: Window): Path | Refusal {
   if (blocked !== undefined) return blocked;
   const attempt = attemptAt(question, window);
   if (attempt.found === 'PATH') return attempt.path;
-  return portWithoutLabel(question, window) ?? explain(question, window, attempt.found);
+  return portWithoutLabel(question, window) ?? explain(question, window, attempt.found, attempt.cut);
 }
 
 export type Attempt =

@@ -26,30 +26,11 @@ const WHOLE_PORT: Choice = { ...NOTHING_TO_CHOOSE, fixed: UNTAGGED };
 
 const busy = new LabelSet();
 
-/** Where the words of a choice come from: kept ones are new, passing ones are taken from a pool. */
-export type Words = (length: number) => Uint32Array;
-const kept: Words = (length) => new Uint32Array(length);
-
-/** Half a kilobyte per place of every path asked about is most of what a search would leave to collect. */
-const pool: Uint32Array[] = [];
-let pooled = 0;
-const passing: Words = () => {
-  const words = pool[pooled] ?? new Uint32Array(128);
-  pool[pooled++] = words;
-  return words;
-};
-
-function freeLabels(
-  question: Question,
-  edge: Edge,
-  labels: Labels,
-  { start, end }: Window,
-  take: Words,
-): Choice {
+function freeLabels(question: Question, edge: Edge, labels: Labels, { start, end }: Window): Choice {
   busy.words.fill(0);
   question.free.labels(edge, start, end, busy);
   if (busy.has(UNTAGGED)) return NONE_FREE;
-  const words = take(labels.words);
+  const words = new Uint32Array(labels.words);
   let any = 0;
   for (let w = 0; w < labels.words; w++) {
     const free = (labels.set.words[w] as number) & ~(busy.words[w] as number);
@@ -59,18 +40,12 @@ function freeLabels(
   return { kind: labels.kind, words, length: labels.words, empty: any === 0 };
 }
 
-export function linkChoice(question: Question, link: number, window: Window, take = kept): Choice {
+export function linkChoice(question: Question, link: number, window: Window): Choice {
   const { edge, labels } = question.network.link(link);
-  return labels === undefined ? NOTHING_TO_CHOOSE : freeLabels(question, edge, labels, window, take);
+  return labels === undefined ? NOTHING_TO_CHOOSE : freeLabels(question, edge, labels, window);
 }
 
-export function portChoice(
-  question: Question,
-  port: NetworkPort,
-  ask: LabelAsk,
-  window: Window,
-  take = kept,
-): Choice {
+export function portChoice(question: Question, port: NetworkPort, ask: LabelAsk, window: Window): Choice {
   if (ask === 'UNTAGGED') {
     busy.words.fill(0);
     return question.free.labels(port.edge, window.start, window.end, busy).empty ? WHOLE_PORT : NONE_FREE;
@@ -79,28 +54,23 @@ export function portChoice(
     // A client that names a label cannot get it where there are none.
     return ask === 'ANY' ? NOTHING_TO_CHOOSE : NONE_FREE;
   }
-  const choice = freeLabels(question, port.edge, port.labels, window, take);
-  return ask === 'ANY' || choice.empty ? choice : narrow(choice, { ...choice, words: asked(ask) }, take);
+  const choice = freeLabels(question, port.edge, port.labels, window);
+  return ask === 'ANY' || choice.empty ? choice : narrow(choice, { ...choice, words: asked(ask) });
 }
 
 /** What is free at each place of a path: the first port, the links, the last port. */
-export const rowOf = (
-  question: Question,
-  links: readonly number[],
-  window: Window,
-  take = kept,
-): Choice[] => [
-  portChoice(question, question.a, question.askA, window, take),
-  ...links.map((link) => linkChoice(question, link, window, take)),
-  portChoice(question, question.z, question.askZ, window, take),
+export const rowOf = (question: Question, links: readonly number[], window: Window): Choice[] => [
+  portChoice(question, question.a, question.askA, window),
+  ...links.map((link) => linkChoice(question, link, window)),
+  portChoice(question, question.z, question.askZ, window),
 ];
 
 const asked = (ask: Exclude<LabelAsk, string>): Uint32Array => LabelSet.of(ask).words;
 
 /** What is free at both places; they are of one kind. */
-export function narrow(one: Choice, other: Choice, take = kept): Choice {
+export function narrow(one: Choice, other: Choice): Choice {
   const length = Math.min(one.length, other.length);
-  const words = take(length);
+  const words = new Uint32Array(length);
   let any = 0;
   for (let w = 0; w < length; w++) {
     const both = (one.words[w] as number) & (other.words[w] as number);
@@ -161,7 +131,6 @@ export function assign(
   question: Question,
   choices: readonly Choice[],
   nodes: readonly number[],
-  take = kept,
 ): Assigned | Unassignable {
   const labels: (Label | undefined)[] = [];
   let last: Label | undefined;
@@ -174,7 +143,7 @@ export function assign(
       mustAgree(question, nodes[to] as number, common, choices[to + 1] as Choice)
     ) {
       to++;
-      common = narrow(common, choices[to] as Choice, take);
+      common = narrow(common, choices[to] as Choice);
     }
     if (common.empty) return { from, to };
     const label: Label | undefined =
@@ -186,69 +155,75 @@ export function assign(
   return { labels };
 }
 
-/** Labels for a path over a window, or undefined when there are none all the way. */
+/**
+ * Labels for a path over a window, or undefined when there are none all the way: what assign() says, for the
+ * hot path. All that is busy along a run goes into one set, so that a run of any length is looked through once.
+ */
 export function labelsFor(
   question: Question,
   links: readonly number[],
   window: Window,
-): Assigned['labels'] | undefined {
+): (Label | undefined)[] | undefined {
+  const { network, free, a, z } = question;
   const nodes = nodesOf(question, links);
-  if (nodes.every((node) => question.network.swaps[node] === 1))
-    return eachForItself(question, links, window);
-  pooled = 0;
-  const assigned = assign(
-    question,
-    rowOf(question, links, window, passing),
-    nodesOf(question, links),
-    passing,
-  );
-  return 'labels' in assigned ? assigned.labels : undefined;
+  const final = nodes.length;
+  const row: (Label | undefined)[] = new Array(final + 1).fill(undefined);
+  const placeAt = (place: number): { readonly edge: Edge; readonly labels: Labels | undefined } =>
+    place === 0 ? a : place === final ? z : network.link(links[place - 1] as number);
+  const askAt = (place: number): LabelAsk =>
+    place === 0 ? question.askA : place === final ? question.askZ : 'ANY';
+  let last: Label | undefined;
+  for (let place = 0; place <= final; place++) {
+    const { edge, labels } = placeAt(place);
+    const ask = askAt(place);
+    if (labels === undefined && ask === 'ANY') continue;
+    busy.words.fill(0);
+    free.labels(edge, window.start, window.end, busy);
+    if (ask === 'UNTAGGED') {
+      if (!busy.empty) return undefined;
+      row[place] = UNTAGGED;
+      continue;
+    }
+    if (labels === undefined) return undefined;
+    const sets = ask === 'ANY' ? [labels.set.words] : [labels.set.words, asked(ask)];
+    let { words } = labels;
+    const from = place;
+    while (place < final && network.swaps[nodes[place] as number] === 0) {
+      const next = placeAt(place + 1);
+      const nextAsk = askAt(place + 1);
+      if (next.labels?.kind !== labels.kind || nextAsk === 'UNTAGGED') break;
+      free.labels(next.edge, window.start, window.end, busy);
+      if (next.labels !== labels) sets.push(next.labels.set.words);
+      if (nextAsk !== 'ANY') sets.push(asked(nextAsk));
+      words = Math.min(words, next.labels.words);
+      place++;
+    }
+    last = busy.has(UNTAGGED) ? undefined : commonLabel(sets, words, last);
+    if (last === undefined) return undefined;
+    row.fill(last, from, place + 1);
+  }
+  return row;
 }
 
-/** What assign() comes to where every node swaps: no sets to keep, each place takes what it finds first. */
-function eachForItself(
-  question: Question,
-  links: readonly number[],
-  window: Window,
-): (Label | undefined)[] | undefined {
-  const { network, a, z, askA, askZ } = question;
-  const row: (Label | undefined)[] = [];
-  let last: Label | undefined;
-  const take = (edge: Edge, labels: Labels | undefined): boolean => {
-    if (labels === undefined) {
-      row.push(undefined);
-      return true;
-    }
-    busy.words.fill(0);
-    question.free.labels(edge, window.start, window.end, busy);
-    if (busy.has(UNTAGGED)) return false;
-    if (last === undefined || !labels.set.has(last) || busy.has(last)) {
-      last = undefined;
-      for (let w = 0; w < labels.words && last === undefined; w++) {
-        const free = (labels.set.words[w] as number) & ~(busy.words[w] as number);
-        if (free !== 0) last = w * 32 + 31 - Math.clz32(free & -free);
-      }
-      if (last === undefined) return false;
-    }
-    row.push(last);
-    return true;
+/** The lowest label that is in all sets and not busy, or `wanted` if that is one. */
+function commonLabel(
+  sets: readonly Uint32Array[],
+  words: number,
+  wanted: Label | undefined,
+): Label | undefined {
+  const freeIn = (w: number): number => {
+    let free = ~(busy.words[w] as number);
+    for (const set of sets) free &= set[w] as number;
+    return free;
   };
-  const takeEnd = (port: NetworkPort, ask: LabelAsk): boolean => {
-    if (ask === 'ANY') return take(port.edge, port.labels);
-    pooled = 0;
-    const choice = portChoice(question, port, ask, window, passing);
-    if (choice.empty) return false;
-    const label = choice.fixed ?? (last !== undefined && has(choice, last) ? last : lowest(choice));
-    if (choice.fixed === undefined) last = label;
-    row.push(label);
-    return true;
-  };
-  if (!takeEnd(a, askA)) return undefined;
-  for (const index of links) {
-    const link = network.link(index);
-    if (!take(link.edge, link.labels)) return undefined;
+  if (wanted !== undefined && wanted >>> 5 < words && ((freeIn(wanted >>> 5) >>> (wanted & 31)) & 1) === 1) {
+    return wanted;
   }
-  return takeEnd(z, askZ) ? row : undefined;
+  for (let w = 0; w < words; w++) {
+    const free = freeIn(w);
+    if (free !== 0) return w * 32 + 31 - Math.clz32(free & -free);
+  }
+  return undefined;
 }
 
 /** The labels that the first and the last place can have on this path; `one` when they must be the same. */

@@ -54,7 +54,7 @@ export interface PathPair {
 export function findPair(snapshot: Snapshot, query: PairQuery): PathPair | Refusal {
   const question = pose(snapshot, query);
   if ('found' in question) return question;
-  const blocked = fullPort(question, query) ?? portWithoutLabel(question, query);
+  const blocked = fullPort(question, query);
   if (blocked !== undefined) return blocked;
   if (question.a.node === question.z.node) {
     return refuse('NOT_DISJOINT', 'both ports are on one node: there are no two ways between them');
@@ -62,7 +62,7 @@ export function findPair(snapshot: Snapshot, query: PairQuery): PathPair | Refus
   const core = ask(question, query);
   const pair = disjointPair(core, question.a.node, question.z.node, query.disjoint);
   if (!pair.found) {
-    if (pair.first === undefined) return explain(question, query, 'NONE');
+    if (pair.first === undefined) return explain(question, query, 'NONE', true);
     return refuse('NOT_DISJOINT', `no two ${query.disjoint.toLowerCase()}-disjoint paths have room`, {
       bottlenecks: shared(question, query, pair.first, pair.reached),
     });
@@ -74,7 +74,7 @@ export function findPair(snapshot: Snapshot, query: PairQuery): PathPair | Refus
     const found = together(question, query, one, other);
     if (found !== undefined) return { ...found, proven: true };
   }
-  return enumerate(question, query, query.disjoint, risks);
+  return portWithoutLabel(question, query) ?? enumerate(question, query, query.disjoint, risks);
 }
 
 function enumerate(
@@ -154,13 +154,22 @@ function shareRisk({ network }: Question, one: readonly number[], other: readonl
 const endsOf = (question: Question, links: readonly number[], window: Window): EndChoices =>
   endChoices(question, rowOf(question, links, window), nodesOf(question, links));
 
-/** Both paths with labels: the same at each port, since both leave and arrive there. */
-function together(
+type Row = readonly (Label | undefined)[];
+
+/** Labels for both paths: the same at each port, since both leave and arrive there. */
+function labelsOfBoth(
   question: Question,
   window: Window,
   one: readonly number[],
   other: readonly number[],
-): Omit<PathPair, 'proven'> | undefined {
+): readonly [Row, Row] | undefined {
+  const { swaps } = question.network;
+  if (swaps[question.a.node] === 1 && swaps[question.z.node] === 1) {
+    // The ports' labels depend on nothing further in: what one path gets there, the other gets too.
+    const first = labelsFor(question, one, window);
+    const second = first && labelsFor(question, other, window);
+    return second && [first, [first[0], ...second.slice(1, -1), first.at(-1)]];
+  }
   const [mine, theirs] = [endsOf(question, one, window), endsOf(question, other, window)];
   const both = (x: Choice, y: Choice): Choice =>
     x.kind === undefined || x.kind !== y.kind ? x : narrow(x, y);
@@ -172,16 +181,20 @@ function together(
   }
   if (first.empty || last.empty) return undefined;
   const fixed = { ...question, askA: lowestAsAsk(first), askZ: lowestAsAsk(last) };
-  const labelled: (readonly (Label | undefined)[])[] = [];
-  for (const links of [one, other]) {
-    const labels = labelsFor(fixed, links, window);
-    if (labels === undefined) return undefined;
-    labelled.push(labels);
-  }
-  const paths = [
-    describe(question, one, labelled[0] as (Label | undefined)[]),
-    describe(question, other, labelled[1] as (Label | undefined)[]),
-  ] as const;
+  const rows = [labelsFor(fixed, one, window), labelsFor(fixed, other, window)];
+  return rows[0] && rows[1] && [rows[0], rows[1]];
+}
+
+/** Both paths as they would be claimed, if labels allow. */
+function together(
+  question: Question,
+  window: Window,
+  one: readonly number[],
+  other: readonly number[],
+): Omit<PathPair, 'proven'> | undefined {
+  const labelled = labelsOfBoth(question, window, one, other);
+  if (labelled === undefined) return undefined;
+  const paths = [describe(question, one, labelled[0]), describe(question, other, labelled[1])] as const;
   const uses = new Map([...paths[0].uses, ...paths[1].uses].map((use) => [use.edge, use]));
   return { found: true, paths, uses: [...uses.values()] };
 }

@@ -49,8 +49,11 @@ function full(question: Question, edge: Edge, start: Seconds, end: Seconds): Bot
   };
 }
 
-/** Why no path meets the question over `window`, whose ports have room. */
-export function explain(question: Question, window: Window, failed: Exact['found']): Refusal {
+/**
+ * Why no path meets the question over `window`, whose ports have room. `cut`: the core has just searched in
+ * vain for any open path, and still knows which links are.
+ */
+export function explain(question: Question, window: Window, failed: Exact['found'], cut = false): Refusal {
   const { network, rules } = question;
   const core = coreOf(network);
   const named = [
@@ -59,32 +62,40 @@ export function explain(question: Question, window: Window, failed: Exact['found
   if (failed === 'BUDGET') {
     return refuse('BUDGET', 'the search gave up within its bounded work', { constraints: named });
   }
-  const open = (link: number): boolean =>
-    !question.barred(link) &&
-    question.free.fits(network.link(link).edge, question.mbps, window.start, window.end);
-
-  // 1. Without any circuit there: is it the network, or the constraints?
+  const free = (link: number): number =>
+    question.free.free(network.link(link).edge, window.start, window.end);
+  const open = (link: number): boolean => !question.barred(link) && free(link) >= question.mbps;
+  // What is claimed in this window is to blame if the network as such joins the ends.
+  const fullCut = (): number[] => smallerCut(question, core, (link) => !question.barred(link), free);
+  let blocked = cut ? fullCut() : undefined;
   core.ask((link) => !question.barred(link), question.metric, question.salt);
   if (!core.search(question.a.node, question.z.node)) {
     const against = [...rules.links, ...rules.nodes].map((rule) => rule.name);
+    const carries = (link: number): number => network.capacity[link] as number;
     return refuse(
       against.length > 0 && joinedWithoutRules(question) ? 'CONSTRAINTS' : 'DISCONNECTED',
       `no path of links that can carry ${question.mbps} Mb/s and are allowed joins the two ports`,
-      { constraints: against, bottlenecks: smallerCut(question, core, barredLink(question)) },
+      {
+        constraints: against,
+        bottlenecks: smallerCut(question, core, () => true, carries).map((link) => ({
+          edge: network.names.name(network.link(link).edge),
+          kind: 'BARRED',
+          free: carries(link),
+        })),
+      },
     );
   }
-  // 2. Is it the room that is claimed in this window?
-  core.ask(open, question.metric, question.salt);
-  if (!core.search(question.a.node, question.z.node)) {
-    const bottlenecks = smallerCut(question, core, (link) =>
-      question.barred(link) ? undefined : full(question, network.link(link).edge, window.start, window.end),
-    );
+  if (blocked === undefined) {
+    core.ask(open, question.metric, question.salt);
+    if (!core.search(question.a.node, question.z.node)) blocked = fullCut();
+  }
+  if (blocked !== undefined) {
     return refuse('CAPACITY', `no path has ${question.mbps} Mb/s free over the whole window`, {
-      bottlenecks,
+      bottlenecks: blocked.map((link) => full(question, network.link(link).edge, window.start, window.end)),
       constraints: named,
     });
   }
-  // 3. There is a path with room, so it is what the path as a whole must meet: sums, passages or labels.
+  // There is a path with room, so it is what the path as a whole must meet: sums, passages or labels.
   const shortest = core.path(question.z.node);
   if (searchExactly(question, core, undefined).found === 'PATH') {
     return refuse('LABELS', 'every path with room lacks a label that is free all the way', {
@@ -115,29 +126,28 @@ function joinedWithoutRules(question: Question): boolean {
   return core.search(question.a.node, question.z.node);
 }
 
-const barredLink =
-  (question: Question) =>
-  (link: number): Bottleneck => ({
-    edge: question.network.names.name(question.network.link(link).edge),
-    kind: 'BARRED',
-    free: question.network.capacity[link] as number,
-  });
-
-/** The links that stop a walk from port a, or from port z if those are fewer. The question has failed. */
+/**
+ * The links that stop a walk from port a, or from port z if those are fewer: those of them that count, the
+ * ones with most free first.
+ */
 function smallerCut(
   question: Question,
   core: Core,
-  bottleneck: (link: number) => Bottleneck | undefined,
-): Bottleneck[] {
+  counts: (link: number) => boolean,
+  free: (link: number) => number,
+): number[] {
   const cuts = [question.a.node, question.z.node].map((end) => {
     core.begin();
     core.flood(end);
-    return cutAround(core).flatMap((link) => bottleneck(link) ?? []);
+    return cutAround(core).filter(counts);
   });
-  // A side without any link of the kind asked for explains nothing.
-  const [first, second] = cuts.sort((x, y) => x.length - y.length) as [Bottleneck[], Bottleneck[]];
-  const cut = first.length > 0 ? first : second;
-  return cut.sort((x, y) => y.free - x.free || (x.edge < y.edge ? -1 : 1)).slice(0, MAX_BOTTLENECKS);
+  // A side without any link that counts explains nothing.
+  const [first, second] = cuts.sort((x, y) => x.length - y.length) as [number[], number[]];
+  return (first.length > 0 ? first : second)
+    .map((link) => ({ link, free: free(link) }))
+    .sort((x, y) => y.free - x.free || x.link - y.link)
+    .slice(0, MAX_BOTTLENECKS)
+    .map(({ link }) => link);
 }
 
 /** The links with one end among the settled nodes. */

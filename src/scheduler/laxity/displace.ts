@@ -1,0 +1,220 @@
+/**
+ * What it would take to have a slot that is not free: the path on which the least has to give way, and whom
+ * to take out of it, link by link and then label by label. Only what is movable counts as in the way; where
+ * rigid bookings leave no room, there is no price. Choosing among those in the way is the rung's business.
+ */
+import { type Edge, LAST_SECOND, type Seconds } from '../../model/capacity.ts';
+import { type Label, UNTAGGED } from '../../model/label.ts';
+import { nodesOf } from '../../topology/search/describe.ts';
+import { type Choice, linkChoice, mustAgree, narrow, portChoice } from '../../topology/search/labels.ts';
+import type { Question } from '../../topology/search/question.ts';
+import { acceptable } from '../../topology/search/ranked.ts';
+import { type Course, cheapest, edgesOf, endEdges, labelled, type Priced } from './course.ts';
+import type { Entry } from './fleet.ts';
+import type { Trial } from './trial.ts';
+
+/** Prices of one unit over [start, end): of a link that is not free. Infinity when what is there is rigid. */
+export type PriceOf = (edge: Edge, start: Seconds, end: Seconds, mbps: number) => number;
+
+/** How much it would hurt to take `one` out, where `over` Mb/s too much are claimed. The least is taken. */
+export type Hurt = (one: Entry, over: number, path: ReadonlySet<Edge>) => number;
+
+/** Paths looked at where constraints or labels keep the cheapest one from being taken as it is. */
+const MAX_PATHS = 8;
+/** With so few labels, links run out of them before they run out of bandwidth. */
+const SCARCE_WORDS = 4;
+
+/** The cheapest path by `priceOf` that rigid bookings leave free at `start`, in room, labels and constraints. */
+export function cheapestAt(trial: Trial, entry: Entry, start: Seconds, priceOf: PriceOf): Priced | undefined {
+  trial.work--;
+  const { mbps, duration } = entry.booking;
+  const end = start + duration;
+  const { total, rigid } = trial.mustAsk(entry);
+  const { question } = rigid;
+  for (const edge of endEdges(question)) {
+    if (!question.free.fits(edge, mbps, start, end)) return undefined;
+  }
+  const price = (link: number): number => {
+    const { edge } = question.network.link(link);
+    if (total.question.free.fits(edge, mbps, start, end)) return 1 + scarce(total.question, link, start, end);
+    return priceOf(edge, start, end, mbps);
+  };
+  const { rules } = question;
+  const plain = rules.automata.length === 0 && rules.bounds.length === 0;
+  if (plain) {
+    const found = cheapest(question, price);
+    if (found === undefined) return undefined;
+    if (labelled(question, found.links, { start, end }) !== undefined) return found;
+  }
+  let best: Priced | undefined;
+  let looked = 0;
+  for (const one of acceptable(question, { ...rigid.query, start, end })) {
+    if (one === 'BUDGET' || ++looked > MAX_PATHS) break;
+    let sum = 0;
+    for (const link of one.links) sum += price(link);
+    if (sum < (best?.price ?? Number.POSITIVE_INFINITY)) best = { links: one.links, price: sum };
+  }
+  return best;
+}
+
+/** Where every label is taken though there is bandwidth, somebody has to give way too. */
+function scarce(question: Question, link: number, start: Seconds, end: Seconds): number {
+  const { labels } = question.network.link(link);
+  if (labels === undefined || labels.words > SCARCE_WORDS) return 0;
+  return linkChoice(question, link, { start, end }).empty ? 8 : 0;
+}
+
+/**
+ * Takes out what stands in the way of `entry` over `links` at `start`, at most `most` bookings, and says
+ * which, and the course that is then free. Undefined when it cannot be done; what was taken by then stays
+ * taken, so the caller goes back to its mark.
+ */
+export function makeRoom(
+  trial: Trial,
+  entry: Entry,
+  start: Seconds,
+  links: readonly number[],
+  hurt: Hurt,
+  most: number,
+): { readonly course: Course; readonly out: readonly Entry[] } | undefined {
+  const question = trial.questionOf(entry);
+  const { mbps, duration } = entry.booking;
+  const end = start + duration;
+  const edges = edgesOf(question, links);
+  const path = new Set(edges);
+  const out: Entry[] = [];
+  for (const edge of edges) {
+    let from = start;
+    for (;;) {
+      const over = firstOver(trial, edge, from, end, mbps);
+      if (over === undefined) break;
+      from = over.at;
+      const best = leastHurt(trial, edge, over.at, (one) => hurt(one, over.mbps, path));
+      if (best === undefined || out.length >= most) return undefined;
+      trial.take(best);
+      out.push(best);
+    }
+  }
+  const free = labelled(question, links, { start, end });
+  if (free !== undefined) return { course: free, out };
+  const holders = labelHolders(trial, entry, links, start, end, (one) => hurt(one, 1, path));
+  if (holders === undefined || out.length + holders.length > most) return undefined;
+  for (const one of holders) trial.take(one);
+  out.push(...holders);
+  const course = labelled(question, links, { start, end });
+  return course === undefined ? undefined : { course, out };
+}
+
+/** The first second in [from, end) with less than `mbps` free, and how much is missing there. */
+function firstOver(
+  { fleet: { total } }: Trial,
+  edge: Edge,
+  from: Seconds,
+  end: Seconds,
+  mbps: number,
+): { readonly at: Seconds; readonly mbps: number } | undefined {
+  if (total.fits(edge, mbps, from, end)) return undefined;
+  const limit = (total.room(edge)?.mbps ?? 0) - mbps;
+  const step = total.profile(edge, from, end).find(({ claimed }) => claimed > limit);
+  return step && { at: step.start, mbps: step.claimed - limit };
+}
+
+function leastHurt(trial: Trial, edge: Edge, at: Seconds, hurt: (one: Entry) => number): Entry | undefined {
+  let best: Entry | undefined;
+  let least = Number.POSITIVE_INFINITY;
+  trial.fleet.presence.visit(edge, at, at + 1, (one) => {
+    if (!trial.canMove(one)) return;
+    const pain = hurt(one);
+    if (pain < least || (pain === least && best !== undefined && one.booking.id < best.booking.id)) {
+      if (pain === Number.POSITIVE_INFINITY) return;
+      least = pain;
+      best = one;
+    }
+  });
+  return best;
+}
+
+/** Those who hold the labels that hurt least to be had on these links: one label for each run of places. */
+function labelHolders(
+  trial: Trial,
+  entry: Entry,
+  links: readonly number[],
+  start: Seconds,
+  end: Seconds,
+  hurt: (one: Entry) => number,
+): Entry[] | undefined {
+  const { question } = trial.mustAsk(entry).rigid;
+  const window = { start, end };
+  const choices = [
+    portChoice(question, question.a, question.askA, window),
+    ...links.map((link) => linkChoice(question, link, window)),
+    portChoice(question, question.z, question.askZ, window),
+  ];
+  const edges = [question.a.edge, ...links.map((link) => question.network.link(link).edge), question.z.edge];
+  const nodes = nodesOf(question, links);
+  const holders = new Set<Entry>();
+  for (let from = 0; from < choices.length; ) {
+    let common = choices[from] as Choice;
+    let to = from;
+    while (
+      to + 1 < choices.length &&
+      mustAgree(question, nodes[to] as number, common, choices[to + 1] as Choice)
+    ) {
+      to++;
+      common = narrow(common, choices[to] as Choice);
+    }
+    if (common.empty) return undefined;
+    const run = cheapestLabel(trial, edges.slice(from, to + 1), common, start, end, hurt);
+    if (run === undefined) return undefined;
+    for (const one of run) holders.add(one);
+    from = to + 1;
+  }
+  return [...holders].sort((x, y) => (x.booking.id < y.booking.id ? -1 : 1));
+}
+
+function cheapestLabel(
+  trial: Trial,
+  edges: readonly Edge[],
+  choice: Choice,
+  start: Seconds,
+  end: Seconds,
+  hurt: (one: Entry) => number,
+): readonly Entry[] | undefined {
+  if (choice.kind === undefined && choice.fixed === undefined) return [];
+  /** Who is in the way of each label; those on a whole port are in the way of all. */
+  const byLabel = new Map<Label, Set<Entry>>();
+  const always = new Set<Entry>();
+  const wholePort = choice.fixed === UNTAGGED;
+  for (const edge of edges) {
+    trial.fleet.presence.visit(edge, start, end, (one) => {
+      if (one.rigid) return;
+      const label = one.uses.find((use) => use.edge === edge)?.label;
+      if (label === undefined) return;
+      if (wholePort || label === UNTAGGED) always.add(one);
+      else byLabel.set(label, (byLabel.get(label) ?? new Set()).add(one));
+    });
+  }
+  const price = (ones: Iterable<Entry>): number => {
+    let sum = 0;
+    for (const one of ones) sum += trial.canMove(one) ? hurt(one) : Number.POSITIVE_INFINITY;
+    return sum;
+  };
+  if (price(always) === Number.POSITIVE_INFINITY) return undefined;
+  if (wholePort) return [...always];
+  let best: ReadonlySet<Entry> | undefined;
+  let least = Number.POSITIVE_INFINITY;
+  for (let word = 0; word < choice.length; word++) {
+    for (let bits = choice.words[word] as number; bits !== 0; bits &= bits - 1) {
+      const holding = byLabel.get(word * 32 + 31 - Math.clz32(bits & -bits));
+      // Nobody holds it: no other can be cheaper.
+      if (holding === undefined) return [...always];
+      const pain = price(holding);
+      if (pain < least) [best, least] = [holding, pain];
+    }
+  }
+  return best && [...new Set([...always, ...best])];
+}
+
+/** Is there any start at which rigid bookings leave `mbps` free on the edge? Prices ask it first. */
+export const rigidFits = (trial: Trial, edge: Edge, mbps: number, start: Seconds, end: Seconds): boolean =>
+  trial.fleet.rigid.fits(edge, mbps, start, Math.min(end, LAST_SECOND));

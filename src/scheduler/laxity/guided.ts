@@ -1,0 +1,179 @@
+/**
+ * Guided ejection search, after Nagata and Braysy: whoever cannot be placed ejects those who have been hard
+ * to place least often so far; each failure makes its owner dearer to eject, so the search leaves the circles
+ * that a chain runs in. Small random shifts in between open gaps. The seed comes from what is asked, so that
+ * the same question has the same answer.
+ */
+import { seededRandom } from '../../kernel/random.ts';
+import type { Edge, Seconds } from '../../model/capacity.ts';
+import { hashText } from '../../topology/network.ts';
+import { byId } from './chain.ts';
+import { cheapestAt, makeRoom, rigidFits } from './displace.ts';
+import type { Entry } from './fleet.ts';
+import { startsFor } from './starts.ts';
+import type { Trial } from './trial.ts';
+
+export interface GuidedLimits {
+  readonly restarts: number;
+  readonly rounds: number;
+  /** Searches, all together. */
+  readonly work: number;
+  readonly starts: number;
+  /** More without a place than this, and the search has lost its way. */
+  readonly unplaced: number;
+  /** Ejected for one placement at most. */
+  readonly ejected: number;
+  /** Random shifts after each ejection. */
+  readonly shifts: number;
+}
+
+type Random = ReturnType<typeof seededRandom>;
+
+export function seedOf({ booking }: Entry, round: number): number {
+  const { a, z, mbps, duration, notBefore, deadline } = booking;
+  return hashText(`${a.port} ${z.port} ${mbps} ${duration} ${notBefore} ${deadline} ${round}`);
+}
+
+export function guided(trial: Trial, newcomer: Entry, limits: GuidedLimits): boolean {
+  trial.work = limits.work;
+  const mark = trial.mark;
+  for (let run = 0; run < limits.restarts && trial.work > 0; run++) {
+    if (new Search(trial, newcomer, limits, seededRandom(seedOf(newcomer, run))).run()) return true;
+    trial.back(mark);
+  }
+  return false;
+}
+
+/** Of a link that is full, the least share of what is on it that counts as having to leave. */
+const LEAST_SHARE = 0.2;
+
+class Search {
+  readonly #trial: Trial;
+  readonly #newcomer: Entry;
+  readonly #limits: GuidedLimits;
+  readonly #random: Random;
+  /** How often each has failed to find a place; 1 for those who never have. */
+  readonly #failures = new Map<Entry, number>();
+  readonly #touched: Entry[] = [];
+  readonly #unplaced: Entry[] = [];
+
+  constructor(trial: Trial, newcomer: Entry, limits: GuidedLimits, random: Random) {
+    this.#trial = trial;
+    this.#newcomer = newcomer;
+    this.#limits = limits;
+    this.#random = random;
+  }
+
+  run(): boolean {
+    const { rounds, unplaced } = this.#limits;
+    this.#unplaced.push(this.#newcomer);
+    for (let round = 0; round < rounds && this.#trial.work > 0; round++) {
+      const entry = this.#unplaced.pop() as Entry;
+      if (this.#placeFree(entry, round)) {
+        if (this.#unplaced.length === 0) return true;
+        continue;
+      }
+      this.#failures.set(entry, this.#dear(entry) + 1);
+      if (!this.#placeByForce(entry)) return false;
+      this.#shift();
+      if (this.#unplaced.length > unplaced) return false;
+    }
+    return false;
+  }
+
+  #dear(one: Entry): number {
+    return this.#failures.get(one) ?? 1;
+  }
+
+  #placeFree(entry: Entry, round: number): boolean {
+    const trial = this.#trial;
+    // Now and then not as early as possible: what is always packed the same way fails the same way.
+    let found = round > 2 && this.#random.int(3) === 0 ? trial.first(entry, this.#anywhere(entry)) : 'NONE';
+    if (typeof found === 'string') found = trial.first(entry);
+    if (typeof found === 'string') return false;
+    trial.give(entry, found);
+    return true;
+  }
+
+  #anywhere(entry: Entry): Seconds {
+    const from = this.#trial.earliest(entry);
+    return from + Math.floor(Math.max(0, this.#trial.latest(entry) - from) * this.#random.float());
+  }
+
+  /** In the slot whose occupants are the least dear together. */
+  #placeByForce(entry: Entry): boolean {
+    const trial = this.#trial;
+    const { starts, ejected } = this.#limits;
+    let best: { start: Seconds; links: readonly number[] } | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    const price = (edge: Edge, start: Seconds, end: Seconds, mbps: number): number =>
+      this.#price(edge, start, end, mbps) + 0.05 + 0.2 * this.#random.float();
+    for (const start of startsFor(trial, entry, starts, true, this.#random.float())) {
+      if (trial.work <= 0) break;
+      const found = cheapestAt(trial, entry, start, price);
+      if (found === undefined || found.price > 3 * least + 50) continue;
+      const mark = trial.mark;
+      const room = makeRoom(trial, entry, start, found.links, this.#hurt, ejected);
+      trial.back(mark);
+      if (room === undefined) continue;
+      let sum = 0.01 * found.links.length + 1e-5 * this.#random.float();
+      for (const one of room.out) sum += this.#dear(one) * weight(one);
+      if (sum < least) [best, least] = [{ start, links: found.links }, sum];
+    }
+    if (best === undefined) return false;
+    const room = makeRoom(trial, entry, best.start, best.links, this.#hurt, ejected);
+    if (room === undefined) return false;
+    trial.give(entry, room.course);
+    this.#touch(entry);
+    // The tightest comes last and so is placed next.
+    const out = [...room.out].sort((x, y) => trial.slack(y) - trial.slack(x) || byId(x, y));
+    for (const one of out) {
+      this.#unplaced.push(one);
+      this.#touch(one);
+    }
+    return true;
+  }
+
+  readonly #hurt = (one: Entry, over: number): number => {
+    const { mbps, duration } = one.booking;
+    const area = mbps * duration;
+    return this.#dear(one) * weight(one) * (mbps >= over ? 1 : over / mbps) + (1e-3 * area) / (1e4 + area);
+  };
+
+  /** What is on a full link, weighed by how dear it is and how much of it would have to leave. */
+  #price(edge: Edge, start: Seconds, end: Seconds, mbps: number): number {
+    const { fleet } = this.#trial;
+    if (!rigidFits(this.#trial, edge, mbps, start, end)) return Number.POSITIVE_INFINITY;
+    const missing = mbps - fleet.total.free(edge, start, end);
+    let dear = 0;
+    let there = 0;
+    fleet.presence.visit(edge, start, end, (one) => {
+      if (one.rigid) return;
+      dear += this.#dear(one) * weight(one);
+      there += one.booking.mbps;
+    });
+    return there > missing ? dear * Math.max(missing / there, LEAST_SHARE) : dear;
+  }
+
+  #touch(entry: Entry): void {
+    if (!this.#touched.includes(entry)) this.#touched.push(entry);
+  }
+
+  /** Puts some of those who have been touched elsewhere in their windows. */
+  #shift(): void {
+    const trial = this.#trial;
+    for (let i = 0; i < this.#limits.shifts; i++) {
+      const one = this.#touched[this.#random.int(this.#touched.length)] as Entry;
+      if (this.#unplaced.includes(one)) continue;
+      const from = this.#anywhere(one);
+      const mark = trial.mark;
+      if (trial.isSeated(one)) trial.take(one);
+      const found = trial.first(one, from);
+      if (typeof found === 'string') trial.back(mark);
+      else trial.give(one, found);
+    }
+  }
+}
+
+/** A higher priority is dearer to move, by up to three times from the lowest to the highest. */
+const weight = ({ booking }: Entry): number => (50 + booking.priority) / 100;
