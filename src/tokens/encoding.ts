@@ -3,7 +3,7 @@
  * bits, UTF-8 without repair, JSON with one value per key. Whatever two readers could read differently is
  * refused, because a signature covers bytes and a decision covers what they were taken to mean.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { TokenError } from './refusal.ts';
 
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
@@ -14,8 +14,7 @@ const STRINGS = /"(?:[^"\\]|\\.)*"(\s*:)?/g;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-export const sha256 = (data: string | Uint8Array): string =>
-  createHash('sha256').update(data).digest('base64url');
+export const sha256 = (data: string | Uint8Array): string => hash('sha256', data, 'base64url');
 
 export const toBase64url = (data: string | Uint8Array): string =>
   typeof data === 'string'

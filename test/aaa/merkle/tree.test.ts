@@ -171,6 +171,19 @@ describe('a proof of something else is refused', () => {
       { numRuns: 200 },
     );
   });
+  test('one of pieces that are no hashes, even when their bytes add up', () => {
+    const log = logOf(4);
+    const [a = Buffer.alloc(0), b = Buffer.alloc(0)] = log.inclusion(0, 4, new Map());
+    const leaf = leaves[0] as Buffer;
+    expect(verifyInclusion(leaf, 0, 4, [a, b], log.root())).toBe(true);
+    expect(
+      verifyInclusion(leaf.subarray(0, 31), 0, 4, [Buffer.concat([leaf.subarray(31), a]), b], log.root()),
+    ).toBe(false);
+    expect(verifyInclusion(leaf, 0, 4, [Buffer.alloc(0), b], log.root())).toBe(false);
+    expect(verifyConsistency(1, leaf.subarray(1), 4, log.root(), log.consistency(1, 4, new Map()))).toBe(
+      false,
+    );
+  });
   test.each([
     [-1, 5],
     [5, 5],
