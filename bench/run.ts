@@ -7,6 +7,7 @@ import type { Bench, BenchLine } from './line.ts';
 
 /** Each is loaded only when it runs. */
 const benches: Readonly<Record<string, () => Promise<{ readonly run: Bench }>>> = {
+  aaa: () => import('./aaa.ts'),
   admission: () => import('./admission.ts'),
   drivers: () => import('./drivers.ts'),
   paths: () => import('./paths.ts'),

@@ -5,6 +5,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { policyMarkdown, schema } from '../src/aaa/schema.ts';
 import { buildApp } from '../src/api/app.ts';
 import type { UseCases } from '../src/broker/usecases.ts';
 import { instant } from '../src/kernel/clock.ts';
@@ -40,6 +41,8 @@ export async function generated(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['openapi/turnpike.json', await openapiJson()],
     ['docs/LIFECYCLE.md', lifecycleMarkdown()],
+    ['docs/POLICY.md', policyMarkdown()],
+    ['examples/policies/turnpike.cedarschema', schema],
   ]);
 }
 

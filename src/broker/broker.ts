@@ -50,6 +50,7 @@ import type {
 } from './ports.ts';
 import { Queries } from './queries.ts';
 import * as sets from './sets.ts';
+import { settled } from './settled.ts';
 import type { Term } from './term.ts';
 import { linkChange, topologyChange } from './topologyChange.ts';
 import type {
@@ -276,24 +277,13 @@ export class Broker implements UseCases {
   circuits(who: Principal, query: Omit<CircuitQuery, 'visibleTo'>): Promise<Page<Circuit>> {
     return this.#queries.circuits(who, query);
   }
-  async settled(who: Principal, id: CircuitId, until: InstantMs): Promise<Circuit> {
-    const open = (c: Circuit): boolean => c.state === 'RESERVING' || c.state === 'COMMITTING';
-    const circuit = await this.circuit(who, id);
-    if (!open(circuit)) return circuit;
-    await new Promise<void>((resolve) => {
-      const stop = this.onEvents((events) => {
-        const mine = events.findLast((event) => event.circuitId === id);
-        const state = mine?.data['state'];
-        if (state !== undefined && state !== 'RESERVING' && state !== 'COMMITTING') finish();
-      });
-      const cancel = this.#ports.clock.alarm(until, () => finish());
-      const finish = (): void => {
-        stop();
-        cancel();
-        resolve();
-      };
-    });
-    return this.circuit(who, id);
+  settled(who: Principal, id: CircuitId, until: InstantMs): Promise<Circuit> {
+    return settled(
+      { clock: this.#ports.clock, onEvents: (listen) => this.onEvents(listen) },
+      id,
+      () => this.circuit(who, id),
+      until,
+    );
   }
   set(who: Principal, id: SetId): Promise<SetResult> {
     return this.#queries.setResult(who, id);

@@ -125,7 +125,7 @@ const globalSocket = /(?<!\. )(?<!function )\b(?:fetch \(|new WebSocket\b|new Ev
 const storeModules = /^(?:knex|pg|sqlite3|better-sqlite3|node:sqlite)$/;
 
 /** Only sums and ciphers: no module here opens, waits or listens. */
-const pureModules = /^(?:node:crypto|node:assert|node:buffer|node:util)$/;
+const pureModules = /^(?:node:crypto|node:assert|node:buffer|node:util|node:zlib)$/;
 const nodeModule = /^node:/;
 
 export const LONG = 400;
