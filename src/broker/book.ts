@@ -18,7 +18,7 @@ import { compile } from '../topology/compile.ts';
 import { type Neighbours, neighboursOf } from '../topology/neighbours.ts';
 import type { Network } from '../topology/network.ts';
 import { Due, type DueOrder } from './due.ts';
-import { isMovable, windowOf } from './place.ts';
+import { isMovable, windowOf } from './movable.ts';
 import type { TopologyRecord, WebhookRecord } from './ports.ts';
 
 export type Undo = () => void;

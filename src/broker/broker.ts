@@ -3,18 +3,15 @@
  * knows ports, not adapters. Everything that changes something goes through the writer of the present term;
  * everything that only reads goes to the store, so that nobody is shown what is not durable.
  */
-import type { Decide } from '../aaa/decide.ts';
-import type { Clock, InstantMs } from '../kernel/clock.ts';
+import type { InstantMs } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
 import type { CircuitId, DecisionId, OfferId, SeriesId, SetId, WebhookId } from '../kernel/ids.ts';
-import type { Log } from '../kernel/log.ts';
-import type { Random } from '../kernel/random.ts';
 import type { Circuit, CircuitRequest, EndpointAsk } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Window } from '../model/window.ts';
 import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/document.ts';
 import * as actions from './actions.ts';
-import type { BookSeams } from './book.ts';
+import type { BrokerPorts } from './brokerPorts.ts';
 import * as hooks from './hooks.ts';
 import {
   auditDevice,
@@ -34,17 +31,13 @@ import type {
   CircuitQuery,
   DecisionQuery,
   DecisionRecord,
-  Devices,
   EventQuery,
   EventRecord,
   ObservedConnect,
   Page,
   PeerAnswer,
   PeerMessage,
-  Peers,
   SeriesRecord,
-  Store,
-  StoreError,
   TopologyRecord,
   WebhookRecord,
 } from './ports.ts';
@@ -75,28 +68,6 @@ import type {
   UseCases,
 } from './usecases.ts';
 import { availability, linkSteps, portViews } from './views.ts';
-
-export interface BrokerPorts {
-  readonly domain: string;
-  /** Who this instance is to the lease: unique per process. */
-  readonly holder: string;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly store: Store;
-  readonly devices: Devices;
-  /** Absent where devices are only lit and darkened, as in the simulation. */
-  readonly inspection?: Inspection;
-  readonly peers: Peers;
-  readonly decide: Decide;
-  /** The topology of a store that has none yet. */
-  readonly seedTopology: TopologyDocument;
-  /** A leader that has not renewed for so long is replaced. */
-  readonly leaseTtlMs?: number;
-  readonly seams?: BookSeams;
-  /** The lease went to somebody else, or the store is lost: the process decides what to do about it. */
-  readonly onLost?: (error: StoreError) => void;
-}
 
 export class Broker implements UseCases {
   readonly #ports: BrokerPorts;

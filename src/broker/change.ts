@@ -11,7 +11,8 @@ import { labelFits } from '../model/label.ts';
 import { plusSeconds } from '../model/window.ts';
 import { canChange } from '../scheduler/laxity/change.ts';
 import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
-import { applyMoves, isMovable, problemOf, segmentOf } from './place.ts';
+import { isMovable } from './movable.ts';
+import { applyMoves, problemOf, segmentOf } from './place.ts';
 import type { Tx } from './tx.ts';
 import type { CircuitChange } from './usecases.ts';
 

@@ -11,7 +11,8 @@ import { fromSeconds, toSeconds } from '../model/capacity.ts';
 import type { Circuit, CircuitRequest } from '../model/circuit.ts';
 import { maySee } from '../model/principal.ts';
 import { type Offer, offers } from '../scheduler/laxity/offers.ts';
-import { askOf, bytesAsk, problemOf, type Wish, wishOf } from './place.ts';
+import { askOf, bytesAsk, problemOf, wishOf } from './place.ts';
+import type { Wish } from './plan.ts';
 import { isOurs } from './plan.ts';
 import { admit, fixedSlot } from './request.ts';
 import type { Term } from './term.ts';
@@ -19,31 +20,10 @@ import type { Tx } from './tx.ts';
 import type { Mutation, OfferAsk, OfferOption, OfferSet } from './usecases.ts';
 import { StoredRefusal } from './writer.ts';
 
-type Call = Pick<Mutation<unknown>, 'principal' | 'requestId'>;
-
-/** How long an indicative offer is remembered, and how many at once: the oldest goes first. */
+/** How long an indicative offer is remembered. */
 const REMEMBERED_MS = 600_000;
-const MOST_REMEMBERED = 10_000;
 
-interface Remembered {
-  readonly set: OfferSet;
-  readonly owner: string;
-  readonly request: CircuitRequest;
-}
-
-/** The indicative offers of one term. They are not stored: after a restart they have expired. */
-export class OfferDesk {
-  readonly #known = new Map<OfferId, Remembered>();
-
-  remember(offer: Remembered): void {
-    this.#known.set(offer.set.id, offer);
-    const oldest = this.#known.keys().next();
-    if (this.#known.size > MOST_REMEMBERED && oldest.done !== true) this.#known.delete(oldest.value);
-  }
-  get(id: OfferId): Remembered | undefined {
-    return this.#known.get(id);
-  }
-}
+type Call = Pick<Mutation<unknown>, 'principal' | 'requestId'>;
 
 export function makeOffers(
   tx: Tx,

@@ -4,7 +4,7 @@
  */
 import { type Cancel, every } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
-import type { BrokerPorts } from './broker.ts';
+import type { BrokerPorts } from './brokerPorts.ts';
 import { type EventRecord, StoreError, type TopologyRecord } from './ports.ts';
 import { Term } from './term.ts';
 import type { Readiness } from './usecases.ts';

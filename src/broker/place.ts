@@ -7,41 +7,17 @@ import { invariant } from '../kernel/assert.ts';
 import { type InstantMs, instant, NEVER, rfc3339 } from '../kernel/clock.ts';
 import { BrokerError, type Alternative as WireAlternative } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
-import { fromSeconds, LAST_SECOND, type Seconds, toSeconds } from '../model/capacity.ts';
-import {
-  type Circuit,
-  type CircuitRequest,
-  localSegment,
-  type Placement,
-  type Segment,
-} from '../model/circuit.ts';
+import { fromSeconds, LAST_SECOND, toSeconds } from '../model/capacity.ts';
+import type { CircuitRequest, Placement, Segment } from '../model/circuit.ts';
 import type { PortId } from '../model/port.ts';
 import { nextFullSecond } from '../model/window.ts';
-import type { Ask, Move, Placed, Refused, Seat } from '../scheduler/laxity/booking.ts';
+import type { Ask, Placed, Refused, Seat } from '../scheduler/laxity/booking.ts';
 import { place } from '../scheduler/laxity/place.ts';
 import { placeVolume, type VolumeAsk } from '../scheduler/laxity/volume.ts';
 import type { Path } from '../topology/search/question.ts';
 import { ATTEMPT_MS, MENDED_AFTER_MS } from './limits.ts';
-import { roadOf, type Slot, slowerHere, wireBottleneck } from './plan.ts';
+import { type Placing, roadOf, type Slot, slowerHere, type Wish, wireBottleneck } from './plan.ts';
 import type { Tx } from './tx.ts';
-
-/** What is asked of time: a slot, or a window to choose one in. */
-export interface Wish {
-  readonly notBefore: InstantMs;
-  readonly deadline: InstantMs;
-  readonly durationS: Seconds;
-  readonly mbps: number;
-  readonly movable: boolean;
-}
-
-export type Placing =
-  | {
-      readonly kind: 'placed';
-      readonly slot: Slot;
-      readonly segments: readonly Segment[];
-      readonly moves: readonly Move[];
-    }
-  | { readonly kind: 'refused'; readonly problem: BrokerError };
 
 /** Asks the engine for a place between two of our own ports; changes nothing. */
 export function placeHere(tx: Tx, id: CircuitId, request: CircuitRequest, wish: Wish): Placing {
@@ -123,17 +99,6 @@ export function applyMoves(tx: Tx, moves: Placed['moves'], newcomer: CircuitId, 
   }
 }
 
-/** The window that a booked circuit may be moved in. */
-export function windowOf({ request, createTime, bounds }: Circuit): {
-  readonly notBefore: InstantMs;
-  readonly deadline: InstantMs;
-} {
-  if (bounds !== undefined) return { notBefore: bounds.start, deadline: bounds.end };
-  const { schedule } = request;
-  invariant(schedule.type === 'FLEXIBLE' || schedule.type === 'VOLUME', 'only what has a window may move');
-  return { notBefore: schedule.notBefore ?? createTime, deadline: schedule.deadline };
-}
-
 export const askOf = (id: string, request: CircuitRequest, wish: Wish, now: InstantMs): Ask => ({
   id,
   a: request.a,
@@ -187,22 +152,6 @@ export function wishOf(request: CircuitRequest, slot: Slot | undefined, now: Ins
     mbps,
     movable: !request.pinned,
   };
-}
-
-/** Where it is now, for its own window: what the engine needs to know of a circuit that is booked. */
-export function isMovable(circuit: Circuit): boolean {
-  const { request, current, state } = circuit;
-  if (
-    circuit.role !== 'HOME' ||
-    state !== 'SCHEDULED' ||
-    current === undefined ||
-    circuit.pending !== undefined
-  )
-    return false;
-  if (request.pinned || request.protection === 'PROTECTED') return false;
-  if (request.schedule.type !== 'FLEXIBLE' && request.schedule.type !== 'VOLUME') return false;
-  const segment = localSegment(current);
-  return segment !== undefined && current.segments.length === 1 && segment.light === 'DARK';
 }
 
 /** For a slot that the request names: the most that it could have there. In a window the engine's guess must do. */

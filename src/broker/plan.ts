@@ -5,7 +5,7 @@
 import { type InstantMs, NEVER, rfc3339 } from '../kernel/clock.ts';
 import { type Alternative, type Bottleneck, BrokerError } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
-import { type Free, fromSeconds, LAST_SECOND, toSeconds } from '../model/capacity.ts';
+import { type Free, fromSeconds, LAST_SECOND, type Seconds, toSeconds } from '../model/capacity.ts';
 import {
   type Circuit,
   type CircuitRequest,
@@ -19,6 +19,7 @@ import {
 import type { LabelAsk } from '../model/label.ts';
 import { type PortId, prefixOf } from '../model/port.ts';
 import type { Window } from '../model/window.ts';
+import type { Move } from '../scheduler/laxity/booking.ts';
 import type { Neighbours } from '../topology/neighbours.ts';
 import type { Network } from '../topology/network.ts';
 import { findEarliest } from '../topology/search/earliest.ts';
@@ -26,7 +27,6 @@ import { findPath, findWidest } from '../topology/search/find.ts';
 import { findPair } from '../topology/search/pair.ts';
 import type { Bottleneck as Blocked, Path, PathQuery, Refusal } from '../topology/search/question.ts';
 import { MENDED_AFTER_MS } from './limits.ts';
-import type { Placing, Wish } from './place.ts';
 
 export interface Slot {
   readonly window: Window;
@@ -41,6 +41,24 @@ export interface Ground {
   readonly circuits: ReadonlyMap<CircuitId, Circuit>;
   readonly now: InstantMs;
 }
+
+/** What is asked of time: a slot, or a window to choose one in. */
+export interface Wish {
+  readonly notBefore: InstantMs;
+  readonly deadline: InstantMs;
+  readonly durationS: Seconds;
+  readonly mbps: number;
+  readonly movable: boolean;
+}
+
+export type Placing =
+  | {
+      readonly kind: 'placed';
+      readonly slot: Slot;
+      readonly segments: readonly Segment[];
+      readonly moves: readonly Move[];
+    }
+  | { readonly kind: 'refused'; readonly problem: BrokerError };
 
 export type Plan =
   | { readonly kind: 'placed'; readonly segments: readonly Segment[] }

@@ -12,16 +12,8 @@ import { nextFullSecond, plusSeconds, secondsBetween, type Window } from '../mod
 import type { Move, Seat } from '../scheduler/laxity/booking.ts';
 import { type Authoriser, factsOf } from './authorise.ts';
 import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
-import {
-  applyMoves,
-  type Placing,
-  placeBytes,
-  placeHere,
-  segmentOf,
-  slotOf,
-  type Wish,
-  wishOf,
-} from './place.ts';
+import { applyMoves, placeBytes, placeHere, segmentOf, slotOf, wishOf } from './place.ts';
+import type { Placing, Wish } from './plan.ts';
 import { isOurs, placementOf, planWithin, type Slot } from './plan.ts';
 import type { Tx } from './tx.ts';
 

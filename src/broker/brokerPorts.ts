@@ -1,0 +1,31 @@
+/** All that a broker is handed: who it is, its adapters, and what it starts from. */
+import type { Decide } from '../aaa/decide.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Log } from '../kernel/log.ts';
+import type { Random } from '../kernel/random.ts';
+import type { TopologyDocument } from '../topology/document.ts';
+import type { BookSeams } from './book.ts';
+import type { Inspection } from './inspection.ts';
+import type { Devices, Peers, Store, StoreError } from './ports.ts';
+
+export interface BrokerPorts {
+  readonly domain: string;
+  /** Who this instance is to the lease: unique per process. */
+  readonly holder: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly store: Store;
+  readonly devices: Devices;
+  /** Absent where devices are only lit and darkened, as in the simulation. */
+  readonly inspection?: Inspection;
+  readonly peers: Peers;
+  readonly decide: Decide;
+  /** The topology of a store that has none yet. */
+  readonly seedTopology: TopologyDocument;
+  /** A leader that has not renewed for so long is replaced. */
+  readonly leaseTtlMs?: number;
+  readonly seams?: BookSeams;
+  /** The lease went to somebody else, or the store is lost: the process decides what to do about it. */
+  readonly onLost?: (error: StoreError) => void;
+}

@@ -1,0 +1,31 @@
+/** Which circuits may step aside for others, and how far: what the fleet must know of a circuit that is booked. */
+import { invariant } from '../kernel/assert.ts';
+import type { InstantMs } from '../kernel/clock.ts';
+import { type Circuit, localSegment } from '../model/circuit.ts';
+
+/** Booked, dark, all ours, with a window and no change under way. */
+export function isMovable(circuit: Circuit): boolean {
+  const { request, current, state } = circuit;
+  if (
+    circuit.role !== 'HOME' ||
+    state !== 'SCHEDULED' ||
+    current === undefined ||
+    circuit.pending !== undefined
+  )
+    return false;
+  if (request.pinned || request.protection === 'PROTECTED') return false;
+  if (request.schedule.type !== 'FLEXIBLE' && request.schedule.type !== 'VOLUME') return false;
+  const segment = localSegment(current);
+  return segment !== undefined && current.segments.length === 1 && segment.light === 'DARK';
+}
+
+/** The window that a booked circuit may be moved in. */
+export function windowOf({ request, createTime, bounds }: Circuit): {
+  readonly notBefore: InstantMs;
+  readonly deadline: InstantMs;
+} {
+  if (bounds !== undefined) return { notBefore: bounds.start, deadline: bounds.end };
+  const { schedule } = request;
+  invariant(schedule.type === 'FLEXIBLE' || schedule.type === 'VOLUME', 'only what has a window may move');
+  return { notBefore: schedule.notBefore ?? createTime, deadline: schedule.deadline };
+}
