@@ -10,7 +10,7 @@ import { Broker } from '../../src/broker/broker.ts';
 import type { Group, PeerAnswer, PeerMessage, Peers, Store } from '../../src/broker/ports.ts';
 import type { HttpServer } from '../../src/http/server.ts';
 import type { InstantMs } from '../../src/kernel/clock.ts';
-import { silentLog } from '../../src/kernel/log.ts';
+import { type Log, type LogEvent, silentLog } from '../../src/kernel/log.ts';
 import type { Circuit } from '../../src/model/circuit.ts';
 import type { Principal } from '../../src/model/principal.ts';
 import { openStore } from '../../src/store/open.ts';
@@ -136,12 +136,21 @@ export class Node {
           ]);
       },
     );
+    // What a broker says has failed, and is nobody else's fault.
+    const complain = (event: LogEvent): void => {
+      // A device that is silent cannot be compared with what it should do.
+      const silent = event.event === 'settle.failed' && event.error.startsWith('reconcile:');
+      if ((event.event === 'settle.failed' && !silent) || event.event === 'http.failed')
+        this.#around.wrong([`${this.name} ${event.event}: ${event.error}`]);
+      if (event.event === 'invariant.broken') this.#around.wrong([`${this.name} ${event.detail}`]);
+    };
+    const log: Log = { ...silentLog, warn: complain, error: complain };
     const broker = new Broker({
       domain: this.name,
       holder: `${this.name}-${this.watch.now()}`,
       clock: watch,
       random: dice.broker,
-      log: silentLog,
+      log,
       store,
       devices,
       peers: this.#around.peersOf(process),
@@ -155,7 +164,7 @@ export class Node {
       domain: this.name,
       version: '0',
       authenticate: () => anybody,
-      log: silentLog,
+      log,
       clock: watch,
       random: dice.broker,
       limits: { rate: false },

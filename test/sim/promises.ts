@@ -30,6 +30,8 @@ export class PromiseKeeper {
   #document: TopologyDocument;
   /** Circuits that a maintenance window has cut short: their duration and volume are no longer promised. */
   readonly #shortened = new Set<string>();
+  /** Circuits that their own client has changed since they were placed. */
+  readonly #touched = new Set<string>();
   #wrong: string[] = [];
 
   constructor(document: TopologyDocument) {
@@ -61,6 +63,14 @@ export class PromiseKeeper {
 
   #step({ event, before, after }: Step): void {
     const { input } = event;
+    const change = input?.type === 'modify' ? input : undefined;
+    if (change !== undefined && change.cause === undefined) this.#touched.add(after.id);
+    if (change?.placement !== undefined && before?.current !== undefined) {
+      const { current } = before;
+      if (change.cause === 'MOVE') this.#moved(event, change, before, current, change.placement, after);
+      else if (change.cause === undefined) this.#changed(change, before, current, change.placement);
+      else this.#rerouted(change, before, current, change.placement);
+    }
     for (const placement of placementsOf(after)) {
       const known = before === undefined ? undefined : find(before, placement.version);
       if (known !== undefined) {
@@ -69,12 +79,8 @@ export class PromiseKeeper {
       } else this.#roads(before, after, placement, event);
       this.#asAsked(after, placement, event);
     }
-    if (event.type === 'circuit.moved' && (input?.type !== 'modify' || input.cause !== 'MOVE'))
+    if (event.type === 'circuit.moved' && change?.cause !== 'MOVE')
       this.#say(after, 'is said to have moved and has not');
-    if (input?.type !== 'modify' || before?.current === undefined || input.placement === undefined) return;
-    if (input.cause === 'MOVE') this.#moved(event, input, before, before.current, input.placement, after);
-    else if (input.cause === undefined) this.#changed(input, before, before.current, input.placement);
-    else this.#rerouted(input, before, before.current, input.placement);
   }
 
   /** A placement never changes; another one is another version. */
@@ -95,8 +101,7 @@ export class PromiseKeeper {
     const { start, end } = placement.window;
     const { schedule } = request;
     const whole = !this.#shortened.has(circuit.id);
-    const say = (what: string): void =>
-      this.#say(circuit, `v${placement.version} (${event.input?.type}) ${what}`);
+    const say = (what: string): void => this.#say(circuit, `v${placement.version} ${by(event)} ${what}`);
     if (schedule.type !== 'VOLUME' && placement.mbps !== request.mbps)
       say(`has ${placement.mbps} Mb/s of ${request.mbps}`);
     switch (schedule.type) {
@@ -111,7 +116,9 @@ export class PromiseKeeper {
         return;
       case 'FLEXIBLE':
       case 'VOLUME':
-        if (start < (schedule.notBefore ?? circuit.createTime)) say('starts before its window');
+        // Once it has begun, an earliest start means nothing any more.
+        if (start < (schedule.notBefore ?? circuit.createTime) && start > event.time)
+          say('starts before its window');
         if (end > schedule.deadline) say('ends after its deadline');
     }
     if (!whole) return;
@@ -150,7 +157,7 @@ export class PromiseKeeper {
       const until = Date.parse(window.end_time);
       if (shut === undefined || placement.window.end <= Math.max(from, event.time)) continue;
       if (placement.window.start < until && until > event.time)
-        this.#say(after, `v${placement.version} is placed on ${shut} while it is closed`);
+        this.#say(after, `v${placement.version} ${by(event)} is placed on ${shut} while it is closed`);
     }
   }
 
@@ -285,7 +292,9 @@ export class PromiseKeeper {
       if (circuit.state === 'RELEASING') continue;
       if (before?.current !== undefined && circuit.current !== undefined) {
         const gap = (circuit.current.window.start - before.current.window.end) / 1000;
-        if (gap < gapS) this.#say(circuit, `starts ${gap} s after ${before.id} and not ${gapS}`);
+        const touched = [circuit, before].some((c) => this.#touched.has(c.id));
+        const since = touched ? ', one of them changed by its client' : '';
+        if (gap < gapS) this.#say(circuit, `starts ${gap} s after ${before.id} and not ${gapS}${since}`);
       }
       const apart = other(diverse);
       const mine = circuit.current === undefined ? [] : (localSegment(circuit.current)?.links ?? []);
@@ -311,6 +320,12 @@ const tells = (told: Told | undefined, { window, mbps }: Placement): boolean =>
   Date.parse(told.start_time ?? '') === window.start &&
   (window.end === NEVER ? told.end_time === undefined : Date.parse(told.end_time ?? '') === window.end) &&
   told.bandwidth_mbps === mbps;
+
+/** By whose wish: what its client changed is another matter than what the broker did by itself. */
+function by({ input }: EventRecord): string {
+  if (input?.type !== 'modify') return `(${input?.type})`;
+  return input.cause === undefined ? '(changed by its client)' : `(${input.cause})`;
+}
 
 const lasts = ({ window }: Placement): number => window.end - window.start;
 

@@ -307,11 +307,11 @@ class World {
     const body: unknown = response.body === '' ? undefined : JSON.parse(response.body);
     const { etag } = response.headers;
     const status = response.statusCode;
-    const what = `${ask.method} ${ask.url}`;
+    const what = `${ask.method} ${ask.url}${ask.body === undefined ? '' : ` ${JSON.stringify(ask.body)}`}`;
     this.note(
       `${node.name} ${what} ${status} ${status >= 400 ? (body as { readonly code?: string }).code : ''}`,
     );
-    if (status === 500) this.wrong([`${node.name} answers 500 to ${what}: ${response.body}`]);
+    if (status === 500) this.wrong([`${node.name} answers 500 to ${what}`]);
     if (status >= 400 || ask.dry === true) untouched(what);
     if (status >= 400) this.wrong(checkRefusal(node, ask, before, body));
     if (again) {
