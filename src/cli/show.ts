@@ -207,15 +207,3 @@ export const occurrenceList: Layout = {
   csv: [field('start_time'), field('circuit_id'), ['problem_code', (o) => dig(o, 'problem', 'code')]],
   none: 'no occurrences',
 };
-
-/** For answers whose fields are somebody else's to choose: one column for each that is not an object. */
-export function plainLayout(rows: readonly Json[], none: string): Layout {
-  const names = new Set<string>();
-  for (const row of rows) {
-    for (const [name, value] of Object.entries(row)) if (!isJson(value)) names.add(name);
-  }
-  const columns = [...names].map(
-    (name): Column => [name.toUpperCase().replaceAll('_', ' '), (row) => row[name]],
-  );
-  return { columns, csv: [...names].map((name) => field(name)), none };
-}

@@ -142,7 +142,7 @@ test('the same key again is the same circuit', async () => {
 });
 
 test('whatever else can be asked', async () => {
-  expect((await json('user', 'topo show')).nodes).toHaveLength(4);
+  expect((await json('user', 'topo show')).nodes).toHaveLength(11);
   expect((await json('user', 'ports')).items).toHaveLength(8);
   expect((await json('user', 'whoami')).projects).toContain('lhc');
   expect((await json('user', 'version')).broker.domain).toBe('ams.example');
