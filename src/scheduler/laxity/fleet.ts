@@ -27,6 +27,10 @@ export interface Entry {
   readonly claims: readonly Share[] | undefined;
 }
 
+/** The order of all lists of entries: bookings come and go, and the same fleet must give the same answer. */
+export const byId = (x: Entry, y: Entry): number =>
+  x.booking.id < y.booking.id ? -1 : x.booking.id > y.booking.id ? 1 : 0;
+
 const LINK = 'link:';
 
 export class Fleet {

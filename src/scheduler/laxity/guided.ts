@@ -7,9 +7,8 @@
 import { seededRandom } from '../../kernel/random.ts';
 import type { Edge, Seconds } from '../../model/capacity.ts';
 import { hashText } from '../../topology/network.ts';
-import { byId } from './chain.ts';
 import { cheapestAt, makeRoom, rigidFits } from './displace.ts';
-import type { Entry } from './fleet.ts';
+import { byId, type Entry } from './fleet.ts';
 import { startsFor } from './starts.ts';
 import type { Trial } from './trial.ts';
 
@@ -117,7 +116,7 @@ class Search {
       trial.back(mark);
       if (room === undefined) continue;
       let sum = 0.01 * found.links.length + 1e-5 * this.#random.float();
-      for (const one of room.out) sum += this.#dear(one) * weight(one);
+      for (const one of room.out) sum += (this.#dear(one) * weight(one)) / USUAL_WEIGHT;
       if (sum < least) [best, least] = [{ start, links: found.links }, sum];
     }
     if (best === undefined) return false;
@@ -137,7 +136,8 @@ class Search {
   readonly #hurt = (one: Entry, over: number): number => {
     const { mbps, duration } = one.booking;
     const area = mbps * duration;
-    return this.#dear(one) * weight(one) * (mbps >= over ? 1 : over / mbps) + (1e-3 * area) / (1e4 + area);
+    const dear = (this.#dear(one) * weight(one)) / USUAL_WEIGHT;
+    return dear * (mbps >= over ? 1 : over / mbps) + (1e-3 * area) / (1e4 + area);
   };
 
   /** What is on a full link, weighed by how dear it is and how much of it would have to leave. */
@@ -152,7 +152,7 @@ class Search {
       dear += this.#dear(one) * weight(one);
       there += one.booking.mbps;
     });
-    return there > missing ? dear * Math.max(missing / there, LEAST_SHARE) : dear;
+    return (dear / USUAL_WEIGHT) * (there > missing ? Math.max(missing / there, LEAST_SHARE) : 1);
   }
 
   #touch(entry: Entry): void {
@@ -175,5 +175,9 @@ class Search {
   }
 }
 
-/** A higher priority is dearer to move, by up to three times from the lowest to the highest. */
-const weight = ({ booking }: Entry): number => (50 + booking.priority) / 100;
+/**
+ * A higher priority is dearer to move, by up to three times from the lowest to the highest. Whole numbers: a
+ * sum of them is the same in whatever order those who are there are met.
+ */
+const weight = ({ booking }: Entry): number => 50 + booking.priority;
+const USUAL_WEIGHT = 100;
