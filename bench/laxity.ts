@@ -255,9 +255,9 @@ async function* medium(options: BenchOptions): AsyncGenerator<BenchLine> {
   const files: [string | undefined, string, number][] =
     given === undefined
       ? [
-          [sharedFile('sndlib/germany50.txt'), 'germany50', 0.3],
-          [sharedFile('topology-zoo/Geant2012.graphml'), 'Geant2012', 0.25],
-          [sharedFile('topology-zoo/Surfnet.graphml'), 'Surfnet', 0.25],
+          [sharedFile('sndlib/germany50.txt'), 'germany50', 0.5],
+          [sharedFile('topology-zoo/Geant2012.graphml'), 'Geant2012', 0.3],
+          [sharedFile('topology-zoo/Surfnet.graphml'), 'Surfnet', 0.35],
         ]
       : [[given, given, 0.3]];
   for (const [file, title, usualLoad] of files) {
@@ -295,6 +295,9 @@ async function* medium(options: BenchOptions): AsyncGenerator<BenchLine> {
   }
 }
 
+/** On average: two hundred days. */
+const AHEAD_HOURS = 200 * 24;
+
 async function* large(options: BenchOptions): AsyncGenerator<BenchLine> {
   const file = options['topology'] ?? sharedFile('sndlib/germany50.txt');
   if (file === undefined) {
@@ -303,11 +306,9 @@ async function* large(options: BenchOptions): AsyncGenerator<BenchLine> {
   }
   const graph = readGraph(file);
   const load = numberOf(options, 'load', 0.5);
-  // Book-ahead of a month, so that so many are live at once; the links are as many times finer.
-  const small: Workload = {
-    ...stress(numberOf(options, 'seed', 1), numberOf(options, 'requests', 260_000), load, 24 * 30),
-  };
-  const asked = arrivals(graph, small);
+  // Booked so long ahead that 100,000 are live at once.
+  const requests = numberOf(options, 'requests', 260_000);
+  const asked = arrivals(graph, stress(numberOf(options, 'seed', 1), requests, load, AHEAD_HOURS));
   for (const [how, limits] of [
     ['explained', usual],
     ['bare', { ...usual, explain: false }],
