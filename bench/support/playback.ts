@@ -23,7 +23,7 @@ export interface Played {
   shiftS: number;
   violations: string[];
   readonly by: Record<string, number>;
-  readonly us: { readonly all: number[]; readonly by: Record<string, number[]> };
+  readonly us: { readonly all: number[]; readonly decision: number[]; readonly by: Record<string, number[]> };
   mostLive: number;
   seconds: number;
 }
@@ -56,7 +56,7 @@ export function play(
     shiftS: 0,
     violations: [],
     by: {},
-    us: { all: [], by: {} },
+    us: { all: [], decision: [], by: {} },
     mostLive: 0,
     seconds: 0,
   };
@@ -80,6 +80,7 @@ export function play(
     }
     const before = stopwatch();
     const answer = place(fleet, ask, at, limits);
+    played.us.decision.push((stopwatch() - before) * 1000);
     if (answer.placed) enter(fleet, ask, answer);
     const us = (stopwatch() - before) * 1000;
     busy += us;

@@ -224,6 +224,9 @@ export function queryOf(
   linksOf: (id: string) => readonly string[] | undefined,
 ): Omit<PathQuery, 'start' | 'end'> {
   const shunned = fleet.shunnedBy(id);
+  // The usual case, in the hot path.
+  if (constraints === undefined && shunned.length === 0 && ignoreOperState === undefined)
+    return { a, z, mbps, linksOf };
   const own = constraints?.['diverse_from'];
   const diverse = [...(Array.isArray(own) ? (own as string[]) : []), ...shunned];
   const all = diverse.length === 0 ? constraints : { ...constraints, diverse_from: diverse };
