@@ -346,6 +346,14 @@ async function* large(options: BenchOptions): AsyncGenerator<BenchLine> {
     yield line(name, 'decision and entry p99', p99, unit, ok99);
     const [p999, , ok999] = p(0.999, 20_000);
     yield line(name, 'decision and entry p99.9', p999, unit, ok999);
+    for (const [title, share] of [
+      ['p50', 0.5],
+      ['p99', 0.99],
+      ['p99.9', 0.999],
+    ] as const)
+      yield line(name, `processor time ${title}`, percentile(full.us.cpu, share), 'us');
+    const cpuSeconds = full.us.cpu.reduce((sum, us) => sum + us, 0) / 1e6;
+    yield line(name, 'decisions per processor second', asked.length / cpuSeconds, '1/s');
     const rate = asked.length / full.seconds;
     yield line(name, 'decisions per second', rate, '1/s', atLeast(rate, 10_000));
     yield line(name, 'by count', full.accepted / asked.length, 'ratio');
