@@ -266,7 +266,10 @@ and book: now, at a time of day, and more than fits.
   npx turnpike circuit create ${prefix}:host2 ${prefix}:host5 --bw 20G --start "22:00 Europe/Amsterdam" --for 2h
   npx turnpike circuit create ${prefix}:host6 ${prefix}:host8 --bw 40G --for 1h
 
-Tokens of an operator and of a stranger, and all of this for programs: ${relative(process.cwd(), join(flags.data, 'lab.json'))}
+What the elements were told: \`device plan CODE\`; whether all is as it should be: \`device audit\`, as the operator.
+
+Tokens of an operator and of a stranger, the elements with their logins, and all of this for programs:
+  ${relative(process.cwd(), join(flags.data, 'lab.json'))}
 Ctrl-C stops the lab; what was booked is there again at the next start.
 `;
 }
