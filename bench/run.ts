@@ -11,6 +11,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly run: Bench }>>> 
   admission: () => import('./admission.ts'),
   drivers: () => import('./drivers.ts'),
   paths: () => import('./paths.ts'),
+  laxity: () => import('./laxity.ts'),
 };
 
 const [name, options, json] = readArguments(process.argv.slice(2));

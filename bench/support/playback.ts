@@ -23,7 +23,13 @@ export interface Played {
   shiftS: number;
   violations: string[];
   readonly by: Record<string, number>;
-  readonly us: { readonly all: number[]; readonly by: Record<string, number[]> };
+  /** `cpu` is the processor time of the same, for machines on which others are at work. */
+  readonly us: {
+    readonly all: number[];
+    readonly decision: number[];
+    readonly cpu: number[];
+    readonly by: Record<string, number[]>;
+  };
   mostLive: number;
   seconds: number;
 }
@@ -56,7 +62,7 @@ export function play(
     shiftS: 0,
     violations: [],
     by: {},
-    us: { all: [], by: {} },
+    us: { all: [], decision: [], cpu: [], by: {} },
     mostLive: 0,
     seconds: 0,
   };
@@ -78,11 +84,15 @@ export function play(
       calendar.dropBefore(at);
       fleet.dropBefore(at);
     }
+    const spent = process.cpuUsage();
     const before = stopwatch();
     const answer = place(fleet, ask, at, limits);
+    played.us.decision.push((stopwatch() - before) * 1000);
     if (answer.placed) enter(fleet, ask, answer);
     const us = (stopwatch() - before) * 1000;
     busy += us;
+    const { user, system } = process.cpuUsage(spent);
+    played.us.cpu.push(user + system);
     const outcome = answer.placed ? answer.by : answer.proof;
     played.by[outcome] = (played.by[outcome] ?? 0) + 1;
     played.us.all.push(us);

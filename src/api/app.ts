@@ -30,6 +30,7 @@ export interface AppOptions {
 const TAGS = [
   { name: 'circuits', description: 'Ask for, change and end circuits' },
   { name: 'circuit sets', description: 'Several circuits, all or none' },
+  { name: 'offers', description: 'What could be had, to choose from' },
   { name: 'series', description: 'Circuits that repeat' },
   { name: 'events', description: 'One log, as a list and as a stream' },
   { name: 'webhooks', description: 'Be called when something happens' },

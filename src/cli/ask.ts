@@ -3,6 +3,7 @@
  * UTC, what was understood. Which options were given tells the kind of schedule; a mixture that means nothing
  * is refused here, everything else is for the broker to judge.
  */
+import type { Command } from 'commander';
 import { type InstantMs, rfc3339 } from '../kernel/clock.ts';
 import { secondsBetween } from '../model/window.ts';
 import type { Context } from './context.ts';
@@ -37,6 +38,7 @@ export interface AskOptions {
   readonly by?: string;
   readonly notBefore?: string;
   readonly rrule?: string;
+  readonly offer?: string;
   readonly project?: string;
   readonly description?: string;
   readonly ref?: string;
@@ -58,6 +60,20 @@ export interface AskOptions {
   readonly file?: string;
 }
 
+export const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
+
+/** What the road must be like: the options of everything that asks for one. */
+export const withConstraints = (command: Command): Command =>
+  command
+    .option('--exclude-link <id>', 'not over this link (repeatable)', collect)
+    .option('--exclude-node <id>', 'not over this node (repeatable)', collect)
+    .option('--include-node <id>', 'over this node (repeatable)', collect)
+    .option('--diverse-from <circuit>', 'apart from this circuit (repeatable)', collect)
+    .option('--srlg-disjoint', 'apart in shared risks, too')
+    .option('--max-latency <ms>', 'at most this latency')
+    .option('--max-hops <n>', 'at most this many hops')
+    .option('--min-mtu <bytes>', 'at least this MTU');
+
 export interface Ask {
   readonly body: Json;
   /** What was understood, for people. */
@@ -69,6 +85,8 @@ export async function buildAsk(context: Context, options: AskOptions): Promise<A
   const mbps = options.bw === undefined ? undefined : parseBandwidth(options.bw);
   const { schedule, echo } = await buildSchedule(context, options, mbps);
   const constraints = buildConstraints(options);
+  if (options.offer !== undefined && Object.keys(constraints).length > 0)
+    throw usage('the road of an offer is chosen already', 'say what it must be like to "slots"');
   const body = {
     ...base,
     ...given('project', options.project),
@@ -96,7 +114,7 @@ export async function buildAsk(context: Context, options: AskOptions): Promise<A
   return { body, echo };
 }
 
-const given = (name: string, value: unknown): Json => (value === undefined ? {} : { [name]: value });
+export const given = (name: string, value: unknown): Json => (value === undefined ? {} : { [name]: value });
 
 const optionalCount = (
   said: string | undefined,
@@ -105,7 +123,12 @@ const optionalCount = (
   high: number,
 ): number | undefined => (said === undefined ? undefined : parseCount(said, what, low, high));
 
-function end(name: 'a' | 'z', port: string | undefined, vlan: string | undefined, base: Json): Json {
+export function end(
+  name: 'a' | 'z',
+  port: string | undefined,
+  vlan: string | undefined,
+  base: Json = {},
+): Json {
   if (port === undefined && vlan === undefined) return {};
   const before = isJson(base[name]) ? base[name] : {};
   return { [name]: { ...before, ...given('port', port), ...given('vlan', parseVlan(vlan)) } };
@@ -121,12 +144,8 @@ function parseVlan(said: string | undefined): number | string | undefined {
 function complete(body: Json): void {
   const missing: string[] = [];
   if (body['a'] === undefined || body['z'] === undefined) missing.push('two ports');
-  if (
-    body['bandwidth_mbps'] === undefined &&
-    !(isJson(body['schedule']) && body['schedule']['type'] === 'VOLUME')
-  ) {
-    missing.push('--bw');
-  }
+  const type = isJson(body['schedule']) ? body['schedule']['type'] : undefined;
+  if (body['bandwidth_mbps'] === undefined && type !== 'VOLUME' && type !== 'OFFER') missing.push('--bw');
   if (body['schedule'] === undefined) missing.push('when (--for, --start and --end, or --by)');
   if (missing.length > 0) {
     throw usage(
@@ -137,7 +156,7 @@ function complete(body: Json): void {
   }
 }
 
-function buildConstraints(options: AskOptions): Json {
+export function buildConstraints(options: AskOptions): Json {
   return {
     ...given('exclude_links', options.excludeLink),
     ...given('exclude_nodes', options.excludeNode),
@@ -163,7 +182,12 @@ function clash(options: AskOptions, first: keyof AskOptions, ...others: readonly
 
 const flag = (name: string): string => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
 
-async function buildSchedule(context: Context, options: AskOptions, mbps: number | undefined): Promise<Said> {
+export async function buildSchedule(
+  context: Context,
+  options: AskOptions,
+  mbps: number | undefined,
+): Promise<Said> {
+  clash(options, 'offer', 'bw', 'start', 'at', 'end', 'for', 'by', 'move', 'rrule');
   clash(options, 'start', 'at');
   clash(options, 'end', 'for');
   clash(options, 'by', 'start', 'at', 'end', 'rrule');
@@ -174,6 +198,7 @@ async function buildSchedule(context: Context, options: AskOptions, mbps: number
     throw usage('--min-bw and --max-bw go with --move', 'say --bw for a fixed rate');
   }
   if (options.notBefore !== undefined && options.by === undefined) throw usage('--not-before goes with --by');
+  if (options.offer !== undefined) return taking(options.offer);
   if (options.rrule !== undefined) return recurring(context, options.rrule, startSaid, durationS);
   if (options.move !== undefined) return volume(context, options, mbps);
   if (options.by !== undefined) return flexible(context, options, durationS);
@@ -269,7 +294,7 @@ async function volume(context: Context, options: AskOptions, mbps: number | unde
   const rate = mbps ?? most;
   const workS = rate === undefined ? undefined : Math.ceil((bytes * 8) / (rate * 1e6));
   const { fields, echo } = await window(context, options, workS);
-  const at = rate === undefined ? '' : ` at ${formatBandwidth(rate)}`;
+  const at = rate === undefined ? '' : ` at up to ${formatBandwidth(rate)}`;
   return {
     schedule: {
       type: 'VOLUME',
@@ -279,6 +304,17 @@ async function volume(context: Context, options: AskOptions, mbps: number | unde
       ...given('max_bandwidth_mbps', most),
     },
     echo: [`volume    ${formatVolume(bytes)}${at}`, ...echo],
+  };
+}
+
+/** `off_.../1`: the offer and which of its options. */
+function taking(said: string): Said {
+  const [, offer, option] = /^(off_[0-9a-z]{1,60})\/(\d{1,3})$/.exec(said.trim()) ?? [];
+  if (offer === undefined || option === undefined)
+    throw usage(`"${said}" is no offer with an option`, 'write it as "slots" shows it: off_.../0');
+  return {
+    schedule: { type: 'OFFER', offer_id: offer, option: Number(option) },
+    echo: [`offer     ${offer}, option ${Number(option)}`],
   };
 }
 

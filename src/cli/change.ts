@@ -9,7 +9,7 @@ import type { Context } from './context.ts';
 import { CliError, exits, usage } from './io.ts';
 import { dig, isJson, items, type Json, text } from './output.ts';
 import { Refused } from './refusal.ts';
-import { circuitCard, circuitList, occurrenceList } from './show.ts';
+import { circuitCard, circuitList, occurrenceList, placedLines } from './show.ts';
 import { echoTime } from './times.ts';
 import { formatBandwidth, parseBandwidth, parseCount, parsePositiveDuration } from './units.ts';
 import {
@@ -157,6 +157,8 @@ export async function createCircuit(
     await show(context, answer);
     throw new Refused(Number(dig(problem, 'status') ?? 409), problem);
   }
+  // A slot that the asker has not named himself is told.
+  for (const line of placedLines(answer, text(dig(body, 'schedule', 'type')))) context.out.say(line);
   await finish(context, answer, options);
 }
 

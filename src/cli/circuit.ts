@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander';
 import { rfc3339 } from '../kernel/clock.ts';
-import type { AskOptions } from './ask.ts';
+import { type AskOptions, collect, withConstraints } from './ask.ts';
 import {
   act,
   type Changes,
@@ -28,8 +28,6 @@ import { goalOf, isFinal, parseGoal, read, stateGoal, tail } from './wait.ts';
 
 /** Reads the global options, makes the context, and runs. */
 export type Run = (command: Command, act: (context: Context) => Promise<void>) => Promise<void>;
-
-const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
 
 const waiting = (command: Command, goal: string): Command =>
   command
@@ -62,32 +60,28 @@ export function addCircuit(program: Command, run: Run): void {
     .option('--at <time>', 'the same as --start')
     .option('--end <time>', 'until when, or never')
     .option('--for <duration>', 'for how long: 2h30m, 90m, 1d')
-    .option('--by <time>', 'done by then: the broker picks the slot')
+    .option(
+      '--by <time>',
+      'done by then, with --for or --move: the broker picks the slot, and may move it to fit others in',
+    )
     .option('--not-before <time>', 'with --by: not earlier than this')
     .option('--move <volume>', 'with --by: this much data (20TB); the broker picks rate and slot')
     .option('--min-bw <rate>', 'with --move: not slower than this')
     .option('--max-bw <rate>', 'with --move: not faster than this')
+    .option('--offer <offer/option>', 'a slot that "slots" has offered: off_.../0')
     .option('--rrule <rule>', 'repeat as RFC 5545 says: "FREQ=DAILY;COUNT=5", with --start and --for')
     .option('--project <name>', 'on whose account')
     .option('--description <text>', 'what it is for')
     .option('--ref <ref>', 'your own name for it, unique in the project (a job, a rule)')
     .option('--hold <duration>', 'only hold it for so long; commit or abort it then')
     .option('--manual', 'light it only on "circuit provision"')
-    .option('--pinned', 'once placed, do not move it')
+    .option('--pinned', 'once placed, do not move it (with --by)')
     .option('--notice <duration>', 'do not move it later than this before its start')
     .option('--priority <n>', '0 to 100')
     .option('--protected', 'with a second, disjoint path')
-    .option('--exclude-link <id>', 'not over this link (repeatable)', collect)
-    .option('--exclude-node <id>', 'not over this node (repeatable)', collect)
-    .option('--include-node <id>', 'over this node (repeatable)', collect)
-    .option('--diverse-from <circuit>', 'apart from this circuit (repeatable)', collect)
-    .option('--srlg-disjoint', 'apart in shared risks, too')
-    .option('--max-latency <ms>', 'at most this latency')
-    .option('--max-hops <n>', 'at most this many hops')
-    .option('--min-mtu <bytes>', 'at least this MTU')
     .option('--holder-jwk <file>', 'public key that the capability token is bound to')
     .option('-f, --file <file>', 'take the request from a JSON file (- for stdin); options override it');
-  waiting(mutating(create), 'lit (held with --hold, scheduled with --manual)').action(
+  waiting(mutating(withConstraints(create)), 'lit (held with --hold, scheduled with --manual)').action(
     (a: string | undefined, z: string | undefined, options: AskOptions & MutationOptions, command: Command) =>
       run(command, (context) => createCircuit(context, withPorts(options, a, z), options)),
   );

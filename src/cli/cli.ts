@@ -7,6 +7,7 @@ import { Command, CommanderError } from 'commander';
 import { addCircuit, type Run } from './circuit.ts';
 import { Client, interrupted } from './client.ts';
 import { Context } from './context.ts';
+import { addDevices } from './device.ts';
 import { CliError, type CliIo, exitMeanings, exits, usage } from './io.ts';
 import { addMaintenance } from './maint.ts';
 import { type Column, dig, isJson, Output, parseFormat, text } from './output.ts';
@@ -111,6 +112,7 @@ function build(io: CliIo, interrupt: AbortSignal, setCode: (exit: number) => voi
   addTopology(program, run);
   addMaintenance(program, run);
   addNetwork(program, run);
+  addDevices(program, run);
   addRecords(program, run);
   program
     .command('version')

@@ -1,5 +1,5 @@
 /**
- * The commands that mostly look: ports and devices, what has happened (event, decision), who is told
+ * The commands that mostly look: ports, what has happened (event, decision), who is told
  * (webhook), who is asking (whoami), and series of circuits.
  */
 import type { Command } from 'commander';
@@ -8,7 +8,7 @@ import { limitOf, type Run } from './circuit.ts';
 import { seg } from './client.ts';
 import { type Context, DEFAULT_LIMIT } from './context.ts';
 import { type Column, dig, isJson, items, type Json, object, text } from './output.ts';
-import { decisionList, eventGist, eventType, occurrenceList, plainLayout, webhookList } from './show.ts';
+import { decisionList, eventGist, eventType, occurrenceList, webhookList } from './show.ts';
 import { portList } from './showNetwork.ts';
 import { parseCount } from './units.ts';
 import { tail } from './wait.ts';
@@ -25,17 +25,6 @@ export function addNetwork(program: Command, run: Run): void {
       run(command, async (context) => {
         const rows = await context.pages('/v1/ports', { domain: options.domain }, limitOf(options.limit));
         await context.out.list(rows, portList);
-      }),
-    );
-
-  const device = program.command('device').description('the elements that carry the light');
-  device
-    .command('list')
-    .description('the elements of the domain')
-    .action((_options: object, command: Command) =>
-      run(command, async (context) => {
-        const rows = await context.pages('/v1/devices', {}, 10_000);
-        await context.out.list(rows, plainLayout(rows, 'no devices'));
       }),
     );
 }

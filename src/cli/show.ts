@@ -90,11 +90,27 @@ function slot(p: unknown): string {
   return `${bandwidth(p['bandwidth_mbps'])} from ${text(p['start_time'])}${until === '' ? '' : ` until ${until}`}`.trim();
 }
 
+const hasWindow = (c: Json): boolean =>
+  /^(?:FLEXIBLE|VOLUME)$/.test(text(dig(c, 'request', 'schedule', 'type')));
+
 /** Only what has a deadline has any. */
-const spare = (c: Json, name: string): string =>
-  /FLEXIBLE|VOLUME/.test(text(dig(c, 'request', 'schedule', 'type')))
-    ? duration(dig(c, 'placement', name))
-    : '';
+const spare = (c: Json, name: string): string => (hasWindow(c) ? duration(dig(c, 'placement', name)) : '');
+
+/** Where it was placed, when that was not for the asker to say: the rate, the slot, and what is left of the window. */
+export function placedLines(c: Json, asked: string): string[] {
+  const placement = c['placement'];
+  const placed = slot(placement);
+  if (placed === '' || (asked !== 'OFFER' && !hasWindow(c))) return [];
+  const lines = [`placed    ${placed}`];
+  // Of a volume the laxity is known only now that it has a rate.
+  if (asked === 'VOLUME') lines.push(`laxity    ${spare(c, 'laxity_s')}`);
+  if (!hasWindow(c)) return lines;
+  const moves =
+    dig(placement, 'movable') === true
+      ? `it may be moved until ${duration(dig(c, 'request', 'notice_s'))} before its start`
+      : 'it will not be moved';
+  return [...lines, `slack     ${spare(c, 'slack_s')} to the deadline; ${moves}`];
+}
 
 export const circuitCard: readonly Column[] = [
   ['circuit', (c) => c['id']],
@@ -207,15 +223,3 @@ export const occurrenceList: Layout = {
   csv: [field('start_time'), field('circuit_id'), ['problem_code', (o) => dig(o, 'problem', 'code')]],
   none: 'no occurrences',
 };
-
-/** For answers whose fields are somebody else's to choose: one column for each that is not an object. */
-export function plainLayout(rows: readonly Json[], none: string): Layout {
-  const names = new Set<string>();
-  for (const row of rows) {
-    for (const [name, value] of Object.entries(row)) if (!isJson(value)) names.add(name);
-  }
-  const columns = [...names].map(
-    (name): Column => [name.toUpperCase().replaceAll('_', ' '), (row) => row[name]],
-  );
-  return { columns, csv: [...names].map((name) => field(name)), none };
-}

@@ -132,6 +132,29 @@ export const maintenanceImpactList: Layout = {
   none: 'no circuit has its place there',
 };
 
+/** The first column is what `--offer` takes. */
+export const offerList: Layout = {
+  columns: [
+    ['OFFER', (o) => o['offer']],
+    ['FROM', (o) => o['start_time']],
+    ['UNTIL', (o) => o['end_time']],
+    ['BW', (o) => bandwidth(o['bandwidth_mbps'])],
+    ['LINKS', (o) => dig(o, 'path', 'links')],
+    ['MOVES', (o) => o['moves']],
+  ],
+  csv: [
+    field('offer'),
+    field('start_time'),
+    field('end_time'),
+    field('bandwidth_mbps'),
+    ['links', (o) => dig(o, 'path', 'links')],
+    ['latency_ms', (o) => dig(o, 'path', 'latency_ms')],
+    field('moves'),
+    field('circuit_id'),
+  ],
+  none: 'no slots',
+};
+
 export const slotList: Layout = {
   columns: [
     ['FROM', (s) => s['start_time']],

@@ -1,25 +1,38 @@
 /**
  * `turnpike slots`: what could be had between two ports, and when. The broker tells the free bandwidth step by
- * step; with a rate, the steps that have it are put together into slots that are long enough.
+ * step; with a rate, the steps that have it are put together into slots that are long enough. With a deadline
+ * the broker is asked for an offer instead, whose slots can be taken as they are: that is in offers.ts.
  */
 import type { Command } from 'commander';
 import { instant, rfc3339 } from '../kernel/clock.ts';
 import { secondsBetween } from '../model/window.ts';
+import { type AskOptions, withConstraints } from './ask.ts';
 import type { Run } from './circuit.ts';
 import type { Context } from './context.ts';
-import { CliError, exits } from './io.ts';
+import { CliError, exits, usage } from './io.ts';
+import { asksForOffer, type OfferOptions, offers, withOffers } from './offers.ts';
 import { items, type Json, number, object, text } from './output.ts';
 import { slotList } from './showNetwork.ts';
 import { formatBandwidth, formatDuration, parseBandwidth, parsePositiveDuration } from './units.ts';
 
-interface SlotOptions {
-  readonly aVlan?: string;
-  readonly zVlan?: string;
+interface SlotOptions extends OfferOptions {
   readonly from?: string;
   readonly to?: string;
-  readonly bw?: string;
-  readonly for?: string;
 }
+/** What only an offer can take into account. */
+const OFFERS_ONLY: readonly (keyof AskOptions)[] = [
+  'notBefore',
+  'minBw',
+  'maxBw',
+  'excludeLink',
+  'excludeNode',
+  'includeNode',
+  'diverseFrom',
+  'srlgDisjoint',
+  'maxLatency',
+  'maxHops',
+  'minMtu',
+];
 
 interface Slot {
   readonly start_time: string;
@@ -29,7 +42,7 @@ interface Slot {
 }
 
 export function addSlots(program: Command, run: Run): void {
-  program
+  const command = program
     .command('slots <a> <z>')
     .description('what is free between two ports, and when')
     .option('--a-vlan <vlan>', '1801, 1800-1899, any or untagged')
@@ -37,17 +50,32 @@ export function addSlots(program: Command, run: Run): void {
     .option('--from <time>', 'from when; now if absent')
     .option('--to <time>', 'until when; a week later if absent')
     .option('--bw <rate>', 'only where so much is free')
-    .option('--for <duration>', 'only for at least so long')
+    .option('--for <duration>', 'only for at least so long');
+  withConstraints(withOffers(command))
     .addHelpText(
       'after',
-      '\nA slot over several steps may have no single road throughout: "circuit create --dry-run" tells.',
+      `
+Without --by it tells what is free. A slot over several steps may have no single road throughout: "circuit
+create --dry-run" tells. With --by it asks for an offer, of which each slot has its road and can be taken:
+  turnpike slots ams:host1 ams:host3 --bw 10G --for 2h --by "06:00 Europe/Amsterdam" --firm 10m
+  turnpike circuit create ams:host1 ams:host3 --offer off_.../0`,
     )
     .action((a: string, z: string, options: SlotOptions, command: Command) =>
-      run(command, (context) => slots(context, a, z, options)),
+      run(command, (context) =>
+        asksForOffer(options) ? offerInstead(context, a, z, options) : slots(context, a, z, options),
+      ),
     );
 }
 
+function offerInstead(context: Context, a: string, z: string, options: SlotOptions): Promise<void> {
+  if ((options.from ?? options.to) !== undefined)
+    throw usage('an offer is asked for between --not-before and --by', 'not --from and --to');
+  return offers(context, a, z, options);
+}
+
 async function slots(context: Context, a: string, z: string, options: SlotOptions): Promise<void> {
+  if (OFFERS_ONLY.some((name) => options[name] !== undefined))
+    throw usage('what the road and the window must be like goes with --by', 'say until when: --by +1d');
   const mbps = options.bw === undefined ? 0 : parseBandwidth(options.bw);
   const seconds = options.for === undefined ? 0 : parsePositiveDuration(options.for);
   const from = options.from === undefined ? undefined : await context.time(options.from);

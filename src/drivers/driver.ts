@@ -96,7 +96,7 @@ export interface Driver {
   connect(): Promise<void>;
   /** What is really set: everything, ours and others'. */
   read(): Promise<readonly ObservedConnect[]>;
-  /** The requests that `apply` would send now; asks the device, changes nothing. */
+  /** The requests that `apply` would send now; asks the device, changes nothing. Rejects with what is in the way. */
   plan(kind: ChangeKind, connect: Connect): Promise<readonly string[]>;
   apply(kind: ChangeKind, connect: Connect, context: ApplyContext): Promise<ApplyReport>;
   discover(): Promise<DeviceView>;

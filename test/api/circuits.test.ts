@@ -104,16 +104,6 @@ describe('asking for a circuit', () => {
     expect(made.headers['preference-applied']).toBe('wait=30');
   });
 
-  it.each([
-    ['VOLUME', { type: 'VOLUME', volume_bytes: 1e12, deadline_time: '2027-01-01T00:00:00Z' }],
-    ['OFFER', { type: 'OFFER', offer_id: 'off_1', option: 0 }],
-  ])('%s is understood and not offered yet', async (name, schedule) => {
-    const refused = await api.post('/v1/circuits', ask({ schedule }));
-    expect(refused.status).toBe(422);
-    expect(refused.body.code).toBe('NOT_SUPPORTED');
-    expect(refused.body.detail).toContain(name);
-  });
-
   it('FLEXIBLE is placed inside its window and may move there', async () => {
     const schedule = { type: 'FLEXIBLE', duration_s: 1800, not_before_time: time(1), deadline_time: time(3) };
     const made = await api.post('/v1/circuits', ask({ schedule }));

@@ -68,8 +68,16 @@ describe('a circuit set', () => {
       '/circuits/1/schedule/start_time',
       400,
     ],
-    ['an order among members', { after: 'in' }, '/circuits/1/after', 422],
-    ['a gap', { gap_s: 5 }, '/circuits/1/gap_s', 422],
+    ['an order after nobody', { after: 'elsewhere' }, '/circuits/1/after', 400],
+    ['an order after itself', { after: 'out' }, '/circuits/1/after', 400],
+    ['a gap to nobody', { gap_s: 5 }, '/circuits/1/gap_s', 400],
+    ['a distance from nobody', { diverse: ['elsewhere'] }, '/circuits/1/diverse', 400],
+    [
+      'a member that takes an offer',
+      { schedule: { type: 'OFFER', offer_id: 'off_1', option: 0 } },
+      '/circuits/1/schedule/type',
+      422,
+    ],
     [
       'a member that repeats',
       {

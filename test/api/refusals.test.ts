@@ -70,13 +70,6 @@ const impossible: Line[] = [
     '/schedule/deadline_time',
   ],
   [
-    'a duration that the window does not hold',
-    ask({
-      schedule: { type: 'FLEXIBLE', duration_s: 3601, not_before_time: time(1), deadline_time: time(2) },
-    }),
-    '/schedule/duration_s',
-  ],
-  [
     'a volume of 0',
     ask({ schedule: { type: 'VOLUME', volume_bytes: 0, deadline_time: time(2) } }),
     '/schedule/volume_bytes',
@@ -93,6 +86,18 @@ const impossible: Line[] = [
       },
     }),
     '/schedule/max_bandwidth_mbps',
+  ],
+  [
+    'a least rate above the rate beside the volume',
+    ask({
+      schedule: { type: 'VOLUME', volume_bytes: 1, deadline_time: time(2), min_bandwidth_mbps: 1001 },
+    }),
+    '/bandwidth_mbps',
+  ],
+  [
+    'a window from now that is longer than ten years',
+    ask({ schedule: { type: 'FLEXIBLE', duration_s: 60, deadline_time: time(TEN_YEARS_H + 1) } }),
+    '/schedule/deadline_time',
   ],
   ['a VLAN of 0', ask({ a: { port: 'ams:host1', vlan: 0 } }), '/a/vlan'],
   ['a VLAN of 4095', ask({ a: { port: 'ams:host1', vlan: 4095 } }), '/a/vlan'],

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
-import { CIRCUIT_ID, circuit, fake, frame, run, sse } from './support/world.ts';
+import { CIRCUIT_ID, circuit, fake, frame, problem, run, sse } from './support/world.ts';
 
 const CREATE = 'circuit create ams:host1 ams:host3 --bw 10G';
 const PATH = `/v1/circuits/${CIRCUIT_ID}`;
@@ -136,12 +136,88 @@ describe('what was understood is said back in UTC on stderr', () => {
     // 20e12 * 8 / 10e9 = 16,000 s.
     [
       '--move 20TB --by "06:00 Europe/Amsterdam"',
-      'volume    20TB at 10G\ndeadline  2026-11-21T05:00:00Z (in 7h43m)\nlaxity    3h16m17s (4h26m40s of work)\n',
+      'volume    20TB at up to 10G\ndeadline  2026-11-21T05:00:00Z (in 7h43m)\nlaxity    3h16m17s (4h26m40s of work)\n',
     ],
   ])('%s', async (options, echo) => {
     const { ran } = await asked(`${CREATE} ${options}`);
     expect(ran.stderr).toBe(echo);
     expect((await asked(`${CREATE} ${options} -q`)).ran.stderr).toBe('');
+  });
+});
+
+describe('a slot that the broker chose is told', () => {
+  const placed = async (line: string, type: string, over: object = {}) => {
+    const { request, placement } = circuit('SCHEDULED') as { request: object; placement: object };
+    const body = circuit('SCHEDULED', {
+      request: { ...request, notice_s: 60, schedule: { type } },
+      placement: {
+        ...placement,
+        bandwidth_mbps: 4_000,
+        laxity_s: 9000,
+        slack_s: 3600,
+        movable: true,
+        ...over,
+      },
+    });
+    const at = await fake({ 'POST /v1/circuits': () => ({ status: 201, body }) });
+    const { stderr } = await run(at, `circuit create ams:host1 ams:host3 ${line} -o json`);
+    return stderr.split('\n').filter((said) => /^(?:placed|laxity|slack)/.test(said));
+  };
+  const slot = 'placed    4G from 2026-11-20T21:17:04Z until 2026-11-20T23:17:04Z';
+
+  test('of a volume: rate, slot and laxity', async () => {
+    expect(await placed('--move 20TB --by 06:00', 'VOLUME')).toEqual([
+      slot,
+      'laxity    2h30m',
+      'slack     1h to the deadline; it may be moved until 1m before its start',
+    ]);
+  });
+  test('of a flexible one, whose laxity was known before', async () => {
+    expect(await placed('--bw 4G --for 2h --by 06:00 --pinned', 'FLEXIBLE', { movable: false })).toEqual([
+      'laxity    6h42m57s (2h of work)',
+      slot,
+      'slack     1h to the deadline; it will not be moved',
+    ]);
+  });
+  test('of an offer: what it had', async () => {
+    expect(await placed('--offer off_01abc/1', 'FIXED')).toEqual([slot]);
+  });
+  test('and not of one that the asker chose', async () => {
+    expect(await placed('--bw 4G --for 2h', 'NOW')).toEqual([]);
+  });
+});
+
+describe('an offer is taken', () => {
+  test('by its name and the number of the option', async () => {
+    const { ran, call } = await asked('circuit create ams:host1 ams:host3 --offer off_01abc/1 --ref job-1');
+    expect(ran.code).toBe(0);
+    expect(call?.body).toEqual({
+      a: { port: 'ams:host1' },
+      z: { port: 'ams:host3' },
+      client_ref: 'job-1',
+      schedule: { type: 'OFFER', offer_id: 'off_01abc', option: 1 },
+    });
+  });
+  test.each([
+    ['--offer off_01abc', 'is no offer with an option'],
+    ['--offer cir_01abc/0', 'is no offer with an option'],
+    ['--offer off_01abc/-1', 'is no offer with an option'],
+    ['--offer off_01abc/0 --bw 1G', '--offer and --bw cannot be given together'],
+    ['--offer off_01abc/0 --by +2h', '--offer and --by cannot be given together'],
+    ['--offer off_01abc/0 --max-hops 3', 'the road of an offer is chosen already'],
+  ])('2: %s', async (options, why) => {
+    const { ran, call } = await asked(`circuit create ams:host1 ams:host3 ${options}`);
+    expect([ran.code, call, ran.stderr.includes(why)]).toEqual([2, undefined, true]);
+  });
+  test('6: when it has gone or expired, and says what to do', async () => {
+    for (const [status, code] of [
+      [409, 'OFFER_TAKEN'],
+      [410, 'OFFER_EXPIRED'],
+    ] as const) {
+      const at = await fake({ 'POST /v1/circuits': () => problem(status, code, 'gone') });
+      const ran = await run(at, 'circuit create ams:host1 ams:host3 --offer off_01abc/1');
+      expect([ran.code, ran.stderr.includes('try: Ask for new offers.')]).toEqual([6, true]);
+    }
   });
 });
 

@@ -77,6 +77,105 @@ describe('slots', () => {
   });
 });
 
+describe('slots with a deadline', () => {
+  const id = 'off_01k00000000000000000000000';
+  const option = (n: number, from: number, over: object = {}) => ({
+    option: n,
+    start_time: T(from),
+    end_time: T(from + 2),
+    bandwidth_mbps: 10_000,
+    path: { domains: ['ams.example'], links: ['ring-ne', 'nkf'], latency_ms: 0.2 },
+    moves: 0,
+    ...over,
+  });
+  const offer = (kind: string, ...options: object[]) => ({ id, kind, expire_time: T(1), options });
+  const broker = (body: object) => fake({ 'POST /v1/offers': () => ({ status: 201, body }) });
+  const SLOTS = 'slots ams:host1 ams:host3';
+
+  it('are an offer, each by the name under which it is taken', async () => {
+    const answer = offer('INDICATIVE', option(0, 2), option(1, 5, { moves: 1 }));
+    const at = await broker(answer);
+    const ran = await run(at, `${SLOTS} --bw 10G --for 2h --by "09:00 UTC"`);
+    expect(at.seen[0]?.body).toEqual({
+      a: { port: 'ams:host1' },
+      z: { port: 'ams:host3' },
+      bandwidth_mbps: 10_000,
+      schedule: { type: 'FLEXIBLE', duration_s: 7200, deadline_time: T(9) },
+    });
+    expect(ran.code).toBe(0);
+    expect(ran.stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+      ['OFFER', 'FROM', 'UNTIL', 'BW', 'LINKS', 'MOVES'],
+      [`${id}/0`, T(2), T(4), '10G', 'ring-ne nkf', '0'],
+      [`${id}/1`, T(5), T(7), '10G', 'ring-ne nkf', '1'],
+      [''],
+    ]);
+    expect(ran.stderr.split('\n').slice(-3, -1)).toEqual([
+      `until ${T(1)}, unless somebody else is faster; to take one of them:`,
+      `  turnpike circuit create ams:host1 ams:host3 --offer ${id}/0`,
+    ]);
+    expect(JSON.parse((await run(at, `${SLOTS} --bw 10G --for 2h --by 09:00 -o json`)).stdout)).toEqual(
+      answer,
+    );
+  });
+
+  it('are asked for with everything that can be said', async () => {
+    const at = await broker(offer('FIRM', option(0, 2, { circuit_id: CIRCUIT_ID })));
+    const ran = await run(
+      at,
+      `${SLOTS} --move 20TB --by 09:00 --not-before 01:00 --min-bw 1G --max-bw 40G --ask earliest-finish ` +
+        '--firm 10m --limit 3 --project lhc --a-vlan 7 --exclude-link l1 --max-hops 4 --key once',
+    );
+    expect(at.seen[0]?.body).toEqual({
+      project: 'lhc',
+      a: { port: 'ams:host1', vlan: 7 },
+      z: { port: 'ams:host3' },
+      constraints: { exclude_links: ['l1'], max_hops: 4 },
+      schedule: {
+        type: 'VOLUME',
+        volume_bytes: 20e12,
+        not_before_time: T(1),
+        deadline_time: T(9),
+        min_bandwidth_mbps: 1_000,
+        max_bandwidth_mbps: 40_000,
+      },
+      ask: 'EARLIEST_FINISH',
+      max_offers: 3,
+      firm_s: 600,
+    });
+    expect(at.seen[0]?.headers['idempotency-key']).toBe('once');
+    expect(ran.stderr).toContain(`held until ${T(1)}; to take one of them:`);
+  });
+
+  it('5: where there are none, and says what would do', async () => {
+    const at = await fake({
+      'POST /v1/offers': () =>
+        problem(409, 'NO_FEASIBLE_SLOT', 'all is full', {
+          alternatives: [{ start_time: T(9), end_time: T(11), bandwidth_mbps: 10_000 }],
+        }),
+    });
+    const ran = await run(at, `${SLOTS} --bw 10G --for 2h --by 09:00`);
+    expect([ran.code, ran.stdout]).toEqual([5, '']);
+    expect(ran.stderr).toContain(`10G from ${T(9)} until ${T(11)}`);
+  });
+
+  it.each([
+    ['--by 09:00 --for 2h', '--by needs to know how much'],
+    ['--by 09:00 --bw 10G', '--by needs to know how much'],
+    ['--bw 10G --for 2h --firm 10m', 'an offer needs a deadline'],
+    ['--bw 10G --for 2h --ask all-slots', 'an offer needs a deadline'],
+    ['--move 20TB', 'an offer needs a deadline'],
+    ['--bw 10G --for 2h --by 09:00 --ask cheapest', '"cheapest" is no question for an offer'],
+    ['--bw 10G --for 2h --by 09:00 --limit 51', 'a whole number from 1 to 50'],
+    ['--bw 10G --for 2h --by 09:00 --to 12:00', 'between --not-before and --by'],
+    ['--bw 10G --for 2h --max-hops 3', 'goes with --by'],
+    ['--bw 10G --not-before 09:00', 'goes with --by'],
+  ])('2: %s', async (options, why) => {
+    const at = await broker(offer('INDICATIVE'));
+    const ran = await run(at, `${SLOTS} ${options}`);
+    expect([ran.code, at.seen, ran.stderr.includes(why)]).toEqual([2, [], true]);
+  });
+});
+
 describe('maint', () => {
   const window = {
     id: 'mnt_1',

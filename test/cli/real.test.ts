@@ -118,6 +118,58 @@ test('a series across the day on which the clocks change', async () => {
   expect((await json('user', `series show ${made.id}`)).state).toBe('CANCELLED');
 });
 
+test('everybody fits: Bob steps aside for Alice, and pinned he does not', async () => {
+  const bobs = 'circuit create ams:host6 ams:host8 --bw 10G --for 30m --not-before +28h --by +29h30m';
+  const alices = 'circuit create ams:host6 ams:host8 --bw 10G --for 1h --not-before +27h30m --by +29h';
+  const bob = await json('user', `${bobs} --ref bob`);
+  const alice = await json('user', `${alices} --ref alice`);
+  const moved = await json('user', 'circuit show bob');
+  expect(bob.placement.start_time < moved.placement.start_time).toBe(true);
+  expect(alice.placement.end_time).toBe(moved.placement.start_time);
+  expect((await as('user', 'circuit events bob')).stdout).toMatch(
+    new RegExp(`circuit\\.moved .*from=10G from ${bob.placement.start_time}.*for_circuit_id=${alice.id}`),
+  );
+  for (const name of ['bob', 'alice']) await json('user', `circuit cancel ${name} --wait`);
+
+  await json('user', `${bobs} --ref bob-pinned --pinned`);
+  const refused = await as('user', `${alices} --ref alice-too`);
+  expect(refused.code).toBe(5);
+  for (const said of ['what is in the way:', 'what would fit:', 'try: --start']) {
+    expect(refused.stderr).toContain(said);
+  }
+  await json('user', 'circuit cancel bob-pinned --wait');
+});
+
+test('a volume has its rate chosen, and the lack of time is told', async () => {
+  const ports = 'circuit create ams:host6 ams:host8';
+  const ran = await as('user', `${ports} --move 4500GB --not-before +50h --by +60h --dry-run -o json`);
+  // An hour at the 10 Gb/s of the ports.
+  expect(JSON.parse(ran.stdout).placement).toMatchObject({ bandwidth_mbps: 10_000, laxity_s: 9 * 3600 });
+  for (const said of ['volume    4.5TB', 'placed    10G from ', 'laxity    9h\n', 'slack     9h to the']) {
+    expect(ran.stderr).toContain(said);
+  }
+  const late = await as('user', `${ports} --move 45TB --not-before +50h --by +51h`);
+  // Ten hours in one.
+  expect([late.code, late.stderr.includes('32400 s are missing')]).toEqual([5, true]);
+});
+
+test('an offer, indicative or firm, is taken under the name that slots shows', async () => {
+  const slots = 'slots ams:host6 ams:host8 --bw 10G --for 1h --not-before +70h --by +73h';
+  const take = (name: string) => as('user', `circuit create ams:host6 ams:host8 --offer ${name} -o json`);
+  const names = (ran: Ran) => [...ran.stdout.matchAll(/off_\w+\/\d/g)].map(String);
+  const indicative = names(await as('user', slots));
+  expect(indicative).toHaveLength(3);
+  const taken = await take(indicative[1] as string);
+  expect(taken.code).toBe(0);
+  expect((await take(indicative[1] as string)).code).toBe(6);
+  await json('user', `circuit cancel ${JSON.parse(taken.stdout).id} --wait`);
+
+  const [first] = names(await as('user', `${slots} --firm 10m --limit 1`));
+  const kept = await take(first as string);
+  expect([kept.code, JSON.parse(kept.stdout).state]).toEqual([0, 'SCHEDULED']);
+  await json('user', `circuit cancel ${JSON.parse(kept.stdout).id} --wait`);
+});
+
 test('the exit codes of a real broker', async () => {
   const codes: readonly (readonly [Person | 'nobody', string, number])[] = [
     ['user', 'circuit create ams:host6 ams:host8 --bw 40G --for 1h', 5],
@@ -142,7 +194,7 @@ test('the same key again is the same circuit', async () => {
 });
 
 test('whatever else can be asked', async () => {
-  expect((await json('user', 'topo show')).nodes).toHaveLength(4);
+  expect((await json('user', 'topo show')).nodes).toHaveLength(11);
   expect((await json('user', 'ports')).items).toHaveLength(8);
   expect((await json('user', 'whoami')).projects).toContain('lhc');
   expect((await json('user', 'version')).broker.domain).toBe('ams.example');

@@ -152,7 +152,7 @@ test('ports, devices, whoami', async () => {
   );
   expect(at.seen[0]?.query.get('domain')).toBe('ams.example');
   expect((await run(at, 'ports -o csv')).stdout).toContain('ams:host1,ams.example,CLIENT,400000,2-99,,\r\n');
-  expect((await run(at, 'device list')).stdout).toMatch(/^sw1 +n1 n2$/m);
+  expect((await run(at, 'device list')).stdout).toMatch(/^sw1 +n1 n2 +none /m);
   expect((await run(at, 'whoami')).stdout).toMatch(/^projects +lhc$/m);
 });
 

@@ -57,6 +57,13 @@ describe.each(Object.entries(rigs))('%s', (_name, make) => {
     expect(await rig.driver.plan('light', connectOf(rig))).toEqual([]);
   });
 
+  test('the plan says what is in the way', async () => {
+    await rig.driver.apply('light', connectOf(rig, { circuit: OTHER }), context());
+    const before = rig.listing();
+    await expect(rig.driver.plan('light', connectOf(rig))).rejects.toThrow(`in use by ${OTHER}`);
+    expect(rig.listing()).toEqual(before);
+  });
+
   test('dark leaves nothing of it, dark again finds nothing', async () => {
     const empty = rig.listing();
     await rig.driver.apply('light', connectOf(rig), context());

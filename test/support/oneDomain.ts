@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { allowAll } from '../../src/aaa/allowAll.ts';
 import type { Decide } from '../../src/aaa/decide.ts';
 import { Broker } from '../../src/broker/broker.ts';
+import type { Inspection } from '../../src/broker/inspection.ts';
 import type { Devices, Peers, Store } from '../../src/broker/ports.ts';
 import type { Mutation } from '../../src/broker/usecases.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
@@ -102,6 +103,7 @@ interface Options {
   readonly topology?: TopologyDocument;
   readonly decide?: Decide;
   readonly devices?: (clock: HandClock) => Devices;
+  readonly inspection?: Inspection;
   readonly peers?: Peers;
   readonly wrapStore?: (store: Store) => Store;
 }
@@ -154,6 +156,7 @@ export class OneDomain {
       log: silentLog,
       store: this.store,
       devices: this.devices,
+      ...(this.#options.inspection === undefined ? {} : { inspection: this.#options.inspection }),
       peers,
       decide,
       seedTopology: topology,

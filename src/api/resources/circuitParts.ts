@@ -6,7 +6,6 @@ import { Type } from 'typebox';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { type CircuitId, eventId } from '../../kernel/ids.ts';
-import { type Circuit, localSegment, type Placement } from '../../model/circuit.ts';
 import { cloudEvent } from '../../model/cloudevent.ts';
 import type { Principal } from '../../model/principal.ts';
 import { answer, refusals } from '../answers.ts';
@@ -14,8 +13,8 @@ import type { ApiPorts } from '../resource.ts';
 import { SegmentSchema, writeSegment } from '../wire/circuit.ts';
 import { IdParams, listOf, NoQuery, pageQuery, pageToWire, readId, readPage } from '../wire/common.ts';
 import { DecisionSchema, writeDecision } from '../wire/decision.ts';
+import { DevicePlanSchema, writePlan } from '../wire/device.ts';
 import { EventSchema, readEventSeq } from '../wire/event.ts';
-import { CrossConnectSchema, writeCrossConnect } from '../wire/topology.ts';
 import { type InForce, inForce, UsageSchema, usageOf } from '../wire/usage.ts';
 
 const tags = ['circuits'];
@@ -130,29 +129,17 @@ export function circuitParts(app: HttpServer, { broker, clock, domain }: ApiPort
       config,
       schema: {
         operationId: 'getDevicePlan',
-        summary: 'The cross-connects that a circuit needs from our devices',
+        summary: 'What a circuit needs from our devices, the exact commands, and what was answered',
         tags,
         params,
         querystring: NoQuery,
-        response: {
-          200: answer('In the order of the path, the present placement first', listOf(CrossConnectSchema)),
-          ...refusals('NOT_FOUND'),
-        },
+        response: { 200: answer('As it is now', ref(DevicePlanSchema)), ...refusals('NOT_FOUND') },
       },
     },
-    async (request) => {
-      const circuit = await broker.circuit(request.principal, readId('cir', request.params.id));
-      return { items: [circuit.current, circuit.pending?.placement].flatMap((p) => planOf(circuit, p)) };
-    },
+    async (request) =>
+      writePlan(await broker.devicePlan(request.principal, readId('cir', request.params.id))),
   );
 }
-
-const planOf = (circuit: Circuit, placement: Placement | undefined) =>
-  placement === undefined
-    ? []
-    : (localSegment(placement)?.hops ?? []).map((hop) =>
-        writeCrossConnect({ ...hop, owner: { circuit: circuit.id, version: placement.version } }),
-      );
 
 async function historyOf(
   broker: ApiPorts['broker'],

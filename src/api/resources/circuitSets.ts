@@ -36,7 +36,8 @@ export function circuitSets(app: HttpServer, { broker }: ApiPorts): void {
       schema: {
         operationId: 'createCircuitSet',
         summary: 'Ask for several circuits, all or none',
-        description: 'A refusal points to the circuit that could not be had, as in `/circuits/2`.',
+        description:
+          'Placed as one: in the order that `after` and `gap_s` give them, apart where `diverse` asks for it. A refusal points to the circuit that could not be had, as in `/circuits/2`.',
         tags,
         querystring: MutationQuery,
         headers: Type.Object(IdempotencyHeader),
@@ -141,16 +142,22 @@ export function circuitSets(app: HttpServer, { broker }: ApiPorts): void {
 
 function readMembers(wire: Type.Static<typeof SetRequestSchema>['circuits'], who: Principal): SetMemberAsk[] {
   const keys = new Set<string>();
-  return wire.map(({ key, after, gap_s, ...circuit }, i) => {
+  return wire.map(({ key, after, gap_s: gapS, diverse, ...circuit }, i) => {
     const base = `/circuits/${i}`;
     if (keys.has(key)) throw invalid(`${base}/key`, 'names another circuit of the set already');
     keys.add(key);
-    for (const [name, value] of Object.entries({ after, gap_s })) {
-      if (value !== undefined) throw unsupported(`${base}/${name}`, 'one circuit after another');
-    }
-    const { request, recurrence } = readRequest(circuit, who, base);
+    if (gapS !== undefined && after === undefined)
+      throw invalid(`${base}/gap_s`, 'goes with `after`: the circuit that it is a gap to');
+    const { request, recurrence, taking } = readRequest(circuit, who, base);
     if (recurrence !== undefined) throw unsupported(`${base}/schedule/type`, 'RECURRING in a set');
-    return { key, request };
+    if (taking !== undefined) throw unsupported(`${base}/schedule/type`, 'OFFER in a set');
+    return {
+      key,
+      request,
+      ...(after === undefined ? {} : { after }),
+      ...(gapS === undefined ? {} : { gapS }),
+      ...(diverse === undefined ? {} : { diverse }),
+    };
   });
 }
 

@@ -79,7 +79,7 @@ export function circuits(app: HttpServer, { broker, clock }: ApiPorts): void {
         operationId: 'createCircuit',
         summary: 'Ask for a circuit',
         description:
-          'Decided before the answer where no peer is needed: 201, or a problem and no circuit. `Prefer: wait=30` waits for peers. A RECURRING schedule is answered with a series.',
+          'Decided before the answer where no peer is needed: 201, or a problem and no circuit. `Prefer: wait=30` waits for peers. A FLEXIBLE or VOLUME circuit may be moved inside its window to make room for others, and others for it; `circuit.moved` tells. A RECURRING schedule is answered with a series, an OFFER with the circuit that it names.',
         tags,
         querystring: MutationQuery,
         headers: Type.Object({ ...IdempotencyHeader, ...WaitHeader }),
@@ -92,13 +92,17 @@ export function circuits(app: HttpServer, { broker, clock }: ApiPorts): void {
     },
     async (request, reply) => {
       const wait = readWait(request.headers['prefer']);
-      const { request: asked, recurrence } = readRequest(request.body, request.principal);
+      const { request: asked, recurrence, taking } = readRequest(request.body, request.principal);
       if (recurrence !== undefined) {
         const call = callOf(request, renderNewSeries);
         const made = await broker.createSeries(call, asked, recurrence);
         return sendMutated(request, reply, made, renderNewSeries);
       }
-      const made = await broker.createCircuit(callOf(request, renderNew), asked);
+      const call = callOf(request, renderNew);
+      const made =
+        taking === undefined
+          ? await broker.createCircuit(call, asked)
+          : await broker.takeOffer(call, taking.offer, taking.option, asked);
       if (wait === undefined || made.kind === 'replayed' || request.query.validate_only === true) {
         return sendMutated(request, reply, made, renderNew);
       }

@@ -3,23 +3,40 @@ import { Type } from 'typebox';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { BrokerError } from '../../kernel/errors.ts';
-import { answer, refusals } from '../answers.ts';
+import { answer, BODIES, CHANGES, created, KEYS, refusals } from '../answers.ts';
+import { callOf, sendMutated } from '../mutation.ts';
 import type { ApiPorts } from '../resource.ts';
-import { IdParams, listOf, NoQuery, pageInMemory, pageQuery } from '../wire/common.ts';
-import { CrossConnectSchema, DeviceSchema, writeCrossConnect } from '../wire/topology.ts';
+import { IdParams, listOf, MutationQuery, NoQuery, pageInMemory, pageQuery } from '../wire/common.ts';
+import {
+  DeviceAuditSchema,
+  DeviceSchema,
+  DiscoverySchema,
+  DrainSchema,
+  deviceSchemas,
+  readDrain,
+  writeAudit,
+  writeDevice,
+  writeDiscovery,
+} from '../wire/device.ts';
+import { IdempotencyHeader } from '../wire/headers.ts';
+import { MaintenanceOutcomeSchema } from '../wire/maintenance.ts';
+import { CrossConnectSchema, writeCrossConnect } from '../wire/topology.ts';
+import { renderNew } from './maintenance.ts';
 
 const tags = ['devices'];
 const config = { authorisation: 'operator' } as const;
 const PageQuery = Type.Object(pageQuery, { additionalProperties: false });
 
-export function devices(app: HttpServer, { broker }: ApiPorts): void {
+export function devices(app: HttpServer, { broker, clock }: ApiPorts): void {
+  for (const schema of deviceSchemas) app.addSchema(schema);
+
   const all = () => {
     const nodes = new Map<string, string[]>();
     for (const node of broker.topology().document.nodes) {
       const device = node.device ?? node.id;
       nodes.set(device, [...(nodes.get(device) ?? []), node.id]);
     }
-    return [...nodes].map(([id, of]) => ({ id, nodes: of }));
+    return [...nodes].map(([id, of]) => writeDevice(id, of, broker.deviceState(id)));
   };
   const one = (id: string) => {
     const device = all().find((candidate) => candidate.id === id);
@@ -84,5 +101,70 @@ export function devices(app: HttpServer, { broker }: ApiPorts): void {
       const page = pageInMemory(observed, key, request.query);
       return { ...page, items: page.items.map(writeCrossConnect) };
     },
+  );
+
+  app.get(
+    '/v1/devices/:id/audit',
+    {
+      config,
+      schema: {
+        operationId: 'auditDevice',
+        summary: 'What a device connects, against what it should; changes nothing',
+        tags,
+        params: IdParams,
+        querystring: NoQuery,
+        response: {
+          200: answer('As it was found', ref(DeviceAuditSchema)),
+          ...refusals('NOT_FOUND', 'POLICY_DENIED', 'NOT_SUPPORTED'),
+        },
+      },
+    },
+    async (request) => writeAudit(await broker.auditDevice(one(request.params.id).id)),
+  );
+
+  app.post(
+    '/v1/devices/:id/drain',
+    {
+      config,
+      schema: {
+        operationId: 'drainDevice',
+        summary: 'Give the circuits of a device other roads, and let none onto it for a while',
+        description:
+          'The same as a maintenance window for its nodes that begins now; cancel that to have it back earlier.',
+        tags,
+        params: IdParams,
+        querystring: MutationQuery,
+        headers: Type.Object(IdempotencyHeader),
+        body: ref(DrainSchema),
+        response: {
+          201: created('The maintenance window, and what became of circuits', ref(MaintenanceOutcomeSchema)),
+          ...refusals(...CHANGES, ...BODIES, ...KEYS, 'NOT_FOUND', 'MAINTENANCE_CONFLICT'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { nodes, id } = one(request.params.id);
+      const ask = readDrain(request.body, id, nodes, clock.now());
+      const made = await broker.createMaintenance(callOf(request, renderNew), ask);
+      return sendMutated(request, reply, made, renderNew);
+    },
+  );
+
+  app.get(
+    '/v1/discovery',
+    {
+      config,
+      schema: {
+        operationId: 'discover',
+        summary: 'What the devices see of their neighbours, against the topology; changes nothing',
+        tags,
+        querystring: NoQuery,
+        response: {
+          200: answer('As it was found', ref(DiscoverySchema)),
+          ...refusals('POLICY_DENIED', 'NOT_SUPPORTED'),
+        },
+      },
+    },
+    async () => writeDiscovery(await broker.discover()),
   );
 }

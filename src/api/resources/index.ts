@@ -9,6 +9,7 @@ import { decisions } from './decisions.ts';
 import { devices } from './devices.ts';
 import { events } from './events.ts';
 import { maintenance } from './maintenance.ts';
+import { offers } from './offers.ts';
 import { series } from './series.ts';
 import { system } from './system.ts';
 import { topology } from './topology.ts';
@@ -22,6 +23,7 @@ export const resources: readonly Resource[] = [
   circuitVerbs,
   circuitParts,
   circuitSets,
+  offers,
   series,
   events,
   webhooks,

@@ -43,7 +43,7 @@ const params = IdParams;
 /** The only revision that a window has. */
 const REVISION = 1;
 
-const renderNew = (view: MaintenanceView): Rendered => ({
+export const renderNew = (view: MaintenanceView): Rendered => ({
   status: 201,
   body: writeOutcome(view),
   revision: REVISION,

@@ -207,10 +207,11 @@ export const circuitSchemas = [
   CircuitSchema,
 ];
 
-/** May it move at all? FLEXIBLE and VOLUME may, unless pinned, until they have begun. */
+/** May it move at all? FLEXIBLE and VOLUME may, unless pinned or with a second road, until they have begun. */
 const movable = (c: Circuit): boolean =>
   (c.request.schedule.type === 'FLEXIBLE' || c.request.schedule.type === 'VOLUME') &&
   !c.request.pinned &&
+  c.request.protection === 'UNPROTECTED' &&
   (c.state === 'HELD' || c.state === 'SCHEDULED');
 
 const deadlineOf = (s: Schedule): InstantMs | undefined =>
@@ -269,18 +270,18 @@ export const writeSegment = (s: Segment): Static<typeof SegmentSchema> => ({
   a_port: s.a.port,
   z_port: s.z.port,
   links: [...s.links],
-  latency_ms: round(s.latencyMs),
+  latency_ms: roundMs(s.latencyMs),
   ...(s.backup === undefined ? {} : { backup_links: [...s.backup.links] }),
   state: s.agreed,
   data_plane: DATA_PLANE[s.light],
 });
 
-const round = (ms: number): number => Math.round(ms * 1000) / 1000;
+export const roundMs = (ms: number): number => Math.round(ms * 1000) / 1000;
 
 const writePath = (p: Placement): Static<typeof PathSchema> => ({
   domains: [...new Set(p.segments.map((s) => s.domain))],
   links: p.segments.flatMap((s) => s.links),
-  latency_ms: round(p.segments.reduce((sum, s) => sum + s.latencyMs, 0)),
+  latency_ms: roundMs(p.segments.reduce((sum, s) => sum + s.latencyMs, 0)),
   ...(p.segments.every((s) => s.backup === undefined)
     ? {}
     : { backup_links: p.segments.flatMap((s) => s.backup?.links ?? []) }),

@@ -6,13 +6,20 @@
 import { type Static, Type } from 'typebox';
 import type { RecurrenceAsk } from '../../broker/usecases.ts';
 import { ref } from '../../http/schema.ts';
-import type { CircuitRequest, EndpointAsk } from '../../model/circuit.ts';
+import type { CircuitRequest, EndpointAsk, Schedule } from '../../model/circuit.ts';
 import { formatLabels, HIGHEST_LABEL, type LabelAsk, parseLabels } from '../../model/label.ts';
 import { PORT_MAX_LENGTH, PORT_PATTERN, type PortId } from '../../model/port.ts';
 import type { Principal } from '../../model/principal.ts';
 import { constraints } from '../../topology/constraints/index.ts';
 import { invalid } from './common.ts';
-import { Mbps, readSchedule, ScheduleSchema, scheduleSchemas, writeSchedule } from './schedule.ts';
+import {
+  Mbps,
+  readSchedule,
+  ScheduleSchema,
+  scheduleSchemas,
+  type Taking,
+  writeSchedule,
+} from './schedule.ts';
 
 export const LONGEST_HOLD_S = 86_400;
 
@@ -75,7 +82,13 @@ export const requestFields = {
   client_ref: Type.Optional(ClientRef),
   a: ref(EndpointSchema),
   z: ref(EndpointSchema),
-  bandwidth_mbps: Type.Optional(Mbps),
+  bandwidth_mbps: Type.Optional(
+    Type.Integer({
+      ...Mbps,
+      description:
+        'Mb/s in each direction. For a VOLUME the most that it may take; with an OFFER the rate is that of the offer, whatever is said here',
+    }),
+  ),
   protection: Type.Optional(Type.Enum(['UNPROTECTED', 'PROTECTED'], { default: 'UNPROTECTED' })),
   constraints: Type.Optional(ref(ConstraintsSchema)),
   provision: Type.Optional(Type.Enum(['AUTOMATIC', 'MANUAL'], { default: 'AUTOMATIC' })),
@@ -150,10 +163,11 @@ export const requestSchemas = [EndpointSchema, ConstraintsSchema, ...scheduleSch
 
 // ---- from the wire ---------------------------------------------------------------------------------------
 
-/** A request, and how it repeats if it does. `base` is where it stands in the body. */
+/** A request, and how it repeats or which offer it takes, if it does. `base` is where it stands in the body. */
 export interface Asked {
   readonly request: CircuitRequest;
   readonly recurrence?: RecurrenceAsk;
+  readonly taking?: Taking;
 }
 
 export function readRequest(wire: WireRequest, who: Principal, base = ''): Asked {
@@ -162,7 +176,7 @@ export function readRequest(wire: WireRequest, who: Principal, base = ''): Asked
   const a = readEndpoint(wire.a, `${base}/a`);
   const z = readEndpoint(wire.z, `${base}/z`);
   if (a.port === z.port) throw invalid(`${base}/z/port`, 'must differ from a: a circuit has two ends');
-  const { schedule, recurrence } = readSchedule(wire.schedule, `${base}/schedule`);
+  const { schedule, recurrence, taking } = readSchedule(wire.schedule, `${base}/schedule`);
   const request: CircuitRequest = {
     project,
     a,
@@ -175,21 +189,32 @@ export function readRequest(wire: WireRequest, who: Principal, base = ''): Asked
     pinned: wire.pinned ?? false,
     noticeS: wire.notice_s ?? 60,
     priority: wire.priority ?? 50,
-    // A rate beside a volume is the most that it may take.
-    schedule:
-      schedule.type === 'VOLUME' && schedule.maxMbps === undefined && wire.bandwidth_mbps !== undefined
-        ? { ...schedule, maxMbps: wire.bandwidth_mbps }
-        : schedule,
+    schedule: schedule.type === 'VOLUME' ? capped(schedule, wire.bandwidth_mbps, base) : schedule,
     ...(wire.description === undefined ? {} : { description: wire.description }),
     ...(wire.client_ref === undefined ? {} : { clientRef: wire.client_ref }),
     ...(wire.holder_jwk === undefined ? {} : { holderJwk: readHolder(wire.holder_jwk, base) }),
   };
-  return recurrence === undefined ? { request } : { request, recurrence };
+  return {
+    request,
+    ...(recurrence === undefined ? {} : { recurrence }),
+    ...(taking === undefined ? {} : { taking }),
+  };
 }
 
-/** A VOLUME may leave the rate to the broker; nothing else may. */
+type Volume = Extract<Schedule, { type: 'VOLUME' }>;
+
+/** A rate beside a volume is the most that it may take; where two such are named, the lower one is. */
+function capped(volume: Volume, mbps: number | undefined, base: string): Volume {
+  if (mbps === undefined) return volume;
+  if (volume.minMbps !== undefined && volume.minMbps > mbps)
+    throw invalid(`${base}/bandwidth_mbps`, 'must not be below min_bandwidth_mbps');
+  return { ...volume, maxMbps: Math.min(mbps, volume.maxMbps ?? mbps) };
+}
+
+/** A VOLUME leaves the rate to the broker and an OFFER names it; nothing else does. */
 function readRate(wire: WireRequest, base: string): number {
   if (wire.bandwidth_mbps !== undefined) return wire.bandwidth_mbps;
+  if (wire.schedule.type === 'OFFER') return 1;
   if (wire.schedule.type === 'VOLUME')
     return wire.schedule.max_bandwidth_mbps ?? wire.schedule.min_bandwidth_mbps ?? 1;
   throw invalid(`${base}/bandwidth_mbps`, 'is required');
@@ -224,7 +249,8 @@ export function writeRequest(r: CircuitRequest): WireRequest {
     ...(r.clientRef === undefined ? {} : { client_ref: r.clientRef }),
     a: writeEndpoint(r.a),
     z: writeEndpoint(r.z),
-    bandwidth_mbps: r.mbps,
+    // That of a VOLUME is the broker's choice; what limits it stands in the schedule.
+    ...(r.schedule.type === 'VOLUME' ? {} : { bandwidth_mbps: r.mbps }),
     protection: r.protection,
     // Stored as it passed the schema.
     constraints: r.constraints as Static<typeof ConstraintsSchema>,

@@ -6,7 +6,7 @@ import { type Static, Type } from 'typebox';
 import type { RecurrenceAsk } from '../../broker/usecases.ts';
 import { ref, taggedUnion } from '../../http/schema.ts';
 import { type InstantMs, instant, NEVER, rfc3339 } from '../../kernel/clock.ts';
-import { BrokerError } from '../../kernel/errors.ts';
+import type { OfferId } from '../../kernel/ids.ts';
 import type { Schedule } from '../../model/circuit.ts';
 import { invalid, LONGEST_S, readTime, Time } from './common.ts';
 
@@ -68,7 +68,12 @@ const OfferSchema = Type.Object(
     offer_id: Type.String({ minLength: 1, maxLength: 64 }),
     option: Type.Integer({ minimum: 0, maximum: 1_000 }),
   },
-  { $id: 'OfferSchedule', ...strict, description: 'One of the slots that an offer named' },
+  {
+    $id: 'OfferSchedule',
+    ...strict,
+    description:
+      'One of the slots that an offer named, at the rate that it named; constraints are those that were asked of the offer',
+  },
 );
 const RecurringSchema = Type.Object(
   {
@@ -101,14 +106,26 @@ export const ScheduleSchema = taggedUnion(
   ],
   { $id: 'Schedule' },
 );
-export const scheduleSchemas = [...branches, ScheduleSchema];
+/** What an offer can be asked for: everything that is one slot, and not the offer itself. */
+export const OfferableSchema = taggedUnion(
+  'type',
+  [ref(NowSchema), ref(FixedSchema), ref(FlexibleSchema), ref(VolumeSchema)],
+  { $id: 'OfferableSchedule' },
+);
+export const scheduleSchemas = [...branches, ScheduleSchema, OfferableSchema];
+
+/** One option of an offer, to be taken. */
+export interface Taking {
+  readonly offer: OfferId;
+  readonly option: number;
+}
 
 type Wire<T> = Extract<Static<typeof ScheduleSchema>, { type: T }>;
 
 export function readSchedule(
   wire: Static<typeof ScheduleSchema>,
   base: string,
-): { readonly schedule: Schedule; readonly recurrence?: RecurrenceAsk } {
+): { readonly schedule: Schedule; readonly recurrence?: RecurrenceAsk; readonly taking?: Taking } {
   switch (wire.type) {
     case 'NOW':
       if ((wire.duration_s === undefined) === (wire.end === undefined)) {
@@ -125,27 +142,25 @@ export function readSchedule(
     }
     case 'FLEXIBLE':
       return {
-        schedule: {
-          type: 'FLEXIBLE',
-          durationS: wire.duration_s,
-          ...readWindow(wire, base, wire.duration_s),
-        },
+        schedule: { type: 'FLEXIBLE', durationS: wire.duration_s, ...readWindow(wire, base) },
       };
     case 'VOLUME':
       return { schedule: readVolume(wire, base) };
     case 'OFFER':
-      throw new BrokerError('NOT_SUPPORTED', 'schedule type OFFER is not offered by this broker', {
-        errors: [{ pointer: `${base}/type`, detail: 'not offered here' }],
-      });
+      // The slot is the offer's; the broker puts it in. What is no id names no offer, and is answered as that.
+      return {
+        schedule: { type: 'NOW', durationS: 1 },
+        taking: { offer: wire.offer_id as OfferId, option: wire.option },
+      };
     case 'RECURRING':
       return readRecurring(wire, base);
   }
 }
 
+/** Whether the work can be done in it depends on the present time too: the broker says by how much it cannot. */
 function readWindow(
   wire: { readonly not_before_time?: string; readonly deadline_time: string },
   base: string,
-  durationS: number,
 ): { readonly notBefore?: InstantMs; readonly deadline: InstantMs } {
   const deadline = readTime(wire.deadline_time, `${base}/deadline_time`);
   if (wire.not_before_time === undefined) return { deadline };
@@ -153,9 +168,6 @@ function readWindow(
   if (deadline <= notBefore) throw invalid(`${base}/deadline_time`, 'must lie after not_before_time');
   if (deadline - notBefore > LONGEST_S * 1000) {
     throw invalid(`${base}/deadline_time`, 'is more than ten years after not_before_time');
-  }
-  if (deadline - notBefore < durationS * 1000) {
-    throw invalid(`${base}/duration_s`, 'is longer than the window from not_before_time to deadline_time');
   }
   return { notBefore, deadline };
 }
@@ -168,7 +180,7 @@ function readVolume(wire: Wire<'VOLUME'>, base: string): Schedule {
   return {
     type: 'VOLUME',
     volumeBytes: wire.volume_bytes,
-    ...readWindow(wire, base, 0),
+    ...readWindow(wire, base),
     ...(minMbps === undefined ? {} : { minMbps }),
     ...(maxMbps === undefined ? {} : { maxMbps }),
   };

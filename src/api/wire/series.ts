@@ -67,8 +67,23 @@ const Key = Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9._-]
 export const SetMemberSchema = Type.Object(
   {
     key: Key,
-    after: Type.Optional(Key),
-    gap_s: Type.Optional(Type.Integer({ minimum: 0, maximum: 366 * 86_400 })),
+    after: Type.Optional(
+      Type.String({ ...Key, description: 'The key of a circuit of the set that must have ended first' }),
+    ),
+    gap_s: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 366 * 86_400,
+        default: 0,
+        description: 'With `after`: so long after its end at the earliest',
+      }),
+    ),
+    diverse: Type.Optional(
+      Type.Array(Key, {
+        maxItems: MOST_MEMBERS,
+        description: 'Keys of circuits of the set that it shares no link with',
+      }),
+    ),
     ...requestFields,
   },
   { $id: 'CircuitSetMember', additionalProperties: false, description: 'A circuit request with a name' },
@@ -96,6 +111,26 @@ export const SetRequestSchema = Type.Object(
             bandwidth_mbps: 500,
             hold_s: 600,
             schedule: { type: 'NOW', duration_s: 3600 },
+          },
+        ],
+      },
+      {
+        circuits: [
+          {
+            key: 'in',
+            a: { port: 'ams:host1' },
+            z: { port: 'ams:host2' },
+            bandwidth_mbps: 1000,
+            schedule: { type: 'FLEXIBLE', duration_s: 3600, deadline_time: '2027-03-01T06:00:00+01:00' },
+          },
+          {
+            key: 'out',
+            after: 'in',
+            gap_s: 1800,
+            a: { port: 'ams:host2' },
+            z: { port: 'ams:host3' },
+            bandwidth_mbps: 1000,
+            schedule: { type: 'FLEXIBLE', duration_s: 3600, deadline_time: '2027-03-01T06:00:00+01:00' },
           },
         ],
       },

@@ -294,14 +294,6 @@ export const DomainSchema = Type.Object(
   { $id: 'Domain' },
 );
 
-export const DeviceSchema = Type.Object(
-  {
-    id: Type.String(),
-    nodes: Type.Array(Type.String(), { description: 'The nodes of the topology that it is' }),
-  },
-  { $id: 'Device' },
-);
-
 const AttachmentSchema = Type.Object({
   port: Type.String({ description: "The device's own name for it" }),
   vlan: Type.Union([Type.Integer(), Type.Literal('UNTAGGED')]),
@@ -346,6 +338,5 @@ export const topologySchemas = [
   PortViewSchema,
   CalendarSchema,
   DomainSchema,
-  DeviceSchema,
   CrossConnectSchema,
 ];

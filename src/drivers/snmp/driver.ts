@@ -127,6 +127,7 @@ export class SnmpDriver implements Driver {
 
   async plan(kind: ChangeKind, connect: Connect): Promise<readonly string[]> {
     const decision = this.#decide(kind, await this.#reader.scene(connect), this.#way);
+    if (decision.type === 'rejected') throw new DeviceFault('conflict', `${this.device}: ${decision.detail}`);
     return decision.type === 'steps' ? decision.steps.map(showStep) : [];
   }
 

@@ -151,6 +151,8 @@ export class Tl1Driver implements Driver {
   async plan(kind: ChangeKind, connect: Connect): Promise<readonly string[]> {
     const parts = kind === 'light' ? this.#dialect.parts(connect) : [];
     const decision = this.#decide(kind, connect, parts, await this.#image());
+    if (decision.outcome === 'rejected')
+      throw new DeviceFault('conflict', `${this.device}: ${decision.detail}`);
     let ctag = 0;
     return decision.batches.flat().map((command) => {
       ctag += 1;

@@ -5,7 +5,7 @@
  */
 import type { Edge } from '../../model/capacity.ts';
 import { cheapestAt, makeRoom, rigidFits } from './displace.ts';
-import type { Entry } from './fleet.ts';
+import { byId, type Entry } from './fleet.ts';
 import { startsFor } from './starts.ts';
 import type { Trial } from './trial.ts';
 
@@ -100,6 +100,3 @@ export function hurtOf(trial: Trial, one: Entry, over: number, path: ReadonlySet
   const size = Math.sqrt((duration * mbps * one.uses.length) / shared);
   return priority * PRIORITY_STEP + (waste * size) / (1 + Math.max(0, trial.slack(one)));
 }
-
-export const byId = (x: Entry, y: Entry): number =>
-  x.booking.id < y.booking.id ? -1 : x.booking.id > y.booking.id ? 1 : 0;

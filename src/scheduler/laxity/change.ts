@@ -5,10 +5,20 @@
  */
 import type { Seconds } from '../../model/capacity.ts';
 import type { Share } from '../calendar.ts';
-import { type Ask, type Booking, type Move, type Refused, type Seat, sharesOf } from './booking.ts';
+import {
+  type Ask,
+  type Booking,
+  bookingOf,
+  type Move,
+  type Placed,
+  type Refused,
+  type Seat,
+  sharesOf,
+} from './booking.ts';
 import { type Cleared, clear } from './clear.ts';
 import { courseOver } from './course.ts';
 import type { Fleet, Undo } from './fleet.ts';
+import { fits } from './order.ts';
 import { type Limits, place, usual } from './place.ts';
 import { seatOf } from './settle.ts';
 import { Trial } from './trial.ts';
@@ -28,6 +38,8 @@ export type Changed =
       /** Absent: it keeps its start, path and labels, and claims them at the new rate to the new end. */
       readonly seat?: Seat;
       readonly moves: readonly Move[];
+      /** The moves need the room that the booking itself gives up: all of it happens in one step. */
+      readonly together: boolean;
     }
   | { readonly possible: false; readonly refused?: Refused; readonly stuck: readonly string[] };
 
@@ -44,19 +56,52 @@ export function canChange(
   const { start: _start, uses: _uses, claims: _claims, ...before } = booking;
   const ask: Ask = { ...before, ...change };
   const kept = inPlace(fleet, booking, ask, now, limits);
-  if (kept !== undefined && kept.stuck.length === 0) return { possible: true, ask, moves: kept.moves };
+  if (kept?.free === true) return { possible: true, ask, moves: kept.moves, together: false };
   // What has begun, or is about to, cannot go elsewhere.
   if (booking.start <= now + booking.notice) return { possible: false, stuck: kept?.stuck ?? [] };
+  const elsewhere = anew(fleet, booking, ask, now, limits);
+  if (!elsewhere.placed) return { possible: false, refused: elsewhere, stuck: kept?.stuck ?? [] };
+  const { seat, moves } = elsewhere;
+  const together = !inOrder(fleet, moves, now);
+  return together && !limits.circles
+    ? { possible: false, stuck: moves.map((move) => move.id) }
+    : { possible: true, ask, seat, moves, together };
+}
+
+/** As if it were a new request, its old place free; on its old path at its old start if that can be. */
+function anew(fleet: Fleet, booking: Booking, ask: Ask, now: Seconds, limits: Limits): Placed | Refused {
   const undo: Undo[] = [];
   try {
-    fleet.drop(id, undo);
+    fleet.drop(booking.id, undo);
     const seat = samePath(fleet, booking, ask, now);
-    if (seat !== undefined) return { possible: true, ask, seat, moves: [] };
-    const placed = place(fleet, ask, now, limits);
-    if (placed.placed) return { possible: true, ask, seat: placed.seat, moves: placed.moves };
-    return { possible: false, refused: placed, stuck: kept?.stuck ?? [] };
+    return seat === undefined
+      ? place(fleet, ask, now, limits)
+      : { placed: true, seat, moves: [], by: 'DIRECT' };
   } finally {
     for (const one of undo.reverse()) one();
+  }
+}
+
+/** Are the moves legal one after the other while the booking is still in its old place? */
+function inOrder(fleet: Fleet, moves: readonly Move[], now: Seconds): boolean {
+  const trial = new Trial(fleet, now, 0);
+  try {
+    for (let i = 0; i < moves.length; ) {
+      const { step } = moves[i] as Move;
+      const together: Move[] = [];
+      while (moves[i]?.step === step) together.push(moves[i++] as Move);
+      const entries = together.map(({ id, to }) => ({ entry: fleet.entry(id), to }));
+      for (const { entry } of entries) if (entry !== undefined) trial.take(entry);
+      for (const { entry, to } of entries) {
+        if (entry === undefined) continue;
+        const { start, uses } = bookingOf(entry.booking, to, (edge) => fleet.network.names.intern(edge));
+        if (!fits(trial, entry, start, uses)) return false;
+        trial.giveUses(entry, start, uses, undefined);
+      }
+    }
+    return true;
+  } finally {
+    trial.back(0);
   }
 }
 
@@ -81,7 +126,7 @@ function inPlace(
     more.push(...sharesOf(unlabelled, from, shared, ask.mbps - booking.mbps));
   }
   if (end > until) more.push(...sharesOf(uses, Math.max(from, until), end, ask.mbps));
-  if (more.length === 0) return { moves: [], stuck: [] };
+  if (more.length === 0) return { moves: [], free: true, stuck: [] };
   const undo: Undo[] = [];
   try {
     // It must not be asked to make room for itself.

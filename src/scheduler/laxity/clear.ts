@@ -9,7 +9,7 @@ import type { Share } from '../calendar.ts';
 import type { Move } from './booking.ts';
 import { hurtOf, rehouse, tightestFirst } from './chain.ts';
 import { firstOver, leastHurt } from './displace.ts';
-import type { Entry, Fleet } from './fleet.ts';
+import type { Entry, Fleet, Undo } from './fleet.ts';
 import { type Limits, usual } from './place.ts';
 import { settle } from './settle.ts';
 import { Trial } from './trial.ts';
@@ -17,7 +17,9 @@ import { Trial } from './trial.ts';
 export interface Cleared {
   /** In order, as those of a placement. */
   readonly moves: readonly Move[];
-  /** Those who are in the way and stay there: rigid, or with nowhere to go. None: the shares are free. */
+  /** After the moves the shares are free. Not so where somebody is stuck, or where there never was as much. */
+  readonly free: boolean;
+  /** Those who are in the way and stay there: rigid, or with nowhere to go. */
   readonly stuck: readonly string[];
 }
 
@@ -25,43 +27,69 @@ export function clear(fleet: Fleet, shares: readonly Share[], now: Seconds, limi
   fleet.advance(now);
   const how = limits.chain;
   const trial = new Trial(fleet, now, 0);
-  const stuck = new Set<Entry>();
-  const out = new Set<Entry>();
-  for (const share of shares) empty(trial, share, out, stuck);
-  trial.back(0);
-  const both = [fleet.total, fleet.rigid];
-  for (const share of shares) for (const calendar of both) calendar.claim(share);
+  const { out, stuck, enough } = inTheWay(trial, shares);
   try {
-    // One after the other, the rest still where they are: so there is an order, and who is stuck has its place.
-    for (const one of tightestFirst(trial, [...out])) {
-      // Each has its own budget: who comes late in a large maintenance must not be stuck for that.
-      trial.work = how?.work ?? 0;
-      const mark = trial.mark;
-      trial.take(one);
-      if (how !== undefined && rehouse(trial, one, how, new Set(out))) continue;
-      trial.back(mark);
-      stuck.add(one);
-    }
-  } catch (error) {
-    trial.back(0);
-    throw error;
+    whileClaimed(fleet, shares, () => {
+      // One after the other, the rest still where they are: so there is an order, and who is stuck has its place.
+      for (const one of tightestFirst(trial, [...out])) {
+        // Each has its own budget: who comes late in a large maintenance must not be stuck for that.
+        trial.work = how?.work ?? 0;
+        const mark = trial.mark;
+        trial.take(one);
+        if (how !== undefined && rehouse(trial, one, how, new Set(out))) continue;
+        trial.back(mark);
+        stuck.add(one);
+      }
+    });
+    const moves = settle(trial, undefined, limits.circles);
+    // They know where to go, but not one after the other.
+    if (moves === undefined) for (const one of out) stuck.add(one);
+    return {
+      moves: moves ?? [],
+      free: enough && stuck.size === 0,
+      stuck: [...stuck].map(({ booking }) => booking.id).sort(),
+    };
   } finally {
-    for (const share of shares) for (const calendar of both) calendar.release(share);
+    trial.back(0);
   }
-  const moves = settle(trial, undefined, limits.circles);
-  // They know where to go, but not one after the other.
-  if (moves === undefined) for (const one of out) stuck.add(one);
-  return { moves: moves ?? [], stuck: [...stuck].map(({ booking }) => booking.id).sort() };
+}
+
+function whileClaimed(fleet: Fleet, shares: readonly Share[], look: () => void): void {
+  const undo: Undo[] = [];
+  try {
+    for (const share of shares) fleet.block(share, undo);
+    look();
+  } finally {
+    for (const one of undo.reverse()) one();
+  }
+}
+
+interface InTheWay {
+  /** They would have to leave, and may. */
+  readonly out: Set<Entry>;
+  readonly stuck: Set<Entry>;
+  /** With everybody gone who may leave there would be room. */
+  enough: boolean;
+}
+
+function inTheWay(trial: Trial, shares: readonly Share[]): InTheWay {
+  const found: InTheWay = { out: new Set(), stuck: new Set(), enough: true };
+  try {
+    for (const share of shares) empty(trial, share, found);
+  } finally {
+    trial.back(0);
+  }
+  return found;
 }
 
 /** Takes out those who are in the way of one share, and notes those who cannot be. */
-function empty(trial: Trial, share: Share, out: Set<Entry>, stuck: Set<Entry>): void {
+function empty(trial: Trial, share: Share, found: InTheWay): void {
   const { edge, mbps, label, end } = share;
   const { presence } = trial.fleet;
   const path = new Set([edge]);
   const take = (one: Entry): void => {
     trial.take(one);
-    out.add(one);
+    found.out.add(one);
   };
   let from = share.start;
   for (let over = firstOver(trial, edge, from, end, mbps); over !== undefined; ) {
@@ -72,7 +100,8 @@ function empty(trial: Trial, share: Share, out: Set<Entry>, stuck: Set<Entry>): 
       from = at;
     } else {
       // Only those are left who stay; what lies beyond this step may be another matter.
-      presence.visit(edge, at, at + 1, (entry) => stuck.add(entry));
+      found.enough = false;
+      presence.visit(edge, at, at + 1, (entry) => found.stuck.add(entry));
       from = at + stepAfter(trial, share, at);
     }
     over = from < end ? firstOver(trial, edge, from, end, mbps) : undefined;
@@ -85,7 +114,7 @@ function empty(trial: Trial, share: Share, out: Set<Entry>, stuck: Set<Entry>): 
   });
   for (const one of tightestFirst(trial, holders)) {
     if (trial.canMove(one) && trial.canBeAsked(one)) take(one);
-    else stuck.add(one);
+    else found.stuck.add(one);
   }
 }
 

@@ -3,14 +3,14 @@
  * to take out of it, link by link and then label by label. Only what is movable counts as in the way; where
  * rigid bookings leave no room, there is no price. Choosing among those in the way is the rung's business.
  */
-import { type Edge, LAST_SECOND, type Seconds } from '../../model/capacity.ts';
+import type { Edge, Seconds } from '../../model/capacity.ts';
 import { type Label, UNTAGGED } from '../../model/label.ts';
 import { nodesOf } from '../../topology/search/describe.ts';
 import { type Choice, linkChoice, mustAgree, narrow, portChoice } from '../../topology/search/labels.ts';
 import type { Question } from '../../topology/search/question.ts';
 import { acceptable } from '../../topology/search/ranked.ts';
 import { type Course, cheapest, edgesOf, endEdges, labelled, type Priced } from './course.ts';
-import type { Entry } from './fleet.ts';
+import { byId, type Entry } from './fleet.ts';
 import type { Trial } from './trial.ts';
 
 /** Prices of one unit over [start, end): of a link that is not free. Infinity when what is there is rigid. */
@@ -183,7 +183,7 @@ function labelHolders(
     for (const one of run) holders.add(one);
     from = to + 1;
   }
-  return [...holders].sort((x, y) => (x.booking.id < y.booking.id ? -1 : 1));
+  return [...holders].sort(byId);
 }
 
 function cheapestLabel(
@@ -230,6 +230,6 @@ function cheapestLabel(
   return best && [...new Set([...always, ...best])];
 }
 
-/** Is there any start at which rigid bookings leave `mbps` free on the edge? Prices ask it first. */
+/** Would it fit if everybody movable were away? Prices ask this first. */
 export const rigidFits = (trial: Trial, edge: Edge, mbps: number, start: Seconds, end: Seconds): boolean =>
-  trial.fleet.rigid.fits(edge, mbps, start, Math.min(end, LAST_SECOND));
+  trial.fleet.rigid.fits(edge, mbps, start, end);

@@ -27,6 +27,11 @@ export interface Entry {
   readonly claims: readonly Share[] | undefined;
 }
 
+/** The order of all lists of entries: bookings come and go, and the same fleet must give the same answer. */
+export const byId = (x: Entry, y: Entry): number =>
+  x.booking.id < y.booking.id ? -1 : x.booking.id > y.booking.id ? 1 : 0;
+
+const NOBODY: readonly string[] = [];
 const LINK = 'link:';
 
 export class Fleet {
@@ -154,7 +159,8 @@ export class Fleet {
 
   /** Bookings whose path must not share a link with this one's: it may not be moved onto theirs either. */
   shunnedBy(id: string): readonly string[] {
-    return [...(this.#shunnedBy.get(id) ?? [])].sort();
+    const shunning = this.#shunnedBy.get(id);
+    return shunning === undefined ? NOBODY : [...shunning].sort();
   }
 
   /** Takes a movable entry out of its place, for a search that will put it somewhere. */

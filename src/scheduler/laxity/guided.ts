@@ -7,9 +7,8 @@
 import { seededRandom } from '../../kernel/random.ts';
 import type { Edge, Seconds } from '../../model/capacity.ts';
 import { hashText } from '../../topology/network.ts';
-import { byId } from './chain.ts';
 import { cheapestAt, makeRoom, rigidFits } from './displace.ts';
-import type { Entry } from './fleet.ts';
+import { byId, type Entry } from './fleet.ts';
 import { startsFor } from './starts.ts';
 import type { Trial } from './trial.ts';
 
@@ -19,6 +18,8 @@ export interface GuidedLimits {
   /** Links looked at, all together. */
   readonly work: number;
   readonly starts: number;
+  /** Of these, the cheapest, for which it is found out who would have to leave. */
+  readonly looks: number;
   /** More without a place than this, and the search has lost its way. */
   readonly unplaced: number;
   /** Ejected for one placement at most. */
@@ -103,22 +104,26 @@ class Search {
   /** In the slot whose occupants are the least dear together. */
   #placeByForce(entry: Entry): boolean {
     const trial = this.#trial;
-    const { starts, ejected } = this.#limits;
-    let best: { start: Seconds; links: readonly number[] } | undefined;
-    let least = Number.POSITIVE_INFINITY;
+    const { starts, looks, ejected } = this.#limits;
     const price = (edge: Edge, start: Seconds, end: Seconds, mbps: number): number =>
       this.#price(edge, start, end, mbps) + 0.05 + 0.2 * this.#random.float();
+    const slots: { start: Seconds; links: readonly number[]; price: number }[] = [];
     for (const start of startsFor(trial, entry, starts, true, this.#random.float())) {
       if (trial.work <= 0) break;
       const found = cheapestAt(trial, entry, start, price);
-      if (found === undefined || found.price > 3 * least + 50) continue;
+      if (found !== undefined) slots.push({ start, ...found });
+    }
+    slots.sort((x, y) => x.price - y.price || x.start - y.start);
+    let best: { start: Seconds; links: readonly number[] } | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (const { start, links } of slots.slice(0, looks)) {
       const mark = trial.mark;
-      const room = makeRoom(trial, entry, start, found.links, this.#hurt, ejected);
+      const room = makeRoom(trial, entry, start, links, this.#hurt, ejected);
       trial.back(mark);
       if (room === undefined) continue;
-      let sum = 0.01 * found.links.length + 1e-5 * this.#random.float();
-      for (const one of room.out) sum += this.#dear(one) * weight(one);
-      if (sum < least) [best, least] = [{ start, links: found.links }, sum];
+      let sum = 0.01 * links.length + 1e-5 * this.#random.float();
+      for (const one of room.out) sum += (this.#dear(one) * weight(one)) / USUAL_WEIGHT;
+      if (sum < least) [best, least] = [{ start, links }, sum];
     }
     if (best === undefined) return false;
     const room = makeRoom(trial, entry, best.start, best.links, this.#hurt, ejected);
@@ -137,7 +142,8 @@ class Search {
   readonly #hurt = (one: Entry, over: number): number => {
     const { mbps, duration } = one.booking;
     const area = mbps * duration;
-    return this.#dear(one) * weight(one) * (mbps >= over ? 1 : over / mbps) + (1e-3 * area) / (1e4 + area);
+    const dear = (this.#dear(one) * weight(one)) / USUAL_WEIGHT;
+    return dear * (mbps >= over ? 1 : over / mbps) + (1e-3 * area) / (1e4 + area);
   };
 
   /** What is on a full link, weighed by how dear it is and how much of it would have to leave. */
@@ -152,7 +158,7 @@ class Search {
       dear += this.#dear(one) * weight(one);
       there += one.booking.mbps;
     });
-    return there > missing ? dear * Math.max(missing / there, LEAST_SHARE) : dear;
+    return (dear / USUAL_WEIGHT) * (there > missing ? Math.max(missing / there, LEAST_SHARE) : 1);
   }
 
   #touch(entry: Entry): void {
@@ -175,5 +181,9 @@ class Search {
   }
 }
 
-/** A higher priority is dearer to move, by up to three times from the lowest to the highest. */
-const weight = ({ booking }: Entry): number => (50 + booking.priority) / 100;
+/**
+ * A higher priority is dearer to move, by up to three times from the lowest to the highest. Whole numbers: a
+ * sum of them is the same in whatever order those who are there are met.
+ */
+const weight = ({ booking }: Entry): number => 50 + booking.priority;
+const USUAL_WEIGHT = 100;

@@ -7,9 +7,8 @@
 import type { Seconds } from '../../model/capacity.ts';
 import { labelFits } from '../../model/label.ts';
 import type { EdgeUse } from './booking.ts';
-import { byId } from './chain.ts';
 import type { Course } from './course.ts';
-import type { Entry } from './fleet.ts';
+import { byId, type Entry } from './fleet.ts';
 import type { Trial } from './trial.ts';
 
 export interface Target {
@@ -61,7 +60,8 @@ function turn(trial: Trial, waiting: ReadonlySet<Target>): readonly Target[] | u
         });
       }
     }
-    if (least === undefined || circle.size < least.length) least = [...circle];
+    if (least === undefined || circle.size < least.length)
+      least = [...circle].sort((x, y) => byId(x.entry, y.entry));
   }
   if (least === undefined) return undefined;
   const mark = trial.mark;

@@ -28,9 +28,18 @@ export interface Limits {
 }
 
 export const usual: Limits = {
-  chain: { depth: 2, work: 15_000, starts: 16, tries: 5, ejected: 12 },
-  guided: { restarts: 4, rounds: 32, work: 30_000, starts: 12, unplaced: 20, ejected: 5, shifts: 6 },
-  squeaky: { rounds: 60, work: 20_000, size: 24 },
+  chain: { depth: 2, work: 12_000, starts: 12, tries: 5, ejected: 12 },
+  guided: {
+    restarts: 8,
+    rounds: 60,
+    work: 10_000,
+    starts: 10,
+    looks: 5,
+    unplaced: 20,
+    ejected: 5,
+    shifts: 4,
+  },
+  squeaky: { rounds: 40, work: 8_000, size: 24 },
   explain: true,
   circles: true,
 };

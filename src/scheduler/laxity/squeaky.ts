@@ -4,9 +4,8 @@
  */
 import { seededRandom } from '../../kernel/random.ts';
 import type { Edge } from '../../model/capacity.ts';
-import { byId } from './chain.ts';
 import { edgesOf, firstCourse } from './course.ts';
-import type { Entry } from './fleet.ts';
+import { byId, type Entry } from './fleet.ts';
 import { seedOf } from './guided.ts';
 import type { Trial } from './trial.ts';
 

@@ -34,6 +34,8 @@ export class Auditor {
   readonly #document: TopologyDocument;
   readonly #rooms = new Map<string, number>();
   readonly #holdings = new Map<string, Holding>();
+  /** Nobody's: maintenance. */
+  readonly #blocks: Claim[] = [];
 
   constructor(document: TopologyDocument) {
     this.#document = document;
@@ -51,15 +53,53 @@ export class Auditor {
 
   /** Follows an answer step by step, as it would be carried out. */
   granted(ask: AuditedAsk, placed: Placed, now: Seconds): void {
-    const steps = new Map<number, Move[]>();
-    for (const move of placed.moves) steps.set(move.step, [...(steps.get(move.step) ?? []), move]);
-    for (const moves of steps.values()) this.#moved(moves, now);
+    this.moved(placed.moves, now);
     const { seat } = placed;
     const claims = claimsOf(ask.id, seat, seat.path);
     this.#window(ask, seat, Math.max(ask.notBefore, now));
     this.#path(ask, seat.path);
     this.#holdings.set(ask.id, { ask, slot: slotOf(seat), claims });
     this.#legal(claims, `${ask.id} entering`);
+  }
+
+  moved(moves: readonly Move[], now: Seconds): void {
+    const steps = new Map<number, Move[]>();
+    for (const move of moves) steps.set(move.step, [...(steps.get(move.step) ?? []), move]);
+    for (const together of steps.values()) this.#moved(together, now);
+  }
+
+  /** A booking has another ask by its owner's wish; without a seat it stays where it is. */
+  changed(ask: AuditedAsk, seat: (Slot & { readonly path: Path }) | undefined, now: Seconds): void {
+    const was = this.#holdings.get(ask.id);
+    if (was === undefined) return;
+    const begun = was.slot.start <= now;
+    if (begun && seat !== undefined) this.#say(`${ask.id} has begun and is to begin anew`);
+    const { start } = seat ?? was.slot;
+    const slot = { start, end: start + ask.duration, mbps: ask.mbps };
+    const claims =
+      seat === undefined
+        ? was.claims.map((claim) => ({ ...claim, ...slot }))
+        : claimsOf(ask.id, seat, seat.path);
+    this.#window(ask, slot, begun ? start : ask.notBefore);
+    if (seat !== undefined) this.#path(ask, seat.path);
+    this.#holdings.set(ask.id, { ask, slot, claims });
+    // What was carried until now is history.
+    this.#legal(
+      claims.map((claim) => ({ ...claim, start: Math.max(claim.start, now) })),
+      `${ask.id} changed`,
+    );
+  }
+
+  /** Gives up its place in the same step in which others move. */
+  lifted(id: string): void {
+    const was = this.#holdings.get(id);
+    if (was !== undefined) this.#holdings.set(id, { ...was, claims: [] });
+  }
+
+  blocked(edge: string, slot: Slot): void {
+    const block = { edge, label: undefined, ...slot, who: `maintenance ${this.#blocks.length}` };
+    this.#blocks.push(block);
+    this.#legal([block], 'maintenance');
   }
 
   cancelled(id: string): void {
@@ -160,9 +200,8 @@ export class Auditor {
   }
 
   #on(edge: string): Claim[] {
-    return [...this.#holdings.values()].flatMap(({ claims }) =>
-      claims.filter((claim) => claim.edge === edge),
-    );
+    const all = [...this.#blocks, ...[...this.#holdings.values()].flatMap(({ claims }) => claims)];
+    return all.filter((claim) => claim.edge === edge);
   }
 
   /** Is the engine's own account of everything the same as this one? Nobody else has moved, and nothing leaks. */
@@ -176,7 +215,8 @@ export class Auditor {
       const claims = this.#on(name);
       const rigid = claims.filter(({ who }) => this.#cannotMove(who, now));
       const edge = fleet.network.names.intern(name);
-      for (const at of new Set([0, ...claims.flatMap(({ start, end }) => [start, end])])) {
+      const times = claims.flatMap(({ start, end }) => [start, end]).filter((at) => at > now);
+      for (const at of new Set([now, ...times])) {
         const sum = (of: readonly Claim[]): number =>
           of.reduce((all, { start, end, mbps }) => all + (start <= at && at < end ? mbps : 0), 0);
         if (fleet.total.free(edge, at, at + 1) !== room - sum(claims))

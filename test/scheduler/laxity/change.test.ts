@@ -52,6 +52,7 @@ describe('maintenance', () => {
     const share = { edge: edge(world, 'ab'), mbps: 10, ...window };
     expect(asked(world, () => clear(world.fleet, [share], world.now))).toEqual({
       moves: [],
+      free: false,
       stuck: [one.id],
     });
   });

@@ -8,6 +8,7 @@ import { seededRandom } from '../../../src/kernel/random.ts';
 import type { Constraints } from '../../../src/model/circuit.ts';
 import type { LabelAsk } from '../../../src/model/label.ts';
 import type { Ask } from '../../../src/scheduler/laxity/booking.ts';
+import type { Change } from '../../../src/scheduler/laxity/change.ts';
 import { type Shape, world as someWorld } from '../../topology/worlds.ts';
 import { World } from './world.ts';
 
@@ -48,6 +49,17 @@ function someAsk(world: World, random: Random, id: string): Ask {
 interface Tally {
   by: Record<string, number>;
   moves: number;
+  changed: number;
+  maintained: number;
+}
+
+function someChange(world: World, random: Random): [id: string, change: Change] {
+  const id = world.auditor.ids[random.int(world.auditor.ids.length)] as string;
+  const booking = world.fleet.get(id);
+  if (booking === undefined) throw new Error(id);
+  if (random.chance(0.5)) return [id, { mbps: 1 + random.int(10) }];
+  const duration = booking.duration + random.int(4);
+  return [id, { duration, deadline: Math.max(booking.deadline, booking.start + duration) + random.int(3) }];
 }
 
 function day(seed: number, shape: Shape, steps: number, tally: Tally): string[] {
@@ -69,7 +81,14 @@ function day(seed: number, shape: Shape, steps: number, tally: Tally): string[] 
     if (what < 0.1) world.pass(world.now + random.int(4));
     else if (what < 0.2 && world.auditor.ids.length > 0)
       world.cancel(world.auditor.ids[random.int(world.auditor.ids.length)] as string);
-    else {
+    else if (what < 0.27 && world.auditor.ids.length > 0) {
+      if (world.change(...someChange(world, random))) tally.changed++;
+    } else if (what < 0.3) {
+      const link = world.document.links[random.int(world.document.links.length)]?.id;
+      const start = world.now + random.int(12);
+      const slot = { start, end: start + 1 + random.int(6), mbps: 1 + random.int(8) };
+      if (world.maintain(`link:${link}`, slot)) tally.maintained++;
+    } else {
       const answer = world.request(someAsk(world, random, `c${String(step).padStart(3, '0')}`));
       const name = answer.placed ? answer.by : answer.proof;
       tally.by[name] = (tally.by[name] ?? 0) + 1;
@@ -86,15 +105,16 @@ const shapes: [string, Shape, number][] = [
 ];
 
 test.each(shapes)('no promise is broken: %s', (_name, shape, steps) => {
-  const tally: Tally = { by: {}, moves: 0 };
+  const tally: Tally = { by: {}, moves: 0, changed: 0, maintained: 0 };
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 1_000_000 }), (seed) => {
       expect(day(seed, shape, steps, tally)).toEqual([]);
     }),
-    { numRuns: 15 },
+    { numRuns: 20 },
   );
   // A run in which nothing was ever moved, proven or given up would have shown nothing.
   expect(tally.moves).toBeGreaterThan(10);
+  expect(Math.min(tally.changed, tally.maintained)).toBeGreaterThan(3);
   expect(tally.by).toMatchObject({
     DIRECT: expect.any(Number),
     CHAIN: expect.any(Number),

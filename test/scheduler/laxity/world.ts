@@ -1,7 +1,16 @@
 /** A small network, its fleet, and an auditor who watches every request made of it. */
 import type { Seconds } from '../../../src/model/capacity.ts';
 import { Calendar } from '../../../src/scheduler/calendar.ts';
-import { type Ask, bookingOf, type Placed, type Refused } from '../../../src/scheduler/laxity/booking.ts';
+import {
+  type Ask,
+  bookingOf,
+  type Move,
+  type Placed,
+  type Refused,
+  type Slot,
+} from '../../../src/scheduler/laxity/booking.ts';
+import { type Change, canChange } from '../../../src/scheduler/laxity/change.ts';
+import { clear } from '../../../src/scheduler/laxity/clear.ts';
 import { Fleet } from '../../../src/scheduler/laxity/fleet.ts';
 import { type Limits, place, usual } from '../../../src/scheduler/laxity/place.ts';
 import { compile } from '../../../src/topology/compile.ts';
@@ -25,11 +34,8 @@ export class World {
 
   /** Asks, carries out what is answered, and has all of it audited. */
   request(ask: Ask, limits: Limits = usual): Placed | Refused {
-    this.fleet.advance(this.now);
-    const before = digest(this.fleet);
-    const answer = place(this.fleet, ask, this.now, limits);
     const { breaches } = this.auditor;
-    if (digest(this.fleet) !== before) breaches.push(`${ask.id}: deciding has left traces`);
+    const answer = this.#quietly(ask.id, () => place(this.fleet, ask, this.now, limits));
     const again = place(this.fleet, ask, this.now, limits);
     if (JSON.stringify(again) !== JSON.stringify(answer))
       breaches.push(`${ask.id}: another answer at second asking`);
@@ -39,15 +45,57 @@ export class World {
   }
 
   carryOut(ask: Ask, placed: Placed): void {
-    const { fleet } = this;
-    const intern = (edge: string) => fleet.network.names.intern(edge);
     this.auditor.granted(ask, placed, this.now);
-    for (const { id, to } of placed.moves) {
-      const booking = fleet.get(id);
-      if (booking !== undefined) fleet.put(bookingOf(booking, to, intern), []);
+    this.#enter(placed.moves);
+    this.fleet.put(bookingOf(ask, placed.seat, this.#intern), []);
+    this.auditor.agrees(this.fleet, this.now);
+  }
+
+  /** Its owner wants it changed. */
+  change(id: string, change: Change): boolean {
+    const answer = this.#quietly(id, () => canChange(this.fleet, id, change, this.now));
+    if (answer?.possible !== true) return false;
+    const { ask, seat, moves, together } = answer;
+    const before = this.fleet.get(id);
+    if (together) this.auditor.lifted(id);
+    this.auditor.moved(moves, this.now);
+    this.auditor.changed(ask, seat, this.now);
+    this.#enter(moves);
+    if (seat !== undefined) this.fleet.put(bookingOf(ask, seat, this.#intern), []);
+    else if (before !== undefined) this.fleet.put({ ...ask, start: before.start, uses: before.uses }, []);
+    this.auditor.agrees(this.fleet, this.now);
+    return true;
+  }
+
+  /** An edge loses room for a while, if everybody in the way can go elsewhere. */
+  maintain(name: string, { start, end, mbps }: Slot): boolean {
+    const share = { edge: this.#intern(name), start, end, mbps };
+    const { moves, free } = this.#quietly(name, () => clear(this.fleet, [share], this.now));
+    this.auditor.moved(moves, this.now);
+    this.#enter(moves);
+    if (free) {
+      this.auditor.blocked(name, { start, end, mbps });
+      this.fleet.block(share, []);
     }
-    fleet.put(bookingOf(ask, placed.seat, intern), []);
-    this.auditor.agrees(fleet, this.now);
+    this.auditor.agrees(this.fleet, this.now);
+    return free;
+  }
+
+  readonly #intern = (edge: string) => this.fleet.network.names.intern(edge);
+
+  #enter(moves: readonly Move[]): void {
+    for (const { id, to } of moves) {
+      const booking = this.fleet.get(id);
+      if (booking !== undefined) this.fleet.put(bookingOf(booking, to, this.#intern), []);
+    }
+  }
+
+  #quietly<T>(what: string, look: () => T): T {
+    this.fleet.advance(this.now);
+    const before = digest(this.fleet);
+    const answer = look();
+    if (digest(this.fleet) !== before) this.auditor.breaches.push(`${what}: deciding has left traces`);
+    return answer;
   }
 
   cancel(id: string): void {
