@@ -9,7 +9,7 @@ import type { EventRecord, Group } from '../../src/broker/ports.ts';
 import { NEVER } from '../../src/kernel/clock.ts';
 import { toSeconds } from '../../src/model/capacity.ts';
 import { type Circuit, isFinal, localSegment, type Placement, type Road } from '../../src/model/circuit.ts';
-import type { TopologyDocument } from '../../src/topology/document.ts';
+import type { MaintenanceWindowDocument, TopologyDocument } from '../../src/topology/document.ts';
 import { placementsOf, sharesOf } from './checkers.ts';
 import { roadIsSound, roomOf } from './ways.ts';
 
@@ -51,7 +51,7 @@ export class PromiseKeeper {
       next++;
       this.#step(step);
       if (event.input?.type === 'modify' && event.input.cause === 'MOVE')
-        this.#isPartOfAnAdmission(event.input, step, steps);
+        this.#hasItsCause(event.input, step, steps, group);
     }
     this.#toldOnce(steps);
     this.#room(group, live);
@@ -101,7 +101,8 @@ export class PromiseKeeper {
     const { start, end } = placement.window;
     const { schedule } = request;
     const whole = !this.#shortened.has(circuit.id);
-    const say = (what: string): void => this.#say(circuit, `v${placement.version} ${by(event)} ${what}`);
+    const say = (what: string): void =>
+      this.#say(circuit, `v${placement.version} ${this.#by(circuit, event)} ${what}`);
     if (schedule.type !== 'VOLUME' && placement.mbps !== request.mbps)
       say(`has ${placement.mbps} Mb/s of ${request.mbps}`);
     switch (schedule.type) {
@@ -152,12 +153,12 @@ export class PromiseKeeper {
         this.#say(after, `v${placement.version} is placed on ${down.join()}, which is down`);
     }
     for (const window of this.#document.maintenance_windows ?? []) {
-      const shut = (window.links ?? []).find((id) => segment.links.includes(id));
-      const from = Date.parse(window.start_time);
-      const until = Date.parse(window.end_time);
-      if (shut === undefined || placement.window.end <= Math.max(from, event.time)) continue;
-      if (placement.window.start < until && until > event.time)
-        this.#say(after, `v${placement.version} ${by(event)} is placed on ${shut} while it is closed`);
+      const over = Date.parse(window.end_time) <= event.time || placement.window.end <= event.time;
+      if (!over && meets(window, placement))
+        this.#say(
+          after,
+          `v${placement.version} ${this.#by(after, event)} is placed on ${window.links} while it is closed`,
+        );
     }
   }
 
@@ -188,7 +189,7 @@ export class PromiseKeeper {
     if (type !== 'circuit.moved') say(`and told ${type}`);
     const told = data as { from?: Told; to?: Told; for_circuit_id?: unknown };
     if (!tells(told.from, from) || !tells(told.to, to)) say('and told other slots');
-    if (told.for_circuit_id === undefined || told.for_circuit_id !== input.for) say('and not told for whom');
+    if (told.for_circuit_id !== input.for) say('and not told for whom');
   }
 
   /** As its client asked: what has begun, is locked, pinned or FIXED stays on its road and at its start. */
@@ -220,13 +221,29 @@ export class PromiseKeeper {
       this.#say(before, `was given other labels at its ends by a ${input.cause}`);
   }
 
-  /** Nobody moves for somebody who is not admitted in the same transaction. */
-  #isPartOfAnAdmission(input: Modify, step: Step, steps: readonly Step[]): void {
-    const cause = steps.slice(steps.indexOf(step) + 1).find(({ event: { circuitId, input: theirs } }) => {
+  /** Nobody moves without a cause, which comes in the same transaction: a newcomer, maintenance, a road that failed. */
+  #hasItsCause(input: Modify, { before, after }: Step, steps: readonly Step[], group: Group): void {
+    if (input.for === undefined) {
+      const links = before?.current === undefined ? [] : (localSegment(before.current)?.links ?? []);
+      const down = this.#document.links.some(
+        ({ id, admin_state, oper_state }) =>
+          links.includes(id) && (admin_state === 'DOWN' || oper_state === 'DOWN'),
+      );
+      if (!down) this.#say(after, 'was moved for nobody');
+      return;
+    }
+    const windows = group.topology?.document.maintenance_windows ?? [];
+    const closing = windows.find((window) => window.id === input.for);
+    if (closing !== undefined && input.placement !== undefined) {
+      if (meets(closing, input.placement)) this.#say(after, 'was moved to where maintenance meets it');
+      return;
+    }
+    const own = steps.findIndex((step) => step.after === after);
+    const cause = steps.slice(own + 1).find(({ event: { circuitId, input: theirs } }) => {
       if (circuitId !== input.for) return false;
       return theirs?.type === 'place' || (theirs?.type === 'modify' && theirs.cause !== 'MOVE');
     });
-    if (cause === undefined) this.#say(step.after, `was moved for ${input.for}, who did not come`);
+    if (cause === undefined) this.#say(after, `was moved for ${input.for}, who did not come`);
   }
 
   /** One notice for each who moves, however many steps it takes: until the newcomer has come. */
@@ -304,6 +321,13 @@ export class PromiseKeeper {
     }
   }
 
+  /** By whose wish: what its client has changed is another matter than what the broker did by itself. */
+  #by({ id }: Circuit, { input }: EventRecord): string {
+    if (input?.type === 'modify' && input.cause === undefined) return '(changed by its client)';
+    const cause = input?.type === 'modify' ? input.cause : input?.type;
+    return this.#touched.has(id) ? `(${cause}, changed by its client before)` : `(${cause})`;
+  }
+
   #say(circuit: Circuit, what: string): void {
     this.#wrong.push(`${circuit.id} ${what}`);
   }
@@ -321,10 +345,14 @@ const tells = (told: Told | undefined, { window, mbps }: Placement): boolean =>
   (window.end === NEVER ? told.end_time === undefined : Date.parse(told.end_time ?? '') === window.end) &&
   told.bandwidth_mbps === mbps;
 
-/** By whose wish: what its client changed is another matter than what the broker did by itself. */
-function by({ input }: EventRecord): string {
-  if (input?.type !== 'modify') return `(${input?.type})`;
-  return input.cause === undefined ? '(changed by its client)' : `(${input.cause})`;
+/** Does it run over what the window closes? */
+function meets(window: MaintenanceWindowDocument, placement: Placement): boolean {
+  const links = localSegment(placement)?.links ?? [];
+  return (
+    (window.links ?? []).some((id) => links.includes(id)) &&
+    placement.window.start < Date.parse(window.end_time) &&
+    Date.parse(window.start_time) < placement.window.end
+  );
 }
 
 const lasts = ({ window }: Placement): number => window.end - window.start;
