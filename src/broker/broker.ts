@@ -157,7 +157,7 @@ export class Broker implements UseCases {
     id: SetId,
     action: 'commit' | 'abort' | 'cancel',
   ): Promise<Mutated<SetResult>> {
-    const stored = await this.#queries.set(call.principal, id);
+    const stored = await this.#queries.setResult(call.principal, id);
     return this.#mutations.run(
       call,
       (tx, term) => sets.actOnSet(tx, term, call, stored, action),

@@ -189,7 +189,7 @@ export function actOnSet(
   tx: Tx,
   term: Term,
   call: Call,
-  set: SetRecord,
+  { set, circuits: stored }: SetResult,
   action: 'commit' | 'abort' | 'cancel',
 ): SetResult | StoredRefusal {
   const decision = term.authoriser.ask(tx, {
@@ -203,7 +203,12 @@ export function actOnSet(
   for (const { circuitId, key } of set.members) {
     const circuit = tx.book.circuits.get(circuitId);
     if (circuit === undefined || isFinal(circuit.state)) {
-      if (action === 'cancel') continue;
+      // It has nothing left to cancel, and belongs to the answer all the same.
+      const ended = circuit ?? stored.find((one) => one.id === circuitId);
+      if (action === 'cancel') {
+        if (ended !== undefined) circuits.push(ended);
+        continue;
+      }
       throw new BrokerError('WRONG_STATE', `circuit ${key} of the set has ended`, {
         allowed_actions: ['cancel'],
       });
