@@ -266,3 +266,18 @@ it('a set of which one has ended is cancelled with the rest, and answered with a
     'CANCELLED',
   ]);
 });
+
+it('a member of a set whose window was narrowed is not moved out of it later', async () => {
+  world = await OneDomain.start();
+  const member = { request: aRequest({ mbps: 10_000, schedule: flexible(100, 2_000, 100) }) };
+  const done = await world.broker.createSet(call(), [
+    { key: 'first', ...member },
+    { key: 'second', ...member, after: 'first', gapS: 50 },
+  ]);
+  if (done.kind !== 'done') throw new Error('not a replay');
+  const second = done.value.circuits[1] as Circuit;
+  await world.broker.change(call(), second.id, { notBefore: at(400) });
+  expect(await slot(second)).toEqual([400, 500]);
+  await book({ schedule: fixed(400, 500) });
+  expect(await slot(second)).toEqual([500, 600]);
+});
