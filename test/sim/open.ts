@@ -9,8 +9,9 @@ export const open: readonly { readonly what: string; readonly looksLike: RegExp 
     looksLike: /changed by its client(?: before)?\) (?:carries less than its|has \d+ Mb\/s of)/,
   },
   {
-    what: 'a change of what is locked or pinned leaves it outside the window that it says',
-    looksLike: /changed by its client(?: before)?\) (?:starts before its window|ends after its deadline)/,
+    what: 'a change of what is locked or pinned, or goes through other domains, leaves it outside the window that it says',
+    looksLike:
+      /(?:\(|committed, )changed by its client(?: before)?\) (?:starts before its window|ends after its deadline)/,
   },
   {
     what: 'a change of one member of a set breaks the order with another',
