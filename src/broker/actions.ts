@@ -23,7 +23,7 @@ import { factsOf } from './authorise.ts';
 import { applyChange } from './change.ts';
 import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
 import type { SeriesRecord } from './ports.ts';
-import { admit } from './request.ts';
+import { admit, LATE_START_MS } from './request.ts';
 import { anotherRoad } from './restore.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
@@ -54,7 +54,12 @@ export function createSeries(
   request: CircuitRequest,
   recurrence: RecurrenceAsk,
 ): SeriesRecord | StoredRefusal {
-  const windows = occurrences(recurrence);
+  const windows = occurrences(recurrence).filter(({ start }) => start >= tx.now - LATE_START_MS);
+  if (windows.length === 0) {
+    throw new BrokerError('START_IN_PAST', 'the last time that the rule names has passed', {
+      errors: [{ pointer: '/schedule/not_before_time', detail: 'every occurrence lies in the past' }],
+    });
+  }
   const last = windows.at(-1);
   if (last !== undefined && last.end > plusSeconds(tx.now, HORIZON_S))
     throw invalid('/schedule/rrule', 'reaches more than ten years ahead');
@@ -175,13 +180,15 @@ export function change(
   return applyChange(tx, circuit, wish, tx.decisions.at(-1)?.id ?? '');
 }
 
-/** Cancels what is left of a series; what has already run stays as it was. */
+/** Cancels what is left of a series; what has run or has begun stays as it is. */
 export function cancelSeries(
   tx: Tx,
   term: Term,
   call: Call,
   series: SeriesRecord,
+  revision: number | undefined,
 ): SeriesRecord | StoredRefusal {
+  if (revision !== undefined && revision !== series.revision) throw stale(series.revision);
   if (series.cancelled) return series;
   const decision = term.authoriser.ask(tx, {
     ...call,
@@ -192,13 +199,16 @@ export function cancelSeries(
   if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
   for (const { circuitId } of series.occurrences) {
     const circuit = circuitId === undefined ? undefined : tx.book.circuits.get(circuitId);
-    if (circuit === undefined || isFinal(circuit.state)) continue;
+    if (circuit === undefined || isFinal(circuit.state) || hasBegun(circuit)) continue;
     tx.apply(circuit.id, { type: 'cancel', detail: 'its series was cancelled', at: tx.now }, decision.id);
   }
   const next: SeriesRecord = { ...series, cancelled: true, revision: series.revision + 1 };
   tx.series.push(next);
   return next;
 }
+
+const hasBegun = ({ state }: Circuit): boolean =>
+  state === 'PROVISIONING' || state === 'ACTIVE' || state === 'RELEASING';
 
 function ask(
   tx: Tx,

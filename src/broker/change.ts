@@ -151,6 +151,10 @@ function newEnd(current: Placement, change: CircuitChange, now: InstantMs): Inst
   if (end !== NEVER) {
     if (end <= current.window.start) throw invalid('the end must lie after the start');
     if (end <= now) throw invalid('the end has passed already; release the circuit instead');
+    if (change.laterOnly === true && end < current.window.end)
+      throw new BrokerError('INVALID_REQUEST', `the circuit ends at ${rfc3339(current.window.end)}`, {
+        errors: [{ pointer: '/end_time', detail: 'is earlier than its end; PATCH makes it shorter' }],
+      });
     if (end > now + HORIZON_S * 1000) throw invalid('more than ten years ahead');
   }
   return end;

@@ -18,7 +18,7 @@ import { isOurs, placementOf, planWithin, type Slot } from './plan.ts';
 import type { Tx } from './tx.ts';
 
 /** A FIXED start may be this far past: the request was on its way. */
-const LATE_START_MS = 5_000;
+export const LATE_START_MS = 5_000;
 const SHORT_CODE_TRIES = 64;
 
 export interface Admission {
