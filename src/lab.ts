@@ -24,8 +24,8 @@ Runs a laboratory on this machine and prints how to reach it.
   --seed N           the delays of the emulated devices are drawn from it (1)
 `;
 
-/** The lab's domains; each is made of a network in examples/. */
-const DOMAINS = [
+/** The lab's domains; each is made of a network and its elements in examples/. */
+export const DOMAINS = [
   {
     name: 'ams.example',
     prefix: 'ams',
@@ -161,7 +161,9 @@ function writeConfig(
     'devices:',
     '  driver: elements',
     '  elements:',
-    ...elements.map((element) => `    - ${JSON.stringify(writtenElement(element, domain, folder))}`),
+    ...elements.map(
+      (element) => `    - ${JSON.stringify(writtenElement(element, domain.wholePorts, folder))}`,
+    ),
     'webhooks: {allow_private: true}',
     'log: {level: warn}',
   ];
@@ -170,14 +172,14 @@ function writeConfig(
 }
 
 /** An element as the configuration has it; what is secret in a file of its own, as everywhere. */
-function writtenElement(
+export function writtenElement(
   { id, protocol, dialect, address, port, login }: RunningElement,
-  { wholePorts }: LabDomain,
+  wholePorts: Readonly<Record<string, number>>,
   folder: string,
 ): Record<string, unknown> {
   const secrets = join(folder, 'secrets');
   mkdirSync(secrets, { recursive: true, mode: 0o700 });
-  const label = Object.entries(wholePorts).find(([device]) => device === id)?.[1];
+  const label = Object.hasOwn(wholePorts, id) ? wholePorts[id] : undefined;
   const written: Record<string, unknown> = {
     id,
     protocol,
@@ -264,7 +266,10 @@ and book: now, at a time of day, and more than fits.
   npx turnpike circuit create ${prefix}:host2 ${prefix}:host5 --bw 20G --start "22:00 Europe/Amsterdam" --for 2h
   npx turnpike circuit create ${prefix}:host6 ${prefix}:host8 --bw 40G --for 1h
 
-Tokens of an operator and of a stranger, and all of this for programs: ${relative(process.cwd(), join(flags.data, 'lab.json'))}
+What the elements were told: \`device plan CODE\`; whether all is as it should be: \`device audit\`, as the operator.
+
+Tokens of an operator and of a stranger, the elements with their logins, and all of this for programs:
+  ${relative(process.cwd(), join(flags.data, 'lab.json'))}
 Ctrl-C stops the lab; what was booked is there again at the next start.
 `;
 }

@@ -5,7 +5,7 @@
  */
 import { invariant } from '../kernel/assert.ts';
 import type { InstantMs } from '../kernel/clock.ts';
-import type { CircuitId, WebhookId } from '../kernel/ids.ts';
+import type { CircuitId, OfferId, WebhookId } from '../kernel/ids.ts';
 import { type Claim, type EdgeId, EdgeNames, toSeconds } from '../model/capacity.ts';
 import { type Circuit, claims as claimsOfModel, isFinal, type State, states } from '../model/circuit.ts';
 import type { Label } from '../model/label.ts';
@@ -57,6 +57,7 @@ export class Book {
   readonly #shortCodes = new Map<string, CircuitId>();
   readonly #clientRefs = new Map<string, CircuitId>();
   readonly #homeRefs = new Map<string, CircuitId>();
+  readonly #offers = new Map<OfferId, Set<CircuitId>>();
   /** Per edge, what circuits that are going out may still be lighting there. */
   readonly #goingOut = new Map<EdgeId, Map<CircuitId, Lingering>>();
   readonly #claimsOf: (circuit: Circuit) => Claim[];
@@ -191,6 +192,10 @@ export class Book {
   byClientRef(project: string, ref: string): CircuitId | undefined {
     return this.#clientRefs.get(refKey(project, ref));
   }
+  /** Live circuits that hold, or were, options of a firm offer. */
+  byOffer(id: OfferId): Circuit[] {
+    return [...(this.#offers.get(id) ?? [])].flatMap((one) => this.circuits.get(one) ?? []);
+  }
   byHomeRef(domain: string, circuit: string): CircuitId | undefined {
     return this.#homeRefs.get(refKey(domain, circuit));
   }
@@ -262,6 +267,10 @@ export class Book {
     if (at !== undefined) this.due.push(c.id, at, c);
     if (c.home !== undefined) this.#homeRefs.set(refKey(c.home.domain, c.home.circuit), c.id);
     if (isFinal(c.state)) return;
+    if (c.offer !== undefined) {
+      const options = this.#offers.get(c.offer.id) ?? new Set();
+      this.#offers.set(c.offer.id, options.add(c.id));
+    }
     this.#shortCodes.set(c.shortCode, c.id);
     if (c.request.clientRef !== undefined)
       this.#clientRefs.set(refKey(c.request.project, c.request.clientRef), c.id);
@@ -287,6 +296,11 @@ export class Book {
       }
     }
     if (c.home !== undefined) this.#homeRefs.delete(refKey(c.home.domain, c.home.circuit));
+    if (c.offer !== undefined) {
+      const options = this.#offers.get(c.offer.id);
+      options?.delete(c.id);
+      if (options?.size === 0) this.#offers.delete(c.offer.id);
+    }
     if (this.#shortCodes.get(c.shortCode) === c.id) this.#shortCodes.delete(c.shortCode);
     const ref =
       c.request.clientRef === undefined ? undefined : refKey(c.request.project, c.request.clientRef);

@@ -6,12 +6,15 @@ import { type InstantMs, instant, NEVER, rfc3339 } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
 import { type CircuitId, newId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
+import { toSeconds } from '../model/capacity.ts';
 import { type Circuit, isFinal, localSegment, type Placement, placements, usesOf } from '../model/circuit.ts';
 import { remotes } from '../model/rules.ts';
 import { overlaps, type Window } from '../model/window.ts';
+import { clear as makeRoom } from '../scheduler/laxity/clear.ts';
 import { edgesOf, instantOf } from '../topology/closures.ts';
 import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/document.ts';
 import { ATTEMPT_MS } from './limits.ts';
+import { applyMoves } from './place.ts';
 import { anotherRoad } from './restore.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
@@ -41,11 +44,12 @@ export function announceMaintenance(
     ...(ask.nodes.length === 0 ? {} : { nodes: ask.nodes }),
     ...(ask.reason === undefined ? {} : { reason: ask.reason }),
   };
+  const movedAside = moveAside(tx, window.id, ask);
   save(tx, (document) => ({
     ...document,
     maintenance_windows: [...(document.maintenance_windows ?? []), window],
   }));
-  const impact = clear(tx, inTheWay, ask);
+  const impact = clear(tx, affected(tx, ask.links, ask.nodes, ask.window), ask, movedAside);
   const left = impact.filter((one) => one.outcome === 'IN_THE_WAY');
   if (left.length > 0) throw conflict(left.flatMap(({ circuitId }) => tx.book.circuits.get(circuitId) ?? []));
   return { window, impact };
@@ -70,12 +74,12 @@ export function migrate(tx: Tx, term: Term, call: Call, id: string): Maintenance
   const nodes = window.nodes ?? [];
   return {
     window,
-    impact: clear(tx, affected(tx, links, nodes, span), {
-      links,
-      nodes,
-      window: span,
-      conflict: 'MIGRATE_FLEXIBLE',
-    }),
+    impact: clear(
+      tx,
+      affected(tx, links, nodes, span),
+      { links, nodes, window: span, conflict: 'MIGRATE_FLEXIBLE' },
+      [],
+    ),
   };
 }
 
@@ -124,13 +128,41 @@ function clear(
   tx: Tx,
   circuits: readonly Circuit[],
   ask: Pick<MaintenanceAsk, 'window' | 'conflict' | 'links' | 'nodes'>,
+  aside: readonly MaintenanceImpact[],
 ): MaintenanceImpact[] {
-  return circuits.map((circuit): MaintenanceImpact => {
+  const rest = circuits.map((circuit): MaintenanceImpact => {
     const current = circuit.current;
     if (moveAway(tx, circuit, current)) return { circuitId: circuit.id, outcome: 'REROUTED' };
     if (ask.conflict !== 'PREEMPT' || circuit.role !== 'HOME')
       return { circuitId: circuit.id, outcome: 'IN_THE_WAY' };
     return preempt(tx, circuit, current, ask.window.start);
+  });
+  return [...aside, ...rest];
+}
+
+/** Circuits with a window step aside in time or space, as they would for a newcomer. */
+function moveAside(
+  tx: Tx,
+  id: string,
+  { links, nodes, window }: Pick<MaintenanceAsk, 'links' | 'nodes' | 'window'>,
+): MaintenanceImpact[] {
+  const start = Math.max(toSeconds(tx.now) + 1, toSeconds(window.start));
+  const end = toSeconds(window.end);
+  if (end <= start) return [];
+  const shares = [...edgesOf(tx.book.network, links, nodes)].map(([edge, mbps]) => ({
+    edge,
+    mbps,
+    start,
+    end,
+  }));
+  const { moves } = makeRoom(tx.book.fleet, shares, toSeconds(tx.now) + 1);
+  const before = new Map(
+    moves.map(({ id: one }) => [one, tx.book.circuits.get(one as CircuitId)?.current?.window.start]),
+  );
+  applyMoves(tx, moves, id, '');
+  return [...before].map(([one, from]) => {
+    const to = tx.book.circuits.get(one as CircuitId)?.current?.window.start;
+    return { circuitId: one as CircuitId, outcome: from === to ? 'REROUTED' : 'MOVED' };
   });
 }
 

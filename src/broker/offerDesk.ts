@@ -1,6 +1,7 @@
 /** The indicative offers that a term remembers. */
 import type { OfferId } from '../kernel/ids.ts';
 import type { CircuitRequest } from '../model/circuit.ts';
+import type { Undo } from './book.ts';
 import type { OfferSet } from './usecases.ts';
 
 /** How many are remembered at once: the oldest goes first. */
@@ -16,8 +17,10 @@ export interface Remembered {
 export class OfferDesk {
   readonly #known = new Map<OfferId, Remembered>();
 
-  remember(offer: Remembered): void {
+  /** An offer that was only tried is forgotten with everything else of its transaction. */
+  remember(offer: Remembered, undo: Undo[]): void {
     this.#known.set(offer.set.id, offer);
+    undo.push(() => this.#known.delete(offer.set.id));
     const oldest = this.#known.keys().next();
     if (this.#known.size > MOST_REMEMBERED && oldest.done !== true) this.#known.delete(oldest.value);
   }

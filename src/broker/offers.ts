@@ -11,10 +11,12 @@ import { fromSeconds, toSeconds } from '../model/capacity.ts';
 import type { Circuit, CircuitRequest } from '../model/circuit.ts';
 import { maySee } from '../model/principal.ts';
 import { type Offer, offers } from '../scheduler/laxity/offers.ts';
+import { factsOf } from './authorise.ts';
+import { ATTEMPT_MS } from './limits.ts';
 import { askOf, bytesAsk, problemOf, wishOf } from './place.ts';
 import type { Wish } from './plan.ts';
 import { isOurs } from './plan.ts';
-import { admit, fixedSlot } from './request.ts';
+import { admit, fixedSlot, refuseTakenRef } from './request.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
 import type { Mutation, OfferAsk, OfferOption, OfferSet } from './usecases.ts';
@@ -37,7 +39,15 @@ export function makeOffers(
     throw new BrokerError('NOT_SUPPORTED', 'offers of what is protected or goes to another domain');
   }
   const id = newId('off', tx.now, random);
-  const wish = wishOf(request, fixedSlot(request, tx.now), tx.now);
+  const slot = fixedSlot(request, tx.now);
+  const decision = term.authoriser.ask(tx, {
+    ...call,
+    action: 'circuit.create',
+    project: request.project,
+    facts: { ...factsOf(request, slot), ask: ask.wanted },
+  });
+  if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
+  const wish = wishOf(request, slot, tx.now);
   const asked = askOf(id, request, wish, tx.now);
   const wanted = request.schedule.type === 'VOLUME' ? bytesAsk(asked, request.schedule) : asked;
   const answer = offers(tx.book.fleet, wanted, ask.wanted, ask.most, toSeconds(tx.now));
@@ -61,7 +71,7 @@ function indicative(
     expire: instant(tx.now + REMEMBERED_MS),
     options: found.map(optionOf),
   };
-  term.offers.remember({ set, owner: call.principal.id, request });
+  term.offers.remember({ set, owner: call.principal.id, request }, tx.undo);
   return set;
 }
 
@@ -117,10 +127,10 @@ export function takeOffer(
   option: number,
   request: CircuitRequest,
 ): Circuit | StoredRefusal {
-  const held = [...tx.book.circuits.values()].filter(
-    (c) => c.offer?.id === id && maySee(call.principal, { project: c.request.project, owner: c.owner }),
-  );
-  if (held.length > 0) return takeHeld(tx, term, call, held, option);
+  const held = tx.book
+    .byOffer(id)
+    .filter((c) => maySee(call.principal, { project: c.request.project, owner: c.owner }));
+  if (held.length > 0) return takeHeld(tx, term, call, held, option, request);
   const known = term.offers.get(id);
   if (known === undefined || known.set.expire <= tx.now || known.owner !== call.principal.id) {
     throw new BrokerError('OFFER_EXPIRED', `the offer ${id} has expired or was never made`);
@@ -150,30 +160,42 @@ export function takeOffer(
   }
 }
 
-/** Commits the option that was held, and lets the others go. */
+/** Commits the option that was held, under the taker's names, and lets the others go. */
 function takeHeld(
   tx: Tx,
   term: Term,
   call: Call,
   held: readonly Circuit[],
   option: number,
+  request: CircuitRequest,
 ): Circuit | StoredRefusal {
   const chosen = held.find((c) => c.offer?.option === option);
-  if (chosen === undefined) throw noOption(option);
+  if (chosen?.state !== 'HELD')
+    throw new BrokerError('OFFER_TAKEN', 'another option of this offer was taken, or this one has run out');
+  checkEnds(request, chosen.request);
+  refuseTakenRef(tx, request);
+  const { project } = chosen.request;
   const decision = term.authoriser.ask(tx, {
     ...call,
     action: 'circuit.commit',
-    project: chosen.request.project,
+    project,
     circuitId: chosen.id,
     facts: { option },
   });
   if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
-  if (chosen.state !== 'HELD') throw new BrokerError('OFFER_TAKEN', 'this option was taken or has run out');
   for (const other of held) {
     if (other !== chosen && other.state === 'HELD')
       tx.apply(other.id, { type: 'abort', at: tx.now }, decision.id);
   }
-  return tx.apply(chosen.id, { type: 'commit', at: tx.now }, decision.id) ?? chosen;
+  tx.apply(chosen.id, { type: 'commit', at: tx.now }, decision.id);
+  const named: CircuitRequest = {
+    ...chosen.request,
+    provision: request.provision,
+    ...(request.description === undefined ? {} : { description: request.description }),
+    ...(request.clientRef === undefined ? {} : { clientRef: request.clientRef }),
+  };
+  tx.apply(chosen.id, { type: 'modify', request: named, until: instant(tx.now + ATTEMPT_MS), at: tx.now });
+  return tx.mustGet(chosen.id);
 }
 
 const optionOf = (offer: Offer, option: number): OfferOption => ({

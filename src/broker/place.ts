@@ -73,7 +73,7 @@ export function bytesAsk(
 }
 
 /** Moves everybody who steps aside for `newcomer`, one event each. */
-export function applyMoves(tx: Tx, moves: Placed['moves'], newcomer: CircuitId, decisionId: string): void {
+export function applyMoves(tx: Tx, moves: Placed['moves'], newcomer: string, decisionId: string): void {
   for (const { id, to } of moves) {
     const circuit = tx.mustGet(id as CircuitId);
     const placement: Placement = {

@@ -207,7 +207,7 @@ function freeShortCode(tx: Tx, random: Random): string {
   return code;
 }
 
-function refuseTakenRef(tx: Tx, request: CircuitRequest): void {
+export function refuseTakenRef(tx: Tx, request: CircuitRequest): void {
   if (request.clientRef === undefined) return;
   const other = tx.book.byClientRef(request.project, request.clientRef);
   if (other !== undefined)

@@ -11,10 +11,13 @@ import { toSeconds } from '../model/capacity.ts';
 import { type Circuit, localSegment, type Placement, type Road, type Segment } from '../model/circuit.ts';
 import type { LabelAsk } from '../model/label.ts';
 import { ROAD_IMPAIRED, remotes } from '../model/rules.ts';
+import { nextFullSecond, secondsBetween } from '../model/window.ts';
 import { ADMIN_UP, USABLE } from '../topology/network.ts';
 import { findPath } from '../topology/search/find.ts';
 import { ATTEMPT_MS, MENDED_AFTER_MS } from './limits.ts';
-import { type Ground, plan, roadOf } from './plan.ts';
+import { isMovable, windowOf } from './movable.ts';
+import { placeHere } from './place.ts';
+import { type Ground, plan, roadOf, type Wish } from './plan.ts';
 import type { Tx } from './tx.ts';
 import type { Writer } from './writer.ts';
 
@@ -123,6 +126,7 @@ export class Restorer {
     }
     const damped = need.road && this.#damped(id, tx.now);
     const found = damped ? undefined : tx.book.without(circuit, () => otherRoad(tx.ground, circuit, need));
+    if (found === undefined && !damped && need.road && elsewhen(tx, circuit)) return;
     if (found === undefined) {
       const { segment, current, detail } = need;
       if (need.road)
@@ -147,6 +151,38 @@ export class Restorer {
     });
     if (need.road) this.#given.set(id, [...(this.#given.get(id) ?? []), tx.now]);
   }
+}
+
+/** A circuit with a window may be placed at another time in it, without moving anybody else. */
+function elsewhen(tx: Tx, circuit: Circuit): boolean {
+  if (!isMovable(circuit) || circuit.current === undefined) return false;
+  const { notBefore, deadline } = windowOf(circuit);
+  const { window, mbps } = circuit.current;
+  const soonest = nextFullSecond(tx.now);
+  const wish: Wish = {
+    notBefore: instant(Math.max(notBefore, soonest)),
+    deadline,
+    durationS: secondsBetween(window.start, window.end),
+    mbps,
+    movable: true,
+  };
+  const placing = tx.book.without(circuit, () => placeHere(tx, circuit.id, circuit.request, wish));
+  if (placing.kind === 'refused' || placing.moves.length > 0) return false;
+  const placement: Placement = {
+    version: circuit.version + 1,
+    window: placing.slot.window,
+    mbps: placing.slot.mbps,
+    segments: placing.segments,
+  };
+  tx.apply(circuit.id, {
+    type: 'modify',
+    placement,
+    request: circuit.request,
+    until: instant(tx.now + ATTEMPT_MS),
+    cause: 'MOVE',
+    at: tx.now,
+  });
+  return true;
 }
 
 /** What is wrong with a circuit's roads. `road`: the one it uses; otherwise only its backup. */

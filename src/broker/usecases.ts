@@ -137,7 +137,7 @@ export interface MaintenanceAsk {
 export interface MaintenanceImpact {
   readonly circuitId: CircuitId;
   /** SHORTENED: it ends when the maintenance begins. */
-  readonly outcome: 'IN_THE_WAY' | 'REROUTED' | 'SHORTENED' | 'CANCELLED';
+  readonly outcome: 'IN_THE_WAY' | 'MOVED' | 'REROUTED' | 'SHORTENED' | 'CANCELLED';
 }
 
 export interface MaintenanceView {

@@ -221,10 +221,33 @@ it('a firm offer holds its options until one is taken, over a restart too', asyn
   if (made.kind !== 'done') throw new Error('not a replay');
   await problemOf(book({ schedule: fixed(100, 200) }));
   await world.restart();
-  const taken = await world.broker.takeOffer(call(), made.value.id, 1, ask.request);
+  const elsewhere = { ...ask.request, a: { port: 'ams:host3' as const, vlan: 'ANY' as const } };
+  expect((await problemOf(world.broker.takeOffer(call(), made.value.id, 1, elsewhere))).code).toBe(
+    'INVALID_REQUEST',
+  );
+  const named = { ...ask.request, clientRef: 'job-1' };
+  const taken = await world.broker.takeOffer(call(), made.value.id, 1, named);
+  expect(taken.kind === 'done' && taken.value.request.clientRef).toBe('job-1');
+  expect((await problemOf(world.broker.takeOffer(call(), made.value.id, 0, ask.request))).code).toBe(
+    'OFFER_TAKEN',
+  );
   expect(taken.kind === 'done' && [taken.value.state, await slot(taken.value)]).toEqual([
     'SCHEDULED',
     [200, 300],
   ]);
   await book({ schedule: fixed(100, 200) });
+});
+
+it('an offer that was only tried is not remembered', async () => {
+  world = await OneDomain.start();
+  const ask = {
+    request: aRequest({ schedule: flexible(100, 1_000, 100) }),
+    wanted: 'ALL_SLOTS' as const,
+    most: 1,
+  };
+  const tried = await world.broker.offers({ ...call(), validateOnly: true }, ask);
+  if (tried.kind !== 'done') throw new Error('not a replay');
+  expect((await problemOf(world.broker.takeOffer(call(), tried.value.id, 0, ask.request))).code).toBe(
+    'OFFER_EXPIRED',
+  );
 });

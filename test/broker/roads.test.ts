@@ -199,3 +199,19 @@ it('availability is the step function of what one more circuit could have', asyn
   ]);
   expect(until).toBe(at(1_000));
 });
+
+it('maintenance moves circuits with a window in time, where there is no other road', async () => {
+  world = await OneDomain.start();
+  const schedule = { type: 'FLEXIBLE' as const, durationS: 100, notBefore: at(100), deadline: at(1_000) };
+  const bob = await book({ schedule });
+  const ask = {
+    links: ['l1'],
+    nodes: [],
+    window: { start: at(150), end: at(300) },
+    conflict: 'MIGRATE_FLEXIBLE' as const,
+  };
+  const done = await world.broker.createMaintenance(call(operator), ask);
+  expect(done.kind === 'done' && done.value.impact).toEqual([{ circuitId: bob.id, outcome: 'MOVED' }]);
+  expect((await look(bob)).current?.window.start).toBe(at(300));
+  expect(await typesOf(bob)).toContain('circuit.moved');
+});

@@ -63,7 +63,7 @@ export const MaintenanceSchema = Type.Object(windowFields, {
 export const MaintenanceImpactSchema = Type.Object(
   {
     circuit_id: Type.String(),
-    outcome: Type.Enum(['IN_THE_WAY', 'REROUTED', 'SHORTENED', 'CANCELLED'], {
+    outcome: Type.Enum(['IN_THE_WAY', 'MOVED', 'REROUTED', 'SHORTENED', 'CANCELLED'], {
       description: 'SHORTENED: it ends when the maintenance begins',
     }),
   },
