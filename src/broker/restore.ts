@@ -11,7 +11,7 @@ import { toSeconds } from '../model/capacity.ts';
 import { type Circuit, localSegment, type Placement, type Road, type Segment } from '../model/circuit.ts';
 import type { LabelAsk } from '../model/label.ts';
 import { ROAD_IMPAIRED, remotes } from '../model/rules.ts';
-import { nextFullSecond, secondsBetween } from '../model/window.ts';
+import { nextFullSecond, plusSeconds, secondsBetween } from '../model/window.ts';
 import { ADMIN_UP, USABLE } from '../topology/network.ts';
 import { findPath } from '../topology/search/find.ts';
 import { ATTEMPT_MS, MENDED_AFTER_MS } from './limits.ts';
@@ -158,7 +158,9 @@ function elsewhen(tx: Tx, circuit: Circuit): boolean {
   if (!isMovable(circuit) || circuit.current === undefined) return false;
   const { notBefore, deadline } = windowOf(circuit);
   const { window, mbps } = circuit.current;
-  const soonest = nextFullSecond(tx.now);
+  // Within its notice it stays where it is, whatever failed; and it is told that long before its new start.
+  const soonest = plusSeconds(nextFullSecond(tx.now), circuit.request.noticeS);
+  if (window.start < soonest) return false;
   const wish: Wish = {
     notBefore: instant(Math.max(notBefore, soonest)),
     deadline,

@@ -251,3 +251,18 @@ it('an offer that was only tried is not remembered', async () => {
     'OFFER_EXPIRED',
   );
 });
+
+it('a set of which one has ended is cancelled with the rest, and answered with all its circuits', async () => {
+  world = await OneDomain.start();
+  const done = await world.broker.createSet(call(), [
+    { key: 'one', request: aRequest({ schedule: fixed(10, 20) }) },
+    { key: 'two', request: aRequest({ schedule: fixed(100, 200) }) },
+  ]);
+  if (done.kind !== 'done') throw new Error('not a replay');
+  await world.pass(60);
+  const cancelled = await world.broker.actOnSet(call(), done.value.set.id, 'cancel');
+  expect(cancelled.kind === 'done' && cancelled.value.circuits.map((c) => c.state)).toEqual([
+    'ENDED',
+    'CANCELLED',
+  ]);
+});

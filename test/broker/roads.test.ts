@@ -29,6 +29,14 @@ const triangle: TopologyDocument = {
   ],
 };
 
+/** The same, its long way closed for the first five minutes. */
+const closing: TopologyDocument = {
+  ...triangle,
+  maintenance_windows: [
+    { id: 'mnt_0', links: ['l2'], start_time: '2026-01-01T00:00:00Z', end_time: '2026-01-01T00:05:00Z' },
+  ],
+};
+
 let world: OneDomain;
 afterEach(() => world.end());
 
@@ -214,4 +222,17 @@ it('maintenance moves circuits with a window in time, where there is no other ro
   expect(done.kind === 'done' && done.value.impact).toEqual([{ circuitId: bob.id, outcome: 'MOVED' }]);
   expect((await look(bob)).current?.window.start).toBe(at(300));
   expect(await typesOf(bob)).toContain('circuit.moved');
+});
+
+it('a failed link moves a circuit in time only until its notice: from then on it stays', async () => {
+  world = await OneDomain.start({ topology: closing });
+  // The way round is closed at first, so that there is no other road at the time that it has.
+  const schedule = { type: 'FLEXIBLE' as const, durationS: 50, notBefore: at(100), deadline: at(1_000) };
+  const told = await book({ schedule, mbps: 4_000, noticeS: 5 });
+  const locked = await book({ schedule, mbps: 4_000, noticeS: 90 });
+  await world.pass(20);
+  await down('l1');
+  await world.settle();
+  const starts = [(await look(told)).current?.window.start, (await look(locked)).current?.window.start];
+  expect(starts).toEqual([at(300), at(100)]);
 });

@@ -5,7 +5,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type InstantMs, instant } from '../../src/kernel/clock.ts';
 import { LAST_SECOND, toSeconds } from '../../src/model/capacity.ts';
-import { type Circuit, type Hop, isFinal, type Placement, type State } from '../../src/model/circuit.ts';
+import {
+  type Circuit,
+  type Hop,
+  isFinal,
+  type Placement,
+  type Segment,
+  type State,
+  type Use,
+} from '../../src/model/circuit.ts';
 import { dueAt } from '../../src/model/lifecycle.ts';
 import { deviceCapacities } from './network.ts';
 import type { Node } from './node.ts';
@@ -15,7 +23,7 @@ const LATE_MS = 5_000;
 /** An order to go dark is tried within this time, whatever failed before it. */
 const PUT_OUT_MS = 5_000;
 
-const placementsOf = (c: Circuit): Placement[] => [
+export const placementsOf = (c: Circuit): Placement[] => [
   ...(c.current === undefined ? [] : [c.current]),
   ...(c.pending === undefined || c.pending.phase === 'EXPIRED' ? [] : [c.pending.placement]),
 ];
@@ -44,11 +52,21 @@ export function checkPorts(node: Node): string[] {
       const sum = [...load.values()].reduce((a, b) => a + b, 0);
       const room = rooms.get(port);
       if (room === undefined) wrong.push(`${node.name} lights ${port}, which the topology does not know`);
-      else if (sum > room) wrong.push(`${node.name} ${port} carries ${sum} of ${room} Mb/s`);
+      else if (sum > room) {
+        const old = [...load].find(
+          ([id, mbps]) => mbps > mostOf(node.mirror.circuits.get(id as Circuit['id'])),
+        );
+        const why = old === undefined ? '' : `, ${old[0]} still at the rate that it had`;
+        wrong.push(`${node.name} ${port} carries ${sum} of ${room} Mb/s${why}`);
+      }
     }
   }
   return wrong;
 }
+
+/** The most that any of its placements has. */
+const mostOf = (c: Circuit | undefined): number =>
+  c === undefined ? Number.POSITIVE_INFINITY : Math.max(0, ...placementsOf(c).map((p) => p.mbps));
 
 /** What shines is wanted, in its window; else its device has not answered since it was told. */
 export function checkLight(node: Node): string[] {
@@ -78,7 +96,7 @@ export function checkLight(node: Node): string[] {
         if (!node.up || waited < PUT_OUT_MS || answering) continue;
         if (told === undefined || told.at < since)
           wrong.push(
-            `${node.name} ${key} (${circuit.state}) shines ${waited} ms past its time and is not put out`,
+            `${node.name} ${key} (${circuit.state}) shines ${waited} ms past its time and is not put out${behind(node, lit.circuit, version, since)}`,
           );
         else if (told.answered && told.kind === 'dark')
           wrong.push(`${node.name} ${key} (${circuit.state}) was said to be dark and shines`);
@@ -87,6 +105,19 @@ export function checkLight(node: Node): string[] {
   }
   for (const key of node.unwanted.keys()) if (!seen.has(key)) node.unwanted.delete(key);
   return wrong;
+}
+
+/** Another version's dark that was tried in the meantime, on any device: it goes before this one's. */
+function behind(node: Node, circuit: string, version: number, since: InstantMs): string {
+  const tried = [...node.devices.values()].flatMap((device) => [...device.told]);
+  const before = tried.find(
+    ([key, told]) =>
+      key.startsWith(`${circuit} v`) &&
+      key !== `${circuit} v${version}` &&
+      told.kind === 'dark' &&
+      told.at >= since - PUT_OUT_MS,
+  );
+  return before === undefined ? '' : `, which waits behind the dark of ${before[0].split(' ')[1]}`;
 }
 
 const has = (p: Placement, hop: Hop): boolean =>
@@ -111,7 +142,7 @@ export function checkDue(node: Node): string[] {
   return wrong;
 }
 
-/** The calendar is the sum of the live circuits: on every edge, from now on, wherever anything changes. */
+/** The calendar is the sum of the live circuits and of what is closed: on every edge, from now on, wherever anything changes. */
 export function checkCalendar(node: Node): string[] {
   const book = node.broker?.term?.book;
   if (book === undefined) return [];
@@ -120,6 +151,17 @@ export function checkCalendar(node: Node): string[] {
     if (isFinal(circuit.state)) continue;
     for (const [edge, pieces] of sharesOf(circuit))
       shares.set(edge, [...(shares.get(edge) ?? []), ...pieces]);
+  }
+  const document = book.topology.document;
+  for (const window of document.maintenance_windows ?? []) {
+    for (const id of window.links ?? []) {
+      const mbps = document.links.find((link) => link.id === id)?.capacity_mbps ?? 0;
+      const [from, to] = [window.start_time, window.end_time].map((time) =>
+        toSeconds(instant(Date.parse(time))),
+      );
+      const piece = { from: from as number, to: to as number, mbps, labels: [] };
+      shares.set(`link:${id}`, [...(shares.get(`link:${id}`) ?? []), piece]);
+    }
   }
   const wrong: string[] = [];
   const now = toSeconds(node.watch.now());
@@ -147,8 +189,37 @@ export function checkCalendar(node: Node): string[] {
   return wrong;
 }
 
+/** The rigid calendar is the sum of those that may not be moved, as of the second that the fleet has come to. */
+export function checkRigid(node: Node): string[] {
+  const fleet = node.broker?.term?.book.fleet;
+  if (fleet === undefined) return [];
+  return [...fleet.bookings()].flatMap(({ id, movable, start, notice }) => {
+    const locked = !movable || start <= fleet.now + notice;
+    return fleet.isRigid(id) === locked
+      ? []
+      : [`${node.name} ${id} is taken to be ${locked ? 'movable' : 'locked'}, and starts at ${start}`];
+  });
+}
+
+/** What a process has in memory is what is durable, once nothing is under way. */
+export function checkMemory(node: Node): string[] {
+  const book = node.broker?.term?.book;
+  if (book === undefined) return [];
+  const wrong: string[] = [];
+  for (const circuit of book.circuits.values()) {
+    const stored = node.mirror.circuits.get(circuit.id);
+    if (stored?.revision !== circuit.revision || stored.state !== circuit.state)
+      wrong.push(
+        `${node.name} ${circuit.id} is ${circuit.state} r${circuit.revision} in memory, and stored ${stored?.state} r${stored?.revision}`,
+      );
+  }
+  for (const id of node.mirror.live.keys())
+    if (!book.circuits.has(id)) wrong.push(`${node.name} ${id} is stored and not in memory`);
+  return wrong;
+}
+
 /** In the calendar's seconds. */
-interface Piece {
+export interface Piece {
   readonly from: number;
   readonly to: number;
   readonly mbps: number;
@@ -156,9 +227,9 @@ interface Piece {
 }
 
 /** One circuit's shares by edge: at each moment the larger of its placements, and the labels of both. */
-function sharesOf(c: Circuit): Map<string, Piece[]> {
+export function sharesOf(c: Circuit): Map<string, Piece[]> {
   const uses = placementsOf(c).flatMap((p) =>
-    p.segments.filter((s) => s.local).flatMap((s) => s.uses.map((use) => ({ p, ...use }))),
+    p.segments.filter((s) => s.local).flatMap((s) => usesOf(s).map((use) => ({ p, ...use }))),
   );
   const shares = new Map<string, Piece[]>();
   for (const edge of new Set(uses.map((use) => use.edge))) {
@@ -178,6 +249,12 @@ function sharesOf(c: Circuit): Map<string, Piece[]> {
   }
   return shares;
 }
+
+/** Of a protected circuit both roads count; the ports at its ends, which they share, once and as the first has them. */
+const usesOf = (s: Segment): readonly Use[] => [
+  ...s.uses,
+  ...(s.backup?.uses ?? []).filter((second) => !s.uses.some((use) => use.edge === second.edge)),
+];
 
 const AGREED: readonly State[] = ['SCHEDULED', 'PROVISIONING', 'ACTIVE'];
 

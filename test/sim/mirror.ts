@@ -7,6 +7,8 @@ import type { EffectRecord, Group } from '../../src/broker/ports.ts';
 import type { CircuitId } from '../../src/kernel/ids.ts';
 import { type Circuit, isFinal } from '../../src/model/circuit.ts';
 import { step } from '../../src/model/lifecycle.ts';
+import type { TopologyDocument } from '../../src/topology/document.ts';
+import { PromiseKeeper, type Step } from './promises.ts';
 
 export class Mirror {
   readonly circuits = new Map<CircuitId, Circuit>();
@@ -15,12 +17,18 @@ export class Mirror {
   readonly effects = new Map<number, EffectRecord>();
   epoch = 0;
   events = 0;
+  readonly #promises: PromiseKeeper;
+
+  constructor(document: TopologyDocument) {
+    this.#promises = new PromiseKeeper(document);
+  }
 
   /** Takes in a group; what it says against the laws comes back as text. */
   enter(group: Group): string[] {
     const wrong: string[] = [];
     if (group.epoch < this.epoch) wrong.push(`a write of epoch ${group.epoch} after one of ${this.epoch}`);
     this.epoch = Math.max(this.epoch, group.epoch);
+    const steps: Step[] = [];
     for (const event of group.events) {
       if (event.seq !== this.events + 1) wrong.push(`event ${event.seq} follows ${this.events}`);
       this.events = event.seq;
@@ -29,6 +37,7 @@ export class Mirror {
       if (input.type === 'created') {
         if (this.circuits.has(circuitId)) wrong.push(`${circuitId} is created twice`);
         this.#put(input.circuit);
+        steps.push({ event, before: undefined, after: input.circuit });
         continue;
       }
       const before = this.circuits.get(circuitId);
@@ -39,7 +48,9 @@ export class Mirror {
       }
       if (before !== undefined && isFinal(before.state)) wrong.push(`${circuitId} left ${before.state}`);
       this.#put(result.circuit);
+      steps.push({ event, before, after: result.circuit });
     }
+    wrong.push(...this.#promises.enter(group, steps, this.live));
     for (const { circuit } of group.circuits) {
       if (!isDeepStrictEqual(this.circuits.get(circuit.id), circuit))
         wrong.push(

@@ -1,16 +1,21 @@
 /**
- * The ground that the simulation plays on: domains in a row, each with two switches, three client ports and a
- * border port to each neighbour. Everything is narrow (10 Gb/s, four labels), so that requests meet often.
+ * The ground that the simulation plays on: domains in a row, each with four client ports on two switches that
+ * a trunk joins, a way round over a third switch, and a border port to each neighbour. Everything is narrow
+ * (10 Gb/s, the way round half of it, four labels), so that requests meet often; the third switch cannot
+ * change a label.
  */
 import type { PortId } from '../../src/model/port.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
 
 export const LABELS = '2-5';
 export const CAPACITY_MBPS = 10_000;
+const ROUND_MBPS = 5_000;
+/** The links that fail, close and are kept clear of. */
+export const LINKS = ['trunk', 'round-1', 'round-2'] as const;
 
 export const domainName = (i: number): string => `d${i}.example`;
 
-export const clientPorts = (i: number): PortId[] => [1, 2, 3].map((n): PortId => `d${i}:h${n}`);
+export const clientPorts = (i: number): PortId[] => [1, 2, 3, 4].map((n): PortId => `d${i}:h${n}`);
 
 const borderPort = (i: number, toward: number): PortId => `d${i}:to-d${toward}`;
 
@@ -20,7 +25,7 @@ export const neighboursOf = (i: number, domains: number): number[] =>
 export function topologyOf(i: number, domains: number): TopologyDocument {
   const client = (n: number): TopologyDocument['ports'][number] => ({
     id: clientPorts(i)[n] as PortId,
-    node: n === 2 ? 'sw2' : 'sw1',
+    node: n >= 2 ? 'sw2' : 'sw1',
     kind: 'CLIENT',
     capacity_mbps: CAPACITY_MBPS,
     vlans: LABELS,
@@ -28,11 +33,12 @@ export function topologyOf(i: number, domains: number): TopologyDocument {
   return {
     domain: domainName(i),
     prefix: `d${i}`,
-    nodes: [{ id: 'sw1' }, { id: 'sw2' }],
+    nodes: [{ id: 'sw1' }, { id: 'sw2' }, { id: 'sw3', swaps_labels: false }],
     ports: [
       client(0),
       client(1),
       client(2),
+      client(3),
       ...neighboursOf(i, domains).map((n) => ({
         id: borderPort(i, n),
         node: n < i ? 'sw1' : 'sw2',
@@ -43,14 +49,9 @@ export function topologyOf(i: number, domains: number): TopologyDocument {
       })),
     ],
     links: [
-      {
-        id: 'trunk',
-        a: { node: 'sw1', port: 't' },
-        z: { node: 'sw2', port: 't' },
-        capacity_mbps: CAPACITY_MBPS,
-        latency_ms: 1,
-        vlans: LABELS,
-      },
+      link('trunk', { node: 'sw1', port: 't' }, { node: 'sw2', port: 't' }, CAPACITY_MBPS, 1),
+      link('round-1', { node: 'sw1', port: 'r' }, { node: 'sw3', port: '1' }, ROUND_MBPS, 4),
+      link('round-2', { node: 'sw3', port: '2' }, { node: 'sw2', port: 'r' }, ROUND_MBPS, 4),
     ],
     neighbours: neighboursOf(i, domains).map((n) => ({
       domain: domainName(n),
@@ -59,6 +60,16 @@ export function topologyOf(i: number, domains: number): TopologyDocument {
     })),
   };
 }
+
+type LinkDocument = TopologyDocument['links'][number];
+
+const link = (
+  id: (typeof LINKS)[number],
+  a: LinkDocument['a'],
+  z: LinkDocument['z'],
+  capacity: number,
+  latency: number,
+): LinkDocument => ({ id, a, z, capacity_mbps: capacity, latency_ms: latency, vlans: LABELS });
 
 /** What a device's port can carry, by `device port` as hops name them. */
 export function deviceCapacities(document: TopologyDocument): ReadonlyMap<string, number> {

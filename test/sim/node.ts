@@ -7,10 +7,10 @@ import { allowAll } from '../../src/aaa/allowAll.ts';
 import { buildApp } from '../../src/api/app.ts';
 import type { BookSeams } from '../../src/broker/book.ts';
 import { Broker } from '../../src/broker/broker.ts';
-import type { PeerAnswer, PeerMessage, Peers, Store } from '../../src/broker/ports.ts';
+import type { Group, PeerAnswer, PeerMessage, Peers, Store } from '../../src/broker/ports.ts';
 import type { HttpServer } from '../../src/http/server.ts';
 import type { InstantMs } from '../../src/kernel/clock.ts';
-import { silentLog } from '../../src/kernel/log.ts';
+import { type Log, type LogEvent, silentLog } from '../../src/kernel/log.ts';
 import type { Circuit } from '../../src/model/circuit.ts';
 import type { Principal } from '../../src/model/principal.ts';
 import { openStore } from '../../src/store/open.ts';
@@ -27,6 +27,8 @@ export interface Plants {
   readonly seams?: BookSeams;
   /** Called on the broker after each start. */
   readonly tamper?: (broker: Broker) => void;
+  /** Gives the checkers something else to read than what was written. */
+  readonly doctor?: (group: Group) => Group;
 }
 
 export interface Surroundings {
@@ -43,7 +45,7 @@ export interface Surroundings {
 }
 
 /** Everybody may ask for everything here: who may is another test's subject. */
-const anybody: Principal = {
+export const anybody: Principal = {
   id: 'sim|client',
   name: 'client',
   roles: ['operator', 'user'],
@@ -59,7 +61,7 @@ export class Node {
   readonly index: number;
   readonly name: string;
   readonly topology: TopologyDocument;
-  readonly mirror = new Mirror();
+  readonly mirror: Mirror;
   readonly devices: ReadonlyMap<string, SimDevice>;
   readonly watch: Watch;
   /** What shines without being wanted, and since when; kept for the checkers. */
@@ -78,6 +80,7 @@ export class Node {
     this.index = index;
     this.name = domainName(index);
     this.topology = topologyOf(index, around.domains);
+    this.mirror = new Mirror(this.topology);
     this.devices = new Map(
       this.topology.nodes.map((node) => [node.id, new SimDevice(node.id, around.clock)]),
     );
@@ -113,7 +116,9 @@ export class Node {
       return opened;
     });
     const store = new GatedStore(real, gate, process, (group) => {
-      this.#around.wrong(this.mirror.enter(group).map((text) => `${this.name} ${text}`));
+      this.#around.wrong(
+        this.mirror.enter(plants.doctor?.(group) ?? group).map((text) => `${this.name} ${text}`),
+      );
       note(`${this.name} wrote ${group.events.length} events, ${group.effects.length} effects`);
     });
     const devices = new SimDevices(
@@ -131,12 +136,21 @@ export class Node {
           ]);
       },
     );
+    // What a broker says has failed, and is nobody else's fault.
+    const complain = (event: LogEvent): void => {
+      // A device that is silent cannot be compared with what it should do.
+      const silent = event.event === 'settle.failed' && event.error.startsWith('reconcile:');
+      if ((event.event === 'settle.failed' && !silent) || event.event === 'http.failed')
+        this.#around.wrong([`${this.name} ${event.event}: ${event.error}`]);
+      if (event.event === 'invariant.broken') this.#around.wrong([`${this.name} ${event.detail}`]);
+    };
+    const log: Log = { ...silentLog, warn: complain, error: complain };
     const broker = new Broker({
       domain: this.name,
       holder: `${this.name}-${this.watch.now()}`,
       clock: watch,
       random: dice.broker,
-      log: silentLog,
+      log,
       store,
       devices,
       peers: this.#around.peersOf(process),
@@ -150,7 +164,7 @@ export class Node {
       domain: this.name,
       version: '0',
       authenticate: () => anybody,
-      log: silentLog,
+      log,
       clock: watch,
       random: dice.broker,
       limits: { rate: false },

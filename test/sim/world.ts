@@ -9,6 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { instant, nextTurn } from '../../src/kernel/clock.ts';
+import { BrokerError } from '../../src/kernel/errors.ts';
+import type { CircuitId } from '../../src/kernel/ids.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
 import { isFinal } from '../../src/model/circuit.ts';
 import { T0 } from '../support/builders.ts';
@@ -19,15 +21,19 @@ import {
   checkEnd,
   checkHealed,
   checkLight,
+  checkMemory,
   checkOrphans,
   checkPorts,
+  checkRigid,
 } from './checkers.ts';
 import { SimClock } from './clock.ts';
 import type { DeviceFaults, Dice } from './devices.ts';
+import { mend } from './errands.ts';
 import { type Fate, Gate } from './gate.ts';
 import { Node, type Plants } from './node.ts';
 import { type NetFaults, SimPeers } from './peers.ts';
-import { type Ask, Workload } from './workload.ts';
+import { checkRefusal, checkUntouched, type Stand, standOf } from './refusals.ts';
+import { type Ask, type DirectAsk, type HttpAsk, Workload } from './workload.ts';
 
 export interface SimOptions {
   readonly seed: number;
@@ -94,7 +100,9 @@ class World {
       calamity: stream(4),
       broker: stream(5),
     };
-    this.#workload = new Workload(options.domains, this.#dice.clients);
+    this.#workload = new Workload(options.domains, this.#dice.clients, (home, id) =>
+      this.nodes[home]?.mirror.circuits.get(id as CircuitId),
+    );
     for (let i = 0; i < options.domains; i++) {
       const skew = this.#dice.calamity.int(801) - 400;
       this.nodes.push(
@@ -191,7 +199,8 @@ class World {
     for (const node of this.nodes) {
       wrong.push(...checkPorts(node), ...checkLight(node));
       if (this.gate.outstanding === 0) wrong.push(...checkDue(node));
-      if (this.#written) wrong.push(...checkCalendar(node));
+      if (this.#written) wrong.push(...checkCalendar(node), ...checkRigid(node));
+      if (this.#written && this.gate.outstanding === 0) wrong.push(...checkMemory(node));
     }
     if (this.#written) wrong.push(...checkAgreements(this.nodes), ...checkOrphans(this.nodes));
     this.#written = false;
@@ -241,52 +250,80 @@ class World {
 
   // ---- clients -------------------------------------------------------------------------------------------
 
+  /** One who wants something, or several at the same moment. */
   #visit(): void {
     const dice = this.#dice.clients;
-    const touch = dice.chance(0.55) ? this.#workload.touch(this.clock.now()) : undefined;
-    if (touch !== undefined) {
-      this.#ask(touch.home, touch.ask);
-      return;
+    const many = dice.chance(0.15) ? 2 + dice.int(3) : 1;
+    for (let i = 0; i < many; i++) {
+      const { home, ask } = this.#workload.next(dice.int(this.nodes.length), this.clock.now());
+      this.#ask(home, ask, many === 1);
     }
-    const home = dice.int(this.nodes.length);
-    this.#ask(home, this.#workload.create(home, this.clock.now()));
   }
 
-  #ask(home: number, ask: Ask, again = false): void {
+  /** `alone`: whatever changes until the answer comes was changed by this. */
+  #ask(home: number, ask: Ask, alone: boolean, again = false): void {
     const node = this.nodes[home] as Node;
+    if (node.app === undefined || !node.up) return;
+    const before = alone ? standOf(node) : undefined;
+    const untouched = (what: string): void => {
+      this.#written = true;
+      this.wrong(checkUntouched(node, before, what));
+    };
+    const asked =
+      ask.kind === 'http' ? this.#send(node, ask, again, untouched, before) : this.#act(node, ask, untouched);
+    asked.catch((error: unknown) =>
+      this.wrong([`${node.name} ${ask.kind === 'http' ? ask.url : ask.what}: ${String(error)}`]),
+    );
+  }
+
+  async #act(node: Node, ask: DirectAsk, untouched: (what: string) => void): Promise<void> {
+    const { broker } = node;
+    if (broker === undefined) return;
+    const answer = await ask.act(broker).catch((error: unknown) => {
+      if (!(error instanceof BrokerError)) throw error;
+      return error;
+    });
+    if (node.broker !== broker) return;
+    this.note(`${node.name} ${ask.what}: ${answer instanceof BrokerError ? answer.code : answer}`);
+    if (answer instanceof BrokerError) untouched(ask.what);
+  }
+
+  async #send(
+    node: Node,
+    ask: HttpAsk,
+    again: boolean,
+    untouched: (what: string) => void,
+    before: Stand | undefined,
+  ): Promise<void> {
     const { app } = node;
-    if (app === undefined || !node.up) return;
-    app
-      .inject({
-        method: ask.method,
-        url: ask.url,
-        headers: { ...ask.headers },
-        ...(ask.body === undefined ? {} : { payload: ask.body as object }),
-      })
-      .then((response) => {
-        if (node.app !== app) return;
-        const body: unknown = response.body === '' ? undefined : JSON.parse(response.body);
-        const { etag } = response.headers;
-        const code = response.statusCode >= 400 ? (body as { readonly code?: string }).code : '';
-        this.note(`${node.name} ${ask.method} ${ask.url} ${response.statusCode} ${code}`);
-        if (response.statusCode === 500) this.wrong([`${node.name} answers 500 to ${ask.method} ${ask.url}`]);
-        if (!again)
-          this.#workload.heard(
-            home,
-            ask,
-            this.clock.now(),
-            response.statusCode,
-            typeof etag === 'string' ? { etag } : {},
-            body,
-          );
-        else if (response.headers['idempotency-replayed'] !== 'true' && response.statusCode < 300)
-          this.wrong([`${node.name} acted twice under ${ask.headers['idempotency-key']}`]);
-        // A client that is not sure asks again with the same key.
-        else return;
-        if (ask.headers['idempotency-key'] !== undefined && !again && response.statusCode === 201)
-          this.#ask(home, ask, true);
-      })
-      .catch((error: unknown) => this.wrong([`${node.name} ${ask.url}: ${String(error)}`]));
+    if (app === undefined) return;
+    const response = await app.inject({
+      method: ask.method,
+      url: ask.url,
+      headers: { ...ask.headers },
+      ...(ask.body === undefined ? {} : { payload: ask.body as object }),
+    });
+    if (node.app !== app) return;
+    const body: unknown = response.body === '' ? undefined : JSON.parse(response.body);
+    const { etag } = response.headers;
+    const status = response.statusCode;
+    const what = `${ask.method} ${ask.url}${ask.body === undefined ? '' : ` ${JSON.stringify(ask.body)}`}`;
+    this.note(
+      `${node.name} ${what} ${status} ${status >= 400 ? (body as { readonly code?: string }).code : ''}`,
+    );
+    if (status === 500) this.wrong([`${node.name} answers 500 to ${what}`]);
+    if (status >= 400 || ask.dry === true) untouched(what);
+    if (status >= 400) this.wrong(checkRefusal(node, ask, before, body));
+    if (again) {
+      if (response.headers['idempotency-replayed'] !== 'true' && status < 300)
+        this.wrong([`${node.name} acted twice under ${ask.headers['idempotency-key']}`]);
+      return;
+    }
+    const tag = typeof etag === 'string' ? { etag } : {};
+    this.#workload.heard(node.index, ask, this.clock.now(), status, tag, body);
+    // A client that is not sure asks again with the same key.
+    if (ask.headers['idempotency-key'] !== undefined && status === 201 && ask.dry !== true)
+      this.#ask(node.index, ask, false, true);
   }
 
   // ---- the run -------------------------------------------------------------------------------------------
@@ -312,7 +349,11 @@ class World {
     for (const node of this.nodes) for (const device of node.devices.values()) device.mutedUntil = 0;
     const began = this.clock.now();
     await this.runUntil(began + 100_000);
-    for (const node of this.nodes) if (!node.up && !node.booting) this.#boot(node);
+    for (const node of this.nodes) {
+      if (!node.up && !node.booting) this.#boot(node);
+      await this.quiet();
+      for (const ask of mend()) this.#ask(node.index, ask, false);
+    }
     for (let m = 1; m <= HEAL_MS / 60_000 && !this.stopped; m++) {
       await this.runUntil(began + 100_000 + m * 60_000);
       const healed = this.clock.now() - began - 100_000;
