@@ -85,7 +85,9 @@ export function createSeries(
     }
   });
   if (placed.every((occurrence) => occurrence.circuitId === undefined)) {
-    throw new BrokerError('NO_FEASIBLE_SLOT', `none of the ${placed.length} occurrences has a place`);
+    throw new BrokerError('NO_FEASIBLE_SLOT', `none of the ${placed.length} occurrences has a place`, {
+      proof: 'BUDGET_SPENT',
+    });
   }
   const series: SeriesRecord = {
     id,
@@ -132,7 +134,9 @@ function reroute(tx: Tx, circuit: Circuit, decisionId: string): Circuit {
   }
   const segment = tx.book.without(circuit, () => anotherRoad(tx.ground, circuit));
   if (segment === undefined)
-    throw new BrokerError('NO_FEASIBLE_SLOT', 'there is no other road with enough room');
+    throw new BrokerError('NO_FEASIBLE_SLOT', 'there is no other road with enough room', {
+      proof: 'BUDGET_SPENT',
+    });
   if (segment.links.join() === localSegment(current)?.links.join()) return circuit;
   const placement: Placement = { ...current, version: circuit.version + 1, segments: [segment] };
   const until = instant(tx.now + ATTEMPT_MS);

@@ -1,6 +1,6 @@
 /** Which circuits may step aside for others, and how far: what the fleet must know of a circuit that is booked. */
 import { invariant } from '../kernel/assert.ts';
-import type { InstantMs } from '../kernel/clock.ts';
+import { type InstantMs, instant } from '../kernel/clock.ts';
 import { type Circuit, localSegment } from '../model/circuit.ts';
 
 /** Booked, dark, all ours, with a window and no change under way. */
@@ -24,8 +24,12 @@ export function windowOf({ request, createTime, bounds }: Circuit): {
   readonly notBefore: InstantMs;
   readonly deadline: InstantMs;
 } {
-  if (bounds !== undefined) return { notBefore: bounds.start, deadline: bounds.end };
   const { schedule } = request;
   invariant(schedule.type === 'FLEXIBLE' || schedule.type === 'VOLUME', 'only what has a window may move');
-  return { notBefore: schedule.notBefore ?? createTime, deadline: schedule.deadline };
+  const notBefore = schedule.notBefore ?? createTime;
+  if (bounds === undefined) return { notBefore, deadline: schedule.deadline };
+  return {
+    notBefore: instant(Math.max(notBefore, bounds.start)),
+    deadline: instant(Math.min(schedule.deadline, bounds.end)),
+  };
 }

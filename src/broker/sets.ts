@@ -130,11 +130,13 @@ function admitTogether(
   if (!placed.placed) {
     const at = members.findIndex((member) => member.key === placed.key);
     const wish = asked[at]?.wish;
-    if (wish === undefined) throw new BrokerError('NO_FEASIBLE_SLOT', placed.refused.detail);
+    if (wish === undefined)
+      throw new BrokerError('NO_FEASIBLE_SLOT', placed.refused.detail, { proof: 'BUDGET_SPENT' });
     return named(at, placed.key, () => {
       throw problemOf(placed.refused, wish, undefined);
     });
   }
+  const ordered = members.some((member) => member.after !== undefined);
   const made = new Map<string, Circuit>();
   for (const one of placed.members) {
     const found = asked.find(({ member }) => member.key === one.key);
@@ -145,7 +147,7 @@ function admitTogether(
       seat(tx, random, found, {
         seat: one.seat,
         moves: one.moves,
-        bounds,
+        ...(ordered ? { bounds } : {}),
         constraints: one.ask.constraints ?? {},
       }),
     );
