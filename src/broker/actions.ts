@@ -23,7 +23,7 @@ import { factsOf } from './authorise.ts';
 import { applyChange } from './change.ts';
 import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
 import type { SeriesRecord } from './ports.ts';
-import { admit } from './request.ts';
+import { admit, LATE_START_MS } from './request.ts';
 import { anotherRoad } from './restore.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
@@ -54,7 +54,12 @@ export function createSeries(
   request: CircuitRequest,
   recurrence: RecurrenceAsk,
 ): SeriesRecord | StoredRefusal {
-  const windows = occurrences(recurrence);
+  const windows = occurrences(recurrence).filter(({ start }) => start >= tx.now - LATE_START_MS);
+  if (windows.length === 0) {
+    throw new BrokerError('START_IN_PAST', 'the last time that the rule names has passed', {
+      errors: [{ pointer: '/schedule/not_before_time', detail: 'every occurrence lies in the past' }],
+    });
+  }
   const last = windows.at(-1);
   if (last !== undefined && last.end > plusSeconds(tx.now, HORIZON_S))
     throw invalid('/schedule/rrule', 'reaches more than ten years ahead');
@@ -80,7 +85,9 @@ export function createSeries(
     }
   });
   if (placed.every((occurrence) => occurrence.circuitId === undefined)) {
-    throw new BrokerError('NO_FEASIBLE_SLOT', `none of the ${placed.length} occurrences has a place`);
+    throw new BrokerError('NO_FEASIBLE_SLOT', `none of the ${placed.length} occurrences has a place`, {
+      proof: 'BUDGET_SPENT',
+    });
   }
   const series: SeriesRecord = {
     id,
@@ -127,7 +134,9 @@ function reroute(tx: Tx, circuit: Circuit, decisionId: string): Circuit {
   }
   const segment = tx.book.without(circuit, () => anotherRoad(tx.ground, circuit));
   if (segment === undefined)
-    throw new BrokerError('NO_FEASIBLE_SLOT', 'there is no other road with enough room');
+    throw new BrokerError('NO_FEASIBLE_SLOT', 'there is no other road with enough room', {
+      proof: 'BUDGET_SPENT',
+    });
   if (segment.links.join() === localSegment(current)?.links.join()) return circuit;
   const placement: Placement = { ...current, version: circuit.version + 1, segments: [segment] };
   const until = instant(tx.now + ATTEMPT_MS);
@@ -175,13 +184,15 @@ export function change(
   return applyChange(tx, circuit, wish, tx.decisions.at(-1)?.id ?? '');
 }
 
-/** Cancels what is left of a series; what has already run stays as it was. */
+/** Cancels what is left of a series; what has run or has begun stays as it is. */
 export function cancelSeries(
   tx: Tx,
   term: Term,
   call: Call,
   series: SeriesRecord,
+  revision: number | undefined,
 ): SeriesRecord | StoredRefusal {
+  if (revision !== undefined && revision !== series.revision) throw stale(series.revision);
   if (series.cancelled) return series;
   const decision = term.authoriser.ask(tx, {
     ...call,
@@ -192,13 +203,16 @@ export function cancelSeries(
   if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
   for (const { circuitId } of series.occurrences) {
     const circuit = circuitId === undefined ? undefined : tx.book.circuits.get(circuitId);
-    if (circuit === undefined || isFinal(circuit.state)) continue;
+    if (circuit === undefined || isFinal(circuit.state) || hasBegun(circuit)) continue;
     tx.apply(circuit.id, { type: 'cancel', detail: 'its series was cancelled', at: tx.now }, decision.id);
   }
   const next: SeriesRecord = { ...series, cancelled: true, revision: series.revision + 1 };
   tx.series.push(next);
   return next;
 }
+
+const hasBegun = ({ state }: Circuit): boolean =>
+  state === 'PROVISIONING' || state === 'ACTIVE' || state === 'RELEASING';
 
 function ask(
   tx: Tx,

@@ -156,17 +156,26 @@ export class Broker implements UseCases {
     call: Mutation<SetResult>,
     id: SetId,
     action: 'commit' | 'abort' | 'cancel',
+    revision?: number,
   ): Promise<Mutated<SetResult>> {
     const stored = await this.#queries.setResult(call.principal, id);
     return this.#mutations.run(
       call,
-      (tx, term) => sets.actOnSet(tx, term, call, stored, action),
+      (tx, term) => sets.actOnSet(tx, term, call, stored, action, revision),
       action !== 'commit',
     );
   }
-  async cancelSeries(call: Mutation<SeriesRecord>, id: SeriesId): Promise<Mutated<SeriesRecord>> {
+  async cancelSeries(
+    call: Mutation<SeriesRecord>,
+    id: SeriesId,
+    revision?: number,
+  ): Promise<Mutated<SeriesRecord>> {
     const stored = await this.#queries.series(call.principal, id);
-    return this.#mutations.run(call, (tx, term) => actions.cancelSeries(tx, term, call, stored), true);
+    return this.#mutations.run(
+      call,
+      (tx, term) => actions.cancelSeries(tx, term, call, stored, revision),
+      true,
+    );
   }
   createWebhook(
     call: Mutation<WebhookRecord>,

@@ -26,6 +26,7 @@ export function applyChange(tx: Tx, circuit: Circuit, change: CircuitChange, dec
   const mbps = change.mbps ?? current.mbps;
   if (end === current.window.end && mbps === current.mbps && window === undefined) return circuit;
   const asked = changedRequest(request, window, end, mbps, current);
+  keepPromises(circuit, asked, change, { window, end, mbps });
   const alone =
     current.segments.length === 1 && request.protection === 'UNPROTECTED' && circuit.pending === undefined;
   return alone && circuit.state !== 'HELD'
@@ -38,6 +39,40 @@ interface Target {
   readonly end: InstantMs;
   readonly mbps: number;
 }
+
+/** What no change may do: to a volume's rate, beyond a window that it cannot move in, against the order of its set. */
+function keepPromises(
+  circuit: Circuit,
+  asked: CircuitRequest,
+  change: CircuitChange,
+  { window, end }: Target,
+): void {
+  const { schedule } = asked;
+  if (
+    schedule.type === 'VOLUME' &&
+    (change.mbps !== undefined || change.end !== undefined || change.extendS !== undefined)
+  ) {
+    const pointer = change.mbps === undefined ? '/schedule/end_time' : '/bandwidth_mbps';
+    const detail = 'rate and slot of a VOLUME are chosen together: change its window, or book anew';
+    throw new BrokerError('INVALID_REQUEST', detail, { errors: [{ pointer, detail }] });
+  }
+  const { current, bounds } = circuit;
+  const start = current?.window.start ?? NEVER;
+  const stays = !isMovable(circuit);
+  if ((schedule.type === 'FLEXIBLE' || schedule.type === 'VOLUME') && (stays || window === undefined)) {
+    const { notBefore, deadline } = schedule;
+    const early = window !== undefined && notBefore !== undefined && start < notBefore;
+    if (end > deadline || early)
+      throw outside(
+        `it stays from ${rfc3339(start)} to ${rfc3339(end)}, outside the window that is asked for`,
+      );
+  }
+  if (bounds !== undefined && end > bounds.end && stays)
+    throw outside(`the order of its set lets it last until ${rfc3339(bounds.end)}`);
+}
+
+const outside = (detail: string): BrokerError =>
+  new BrokerError('NO_FEASIBLE_SLOT', detail, { proof: 'PROVEN_IMPOSSIBLE' });
 
 /** Where it is if that can be, elsewhere in its window if it may move, and others step aside if they can. */
 function byEngine(
@@ -54,7 +89,7 @@ function byEngine(
   const limits = movable
     ? window === undefined
       ? {}
-      : { notBefore: toSeconds(window.notBefore), deadline: toSeconds(window.deadline) }
+      : withinBounds(circuit, window)
     : { deadline: toSeconds(end) };
   const answer = canChange(tx.book.fleet, circuit.id, { mbps, duration, ...limits }, toSeconds(tx.now));
   if (answer === undefined)
@@ -80,6 +115,20 @@ function byEngine(
           segments: [segmentOf(tx, seat.path)],
         };
   return modify(tx, circuit, placement, request, decisionId);
+}
+
+/** The new window, as far as the order of its set allows. */
+function withinBounds(
+  { bounds }: Circuit,
+  window: NonNullable<Target['window']>,
+): { readonly notBefore: number; readonly deadline: number } {
+  const notBefore = toSeconds(window.notBefore);
+  const deadline = toSeconds(window.deadline);
+  if (bounds === undefined) return { notBefore, deadline };
+  return {
+    notBefore: Math.max(notBefore, toSeconds(bounds.start)),
+    deadline: Math.min(deadline, toSeconds(bounds.end)),
+  };
 }
 
 /** Over the same road, with what is free beside everybody else. */
@@ -124,7 +173,11 @@ const grown = (circuit: Circuit, current: Placement, { end, mbps }: Target): Pla
 function refusedAt(blocked: readonly Bottleneck[]): BrokerError {
   const first = blocked[0];
   const where = first === undefined ? 'something on its road' : `${first.kind.toLowerCase()} ${first.id}`;
-  return new BrokerError('NO_FEASIBLE_SLOT', `${where} has no room for the change`, { bottlenecks: blocked });
+  return new BrokerError('NO_FEASIBLE_SLOT', `${where} has no room for the change`, {
+    bottlenecks: blocked,
+    // Nobody was asked to move for it, or not everybody could be tried.
+    proof: 'BUDGET_SPENT',
+  });
 }
 
 /** The window to move in as the change leaves it; undefined when the change does not speak of it. */
@@ -151,6 +204,10 @@ function newEnd(current: Placement, change: CircuitChange, now: InstantMs): Inst
   if (end !== NEVER) {
     if (end <= current.window.start) throw invalid('the end must lie after the start');
     if (end <= now) throw invalid('the end has passed already; release the circuit instead');
+    if (change.laterOnly === true && end < current.window.end)
+      throw new BrokerError('INVALID_REQUEST', `the circuit ends at ${rfc3339(current.window.end)}`, {
+        errors: [{ pointer: '/end_time', detail: 'is earlier than its end; PATCH makes it shorter' }],
+      });
     if (end > now + HORIZON_S * 1000) throw invalid('more than ten years ahead');
   }
   return end;

@@ -26,11 +26,10 @@ export function windowOf({ request, createTime, bounds }: Circuit): {
 } {
   const { schedule } = request;
   invariant(schedule.type === 'FLEXIBLE' || schedule.type === 'VOLUME', 'only what has a window may move');
-  const { notBefore = createTime, deadline } = schedule;
-  if (bounds === undefined) return { notBefore, deadline };
-  // What its set leaves it, less what its client has taken off since.
+  const notBefore = schedule.notBefore ?? createTime;
+  if (bounds === undefined) return { notBefore, deadline: schedule.deadline };
   return {
     notBefore: instant(Math.max(notBefore, bounds.start)),
-    deadline: instant(Math.min(deadline, bounds.end)),
+    deadline: instant(Math.min(schedule.deadline, bounds.end)),
   };
 }

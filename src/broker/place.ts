@@ -189,8 +189,15 @@ export function problemOf(
       ...also,
     });
   }
+  // What stands in the way for good does so all through the window that was asked for.
   const bottlenecks = refused.bottlenecks.map((b) =>
-    wireBottleneck(b, { window: { start: fromSeconds(b.start), end: fromSeconds(b.end) }, mbps: wish.mbps }),
+    wireBottleneck(b, {
+      window: {
+        start: instant(Math.max(fromSeconds(b.start), wish.notBefore)),
+        end: b.end >= LAST_SECOND ? wish.deadline : fromSeconds(b.end),
+      },
+      mbps: wish.mbps,
+    }),
   );
   return new BrokerError('NO_FEASIBLE_SLOT', refused.detail, {
     bottlenecks:

@@ -282,7 +282,10 @@ function problemOf(
   refusals: readonly Refusal[],
 ): BrokerError {
   const first = refusals[0];
-  if (first === undefined) return new BrokerError('NO_FEASIBLE_SLOT', 'no link leads to that domain');
+  if (first === undefined)
+    return new BrokerError('NO_FEASIBLE_SLOT', 'no link leads to that domain', {
+      proof: 'PROVEN_IMPOSSIBLE',
+    });
   if (first.reason === 'INVALID')
     return new BrokerError('INVALID_REQUEST', first.detail, { errors: first.errors });
   const bottlenecks = refusals.flatMap((refusal) => refusal.bottlenecks.map((b) => wireBottleneck(b, slot)));

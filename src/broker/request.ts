@@ -18,7 +18,7 @@ import { isOurs, placementOf, planWithin, type Slot } from './plan.ts';
 import type { Tx } from './tx.ts';
 
 /** A FIXED start may be this far past: the request was on its way. */
-const LATE_START_MS = 5_000;
+export const LATE_START_MS = 5_000;
 const SHORT_CODE_TRIES = 64;
 
 export interface Admission {
@@ -83,7 +83,7 @@ export function seat(
   plan: {
     readonly seat: Seat;
     readonly moves: readonly Move[];
-    readonly bounds: Window;
+    readonly bounds?: Window;
     readonly constraints: CircuitRequest['constraints'];
   },
 ): Circuit {
@@ -114,7 +114,7 @@ function enter(
     decisionIds: [decisionId],
     ...membership(admission),
     laxityS: laxityOf(wish, slot),
-    ...(bounds === undefined || !wish.movable ? {} : { bounds }),
+    ...(bounds === undefined ? {} : { bounds }),
   });
   const placement = placementOf(1, slot, segments);
   tx.apply(id, { type: 'place', placement, until: instant(tx.now + ATTEMPT_MS), at: tx.now });
@@ -146,12 +146,18 @@ export function placeAgain(tx: Tx, circuit: Circuit, attempts: number): void {
   };
   const { schedule } = request;
   if (schedule.type === 'FIXED' && schedule.start < tx.now - LATE_START_MS) {
-    reject(new BrokerError('NO_FEASIBLE_SLOT', `its start has passed: ${reason.detail}`));
+    reject(
+      new BrokerError('NO_FEASIBLE_SLOT', `its start has passed: ${reason.detail}`, {
+        proof: 'PROVEN_IMPOSSIBLE',
+      }),
+    );
     return;
   }
   if (circuit.version >= attempts) {
     reject(
-      new BrokerError(reason.code === 'PEER_SILENT' ? 'PEER_FAILED' : 'NO_FEASIBLE_SLOT', reason.detail),
+      reason.code === 'PEER_SILENT'
+        ? new BrokerError('PEER_FAILED', reason.detail)
+        : new BrokerError('NO_FEASIBLE_SLOT', reason.detail, { proof: 'BUDGET_SPENT' }),
     );
     return;
   }

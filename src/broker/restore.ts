@@ -10,7 +10,7 @@ import type { Log } from '../kernel/log.ts';
 import { toSeconds } from '../model/capacity.ts';
 import { type Circuit, localSegment, type Placement, type Road, type Segment } from '../model/circuit.ts';
 import type { LabelAsk } from '../model/label.ts';
-import { remotes } from '../model/rules.ts';
+import { ROAD_IMPAIRED, remotes } from '../model/rules.ts';
 import { nextFullSecond, plusSeconds, secondsBetween } from '../model/window.ts';
 import { ADMIN_UP, USABLE } from '../topology/network.ts';
 import { findPath } from '../topology/search/find.ts';
@@ -153,8 +153,6 @@ export class Restorer {
   }
 }
 
-const OUT_OF_SERVICE = 'is out of service';
-
 /** A circuit with a window may be placed at another time in it, without moving anybody else. */
 function elsewhen(tx: Tx, circuit: Circuit): boolean {
   if (!isMovable(circuit) || circuit.current === undefined) return false;
@@ -207,7 +205,7 @@ function needOf(on: Ground, circuit: Circuit): Need | undefined {
   if (segment === undefined || remotes(current).length > 0) return undefined;
   const soon = current.window.start <= on.now + MENDED_AFTER_MS;
   const bad = unusable(on, segment, soon);
-  if (bad !== undefined) return { current, segment, road: true, detail: `link ${bad} ${OUT_OF_SERVICE}` };
+  if (bad !== undefined) return { current, segment, road: true, detail: `link ${bad} is out of service` };
   if (circuit.request.protection !== 'PROTECTED') return undefined;
   const second = segment.backup === undefined ? 'it has none' : unusable(on, segment.backup, soon);
   return second === undefined ? undefined : { current, segment, road: false, detail: `backup: ${second}` };
@@ -216,7 +214,7 @@ function needOf(on: Ground, circuit: Circuit): Need | undefined {
 /** Was its road out of order, and is it no longer? Its light has been on all the time. */
 function healed(on: Ground, { current, conditions, state }: Circuit): boolean {
   const reason = conditions.find((one) => one.type === 'DataPlaneUp' && one.status === 'FALSE')?.reason;
-  if (state !== 'ACTIVE' || current === undefined || reason?.endsWith(OUT_OF_SERVICE) !== true) return false;
+  if (state !== 'ACTIVE' || current === undefined || reason !== ROAD_IMPAIRED) return false;
   const segment = localSegment(current);
   return segment?.light === 'LIT' && unusable(on, segment, true) === undefined;
 }

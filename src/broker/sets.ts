@@ -9,7 +9,7 @@ import { fromSeconds, toSeconds } from '../model/capacity.ts';
 import { type Circuit, isFinal } from '../model/circuit.ts';
 import type { HomeEvent } from '../model/events.ts';
 import { type Member, placeSet } from '../scheduler/laxity/sets.ts';
-import { invalid } from './actions.ts';
+import { invalid, stale } from './actions.ts';
 import { askOf, problemOf } from './place.ts';
 import type { Wish } from './plan.ts';
 import { isOurs } from './plan.ts';
@@ -30,9 +30,15 @@ export function createSet(
   members: readonly SetMemberAsk[],
 ): SetResult | StoredRefusal {
   const keys = new Set<string>();
+  const refs = new Set<string>();
   members.forEach((member, i) => {
     if (keys.has(member.key)) throw invalid(`/circuits/${i}/key`, `${member.key} is there twice`);
     keys.add(member.key);
+    const { project, clientRef } = member.request;
+    if (clientRef === undefined) return;
+    const ref = JSON.stringify([project, clientRef]);
+    if (refs.has(ref)) throw invalid(`/circuits/${i}/client_ref`, `${clientRef} is there twice`);
+    refs.add(ref);
   });
   members.forEach(({ key, after, diverse = [] }, i) => {
     for (const other of [...(after === undefined ? [] : [after]), ...diverse]) {
@@ -124,11 +130,13 @@ function admitTogether(
   if (!placed.placed) {
     const at = members.findIndex((member) => member.key === placed.key);
     const wish = asked[at]?.wish;
-    if (wish === undefined) throw new BrokerError('NO_FEASIBLE_SLOT', placed.refused.detail);
+    if (wish === undefined)
+      throw new BrokerError('NO_FEASIBLE_SLOT', placed.refused.detail, { proof: 'BUDGET_SPENT' });
     return named(at, placed.key, () => {
       throw problemOf(placed.refused, wish, undefined);
     });
   }
+  const ordered = members.some((member) => member.after !== undefined);
   const made = new Map<string, Circuit>();
   for (const one of placed.members) {
     const found = asked.find(({ member }) => member.key === one.key);
@@ -139,7 +147,7 @@ function admitTogether(
       seat(tx, random, found, {
         seat: one.seat,
         moves: one.moves,
-        bounds,
+        ...(ordered ? { bounds } : {}),
         constraints: one.ask.constraints ?? {},
       }),
     );
@@ -189,9 +197,12 @@ export function actOnSet(
   tx: Tx,
   term: Term,
   call: Call,
-  { set, circuits: stored }: SetResult,
+  stored: SetResult,
   action: 'commit' | 'abort' | 'cancel',
+  revision: number | undefined,
 ): SetResult | StoredRefusal {
+  const { set } = stored;
+  if (revision !== undefined && revision !== set.revision) throw stale(set.revision);
   const decision = term.authoriser.ask(tx, {
     ...call,
     action: 'set.act',
@@ -199,14 +210,16 @@ export function actOnSet(
     facts: { action, circuits: set.members.length },
   });
   if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
+  // The writer forgets what has ended; the store does not.
+  const kept = new Map(stored.circuits.map((circuit) => [circuit.id, circuit]));
   const circuits: Circuit[] = [];
+  let changed = false;
   for (const { circuitId, key } of set.members) {
-    const circuit = tx.book.circuits.get(circuitId);
-    if (circuit === undefined || isFinal(circuit.state)) {
-      // It has nothing left to cancel, and belongs to the answer all the same.
-      const ended = circuit ?? stored.find((one) => one.id === circuitId);
+    const circuit = tx.book.circuits.get(circuitId) ?? kept.get(circuitId);
+    if (circuit === undefined) continue;
+    if (isFinal(circuit.state)) {
       if (action === 'cancel') {
-        if (ended !== undefined) circuits.push(ended);
+        circuits.push(circuit);
         continue;
       }
       throw new BrokerError('WRONG_STATE', `circuit ${key} of the set has ended`, {
@@ -218,7 +231,9 @@ export function actOnSet(
         ? { type: 'cancel', detail: 'its set was cancelled', at: tx.now }
         : { type: action, at: tx.now };
     circuits.push(tx.apply(circuitId, event, decision.id) ?? circuit);
+    changed = true;
   }
+  if (!changed) return { set, circuits };
   const next: SetRecord = { ...set, revision: set.revision + 1 };
   tx.sets.push(next);
   return { set: next, circuits };

@@ -55,6 +55,8 @@ export interface CircuitChange {
   readonly deadline?: InstantMs;
   /** `extend`: this much later than the present end. */
   readonly extendS?: number;
+  /** `extend` again: an `end` before the present one is a slip, not a wish. */
+  readonly laterOnly?: true;
 }
 
 export interface LinkState {
@@ -216,8 +218,10 @@ export interface UseCases {
     call: Mutation<SetResult>,
     id: SetId,
     action: 'commit' | 'abort' | 'cancel',
+    revision?: number,
   ): Promise<Mutated<SetResult>>;
-  cancelSeries(call: Mutation<SeriesRecord>, id: SeriesId): Promise<Mutated<SeriesRecord>>;
+  /** `revision` is the If-Match of the caller. */
+  cancelSeries(call: Mutation<SeriesRecord>, id: SeriesId, revision?: number): Promise<Mutated<SeriesRecord>>;
 
   circuit(who: Principal, id: CircuitId): Promise<Circuit>;
   circuits(who: Principal, query: Omit<CircuitQuery, 'visibleTo'>): Promise<Page<Circuit>>;

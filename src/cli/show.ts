@@ -79,7 +79,7 @@ const conditionOf = (c: Json, type: string, yes: string, no: string): string => 
   const condition = items(c['conditions']).find((each) => each['type'] === type);
   if (condition === undefined) return '';
   const word = { TRUE: yes, FALSE: no }[text(condition['status'])] ?? 'unknown';
-  const why = text(condition['reason']);
+  const why = text(condition['detail']) || text(condition['reason']);
   return why === '' ? word : `${word} (${why})`;
 };
 

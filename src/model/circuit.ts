@@ -166,7 +166,9 @@ export interface Condition {
   /** Protected: only on circuits that asked for it. */
   readonly type: 'DataPlaneUp' | 'Protected';
   readonly status: 'TRUE' | 'FALSE' | 'UNKNOWN';
+  /** A word for programs; what a person would want to know besides is the detail. */
   readonly reason: string;
+  readonly detail?: string;
   readonly since: InstantMs;
 }
 

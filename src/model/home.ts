@@ -30,6 +30,7 @@ import {
   handOver,
   ignore,
   inDomain,
+  LIGHT_LOST,
   lighting,
   lit,
   type Matrix,
@@ -39,6 +40,7 @@ import {
   only,
   quench,
   type Result,
+  ROAD_IMPAIRED,
   refuse,
   remotes,
   sameHops,
@@ -200,7 +202,7 @@ const down = go<Ev<'down'>>(stays, (c, e) => {
   if (c.current?.version !== e.version) return 'same';
   const segment = c.current.segments.find((s) => s.domain === e.domain);
   if (segment === undefined) return 'same';
-  const conditions = dataPlane(c, 'FALSE', e.detail, e.at);
+  const conditions = dataPlane(c, 'FALSE', LIGHT_LOST, e.at, e.detail);
   if (segment.light !== 'LIT') return conditions === c.conditions ? 'same' : next(c, { conditions });
   const current = mapSegments(
     c.current,
@@ -215,7 +217,7 @@ const down = go<Ev<'down'>>(stays, (c, e) => {
 
 const impaired = go<Ev<'impaired'>>([], (c, e) => {
   if (c.current?.version !== e.version) return 'same';
-  const conditions = dataPlane(c, 'FALSE', e.detail, e.at);
+  const conditions = dataPlane(c, 'FALSE', ROAD_IMPAIRED, e.at, e.detail);
   return conditions === c.conditions ? 'same' : next(c, { conditions });
 });
 
@@ -314,12 +316,13 @@ export const homeMatrix = {
       if (c.holdExpire !== undefined && e.at >= c.holdExpire)
         return no('HOLD_EXPIRED', 'the hold has run out');
       const version = inForce(c).version;
+      const until = withinWindow(c, e.until);
       const asked = remotes(inForce(c)).map(
-        (s): Effect => ({ type: 'peer.extend', domain: s.domain, version, until: e.until }),
+        (s): Effect => ({ type: 'peer.extend', domain: s.domain, version, until }),
       );
-      return c.holdExpire !== undefined && e.until <= c.holdExpire
+      return c.holdExpire !== undefined && until <= c.holdExpire
         ? 'same'
-        : next(c, { holdExpire: e.until }, asked);
+        : next(c, { holdExpire: until }, asked);
     }),
     provision: refuse,
     release: refuse,
@@ -551,7 +554,14 @@ function answered(pending: Pending | undefined, e: Ev<'held'>): Pending | undefi
 }
 
 function onHold(c: Circuit, until: InstantMs, effects: Effect[]): Result {
-  return next(c, { state: 'HELD', holdExpire: until, ...because('HELD', 'waiting for the commit') }, effects);
+  const holdExpire = withinWindow(c, until);
+  return next(c, { state: 'HELD', holdExpire, ...because('HELD', 'waiting for the commit') }, effects);
+}
+
+/** There is nothing to commit once the window has passed, so no hold outlives it. */
+function withinWindow(c: Circuit, until: InstantMs): InstantMs {
+  const { end } = inForce(c).window;
+  return end < until ? end : until;
 }
 
 function committing(c: Circuit, at: InstantMs): Result {

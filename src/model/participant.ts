@@ -31,6 +31,7 @@ import {
   handOver,
   ignore,
   inDomain,
+  LIGHT_LOST,
   lighting,
   lit,
   type Matrix,
@@ -40,6 +41,7 @@ import {
   only,
   quench,
   type Result,
+  ROAD_IMPAIRED,
   refuse,
   sameHops,
   stays,
@@ -273,7 +275,7 @@ const down = go<Ev<'down'>>(stays, (c, e) => {
   const of = placements(c).find((p) => p.version === e.version);
   const segment = of === undefined ? undefined : localSegment(of);
   if (segment === undefined) return 'same';
-  const conditions = dataPlane(c, 'FALSE', e.detail, e.at);
+  const conditions = dataPlane(c, 'FALSE', LIGHT_LOST, e.at, e.detail);
   if (conditions === c.conditions && segment.light !== 'LIT') return 'same';
   const dim = (p: Placement): Placement =>
     p.version === e.version
@@ -289,7 +291,7 @@ const down = go<Ev<'down'>>(stays, (c, e) => {
 
 const impaired = go<Ev<'impaired'>>([], (c, e) => {
   if (c.current?.version !== e.version) return 'same';
-  const conditions = dataPlane(c, 'FALSE', e.detail, e.at);
+  const conditions = dataPlane(c, 'FALSE', ROAD_IMPAIRED, e.at, e.detail);
   if (conditions === c.conditions) return 'same';
   const counted = counting(c);
   return next(counted, { conditions }, [notify(counted, 'DOWN', e.detail)]);

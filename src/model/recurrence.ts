@@ -11,6 +11,14 @@ import { plusSeconds, type Window } from './window.ts';
 
 export const MOST_OCCURRENCES = 400;
 const LONGEST_RULE = 1024;
+/**
+ * How long a rule is searched for its next time. Ten years have 3,653 days; a rule that finds nothing in so
+ * many steps, or tries so many times of day for one, is not worth holding everybody else up for.
+ */
+const MOST_STEPS = 4_000;
+const MOST_CANDIDATES = 10_000;
+/** Within a day a step costs several times as much and covers less. */
+const MOST_STEPS_WITHIN_DAYS = 2_000;
 
 export interface Recurrence {
   readonly rrule: string;
@@ -52,8 +60,8 @@ function expand(rule: string, dtstart: Temporal.ZonedDateTime): InstantMs[] {
     const parsed = new RRuleTemporal({
       rruleString: rule,
       dtstart,
-      maxIterations: 10_000,
-      maxCandidateEvaluations: 100_000,
+      maxIterations: /(^|;)FREQ=(SECOND|MINUTE|HOUR)LY/i.test(rule) ? MOST_STEPS_WITHIN_DAYS : MOST_STEPS,
+      maxCandidateEvaluations: MOST_CANDIDATES,
     });
     parsed.all((at, i) => {
       if (i <= MOST_OCCURRENCES) starts.push(instant(at.epochMilliseconds));
@@ -61,7 +69,11 @@ function expand(rule: string, dtstart: Temporal.ZonedDateTime): InstantMs[] {
     });
     return [...new Set(starts)];
   } catch (error) {
-    throw wrong('/schedule/rrule', error instanceof Error ? error.message : 'not a recurrence rule');
+    const detail = error instanceof Error ? error.message : 'not a recurrence rule';
+    throw wrong(
+      '/schedule/rrule',
+      /exceeded/.test(detail) ? 'the rule names too few times, or none' : detail,
+    );
   }
 }
 

@@ -158,11 +158,14 @@ export function condition(
   status: Condition['status'],
   reason: string,
   at: InstantMs,
+  detail?: string,
 ): readonly Condition[] {
   const old = c.conditions.find((one) => one.type === type);
-  if (old !== undefined && old.status === status && old.reason === reason) return c.conditions;
+  if (old !== undefined && old.status === status && old.reason === reason && old.detail === detail)
+    return c.conditions;
   const since = old !== undefined && old.status === status ? old.since : at;
-  return [...c.conditions.filter((one) => one.type !== type), { type, status, reason, since }];
+  const more = detail === undefined ? {} : { detail };
+  return [...c.conditions.filter((one) => one.type !== type), { type, status, reason, ...more, since }];
 }
 
 export const dataPlane = (
@@ -170,4 +173,10 @@ export const dataPlane = (
   status: Condition['status'],
   reason: string,
   at: InstantMs,
-): readonly Condition[] => condition(c, 'DataPlaneUp', status, reason, at);
+  detail?: string,
+): readonly Condition[] => condition(c, 'DataPlaneUp', status, reason, at, detail);
+
+/** The reason while a link or port of its road is out of service, whatever the devices show. */
+export const ROAD_IMPAIRED = 'ROAD_OUT_OF_SERVICE';
+/** The reason while the light that should be there is not. */
+export const LIGHT_LOST = 'LIGHT_LOST';

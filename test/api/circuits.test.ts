@@ -296,6 +296,8 @@ describe('the verbs', () => {
     expect((await api.post(url, { end_time: time(4) })).body.placement.end_time).toBe(time(4));
     expect((await api.post(url, {})).status).toBe(400);
     expect((await api.post(url, { extend_s: 1, end_time: time(5) })).status).toBe(400);
+    const earlier = await api.post(url, { end_time: time(3) });
+    expect([earlier.status, earlier.body.errors[0].pointer]).toEqual([400, '/end_time']);
   });
 
   it('a change of the end, and none at all', async () => {

@@ -21,9 +21,13 @@ const ask = (from: number, over: Record<string, unknown> = {}) => ({
 });
 
 describe('a circuit set', () => {
-  const members = (from: number, over: Record<string, unknown> = {}) => ({
+  const members = (
+    from: number,
+    over: Record<string, unknown> = {},
+    first: Record<string, unknown> = {},
+  ) => ({
     circuits: [
-      { key: 'in', ...ask(from), hold_s: 600 },
+      { key: 'in', ...ask(from), hold_s: 600, ...first },
       { key: 'out', ...ask(from), hold_s: 600, ...over },
     ],
   });
@@ -46,8 +50,28 @@ describe('a circuit set', () => {
     expect(committed.body.circuits).toMatchObject([{ state: 'SCHEDULED' }, { state: 'SCHEDULED' }]);
     expect((await api.get(`/v1/circuits?set_id=${made.body.id}`)).body.items).toHaveLength(2);
     expect((await api.get(url, { as: 'stranger' })).status).toBe(404);
+    expect((await api.delete(url, { headers: { 'if-match': '"77"' } })).status).toBe(412);
     const gone = await api.delete(url);
     expect(gone.body.circuits).toMatchObject([{ state: 'CANCELLED' }, { state: 'CANCELLED' }]);
+    const again = await api.delete(url);
+    expect([again.status, again.body]).toEqual([200, gone.body]);
+    expect((await api.get(url)).body).toEqual(gone.body);
+  });
+
+  it('is cancelled whole also when one of it has ended by itself', async () => {
+    const made = await api.post('/v1/circuit-sets', members(11));
+    await api.delete(`/v1/circuits/${made.body.circuits[0].id}`);
+    const gone = await api.delete(`/v1/circuit-sets/${made.body.id}`);
+    expect(gone.status).toBe(200);
+    expect(gone.body.circuits).toMatchObject([{ state: 'CANCELLED' }, { state: 'CANCELLED' }]);
+  });
+
+  it('whose circuits share a client_ref is refused: it names one circuit', async () => {
+    const refused = await api.post(
+      '/v1/circuit-sets',
+      members(5, { client_ref: 'slurm:7' }, { client_ref: 'slurm:7' }),
+    );
+    expect([refused.status, refused.body.errors[0].pointer]).toEqual([400, '/circuits/1/client_ref']);
   });
 
   it('that does not fit whole does not exist at all, and the refusal points to the member', async () => {
@@ -141,14 +165,28 @@ describe('a series', () => {
       placement: { start_time: '2026-03-29T07:00:00Z', end_time: '2026-03-29T08:00:00Z' },
     });
     expect((await api.get(url, { as: 'stranger' })).status).toBe(404);
+    expect((await api.delete(url, { headers: { 'if-match': '"9"' } })).status).toBe(412);
     expect((await api.delete(url)).body.state).toBe('CANCELLED');
     expect((await api.get(`/v1/circuits/${one}`)).body.state).toBe('CANCELLED');
+  });
+
+  it('that began before now leaves out what has passed; one that is over is refused', async () => {
+    const rule = { timezone: 'UTC', duration_s: 60, not_before_time: time(-25) };
+    const begun = await api.post('/v1/circuits?validate_only=true', daily(rule));
+    expect(begun.body.occurrences.map((o: { start_time: string }) => o.start_time)).toEqual([time(23)]);
+    const over = await api.post('/v1/circuits', daily({ ...rule, rrule: 'FREQ=DAILY;COUNT=2' }));
+    expect([over.status, over.body.code, over.body.errors[0].pointer]).toEqual([
+      400,
+      'START_IN_PAST',
+      '/schedule/not_before_time',
+    ]);
   });
 
   it.each([
     ['without an end', { rrule: 'FREQ=DAILY' }, '/schedule/rrule'],
     ['of too many', { rrule: 'FREQ=DAILY;COUNT=401' }, '/schedule/rrule'],
     ['in no rule at all', { rrule: 'now and then' }, '/schedule/rrule'],
+    ['of no day', { rrule: 'FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30;COUNT=1' }, '/schedule/rrule'],
     ['in no zone at all', { timezone: 'Mars/Olympus' }, '/schedule/timezone'],
   ])('%s is refused', async (_name, over, pointer) => {
     const refused = await api.post('/v1/circuits', daily(over));

@@ -87,6 +87,12 @@ it('where there is no other road it says so, and takes the first that comes', as
   await down('l1');
   await world.pass(2);
   expect(await condition(c, 'DataPlaneUp')).toBe('FALSE');
+  expect((await look(c)).conditions).toContainEqual(
+    expect.objectContaining({
+      reason: 'ROAD_OUT_OF_SERVICE',
+      detail: expect.stringMatching(/^link .* service$/),
+    }),
+  );
   expect(await linksOf(c)).toEqual(['l1']);
   await world.broker.setLink(call(operator), 'l3', { oper: 'UP' });
   await world.pass(2);

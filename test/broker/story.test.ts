@@ -82,6 +82,45 @@ it('a hold waits for the commit, and runs out without it', async () => {
   ).toContain('cancel');
 });
 
+it('a hold ends with its window at the latest, however long it was asked for', async () => {
+  world = await OneDomain.start();
+  const left = await book({ holdS: 3_600, schedule: fixed(10, 20) });
+  expect(left.holdExpire).toBe(at(20));
+  await world.broker.act(call(), left.id, { type: 'extend-hold', holdS: 7_200 });
+  expect((await world.broker.circuit(operator, left.id)).holdExpire).toBe(at(20));
+  await world.pass(20);
+  expect(await state(left)).toBe('HOLD_EXPIRED');
+});
+
+it('the rest of a series is cancelled; the one that has begun goes on to its end', async () => {
+  world = await OneDomain.start();
+  const made = await world.broker.createSeries(call(), aRequest({ schedule: fixed(10, 70) }), {
+    rrule: 'FREQ=MINUTELY;INTERVAL=2;COUNT=2',
+    timezone: 'UTC',
+    durationS: 60,
+    notBefore: at(10),
+  });
+  if (made.kind !== 'done') throw new Error('not a replay');
+  const ids = made.value.occurrences.flatMap((one) => one.circuitId ?? []);
+  const states = async (): Promise<string[]> =>
+    Promise.all(ids.map(async (id) => (await world.broker.circuit(operator, id)).state));
+  await world.pass(20);
+  await world.broker.cancelSeries(call(), made.value.id);
+  expect(await states()).toEqual(['ACTIVE', 'CANCELLED']);
+  await world.pass(60);
+  expect(await states()).toEqual(['ENDED', 'CANCELLED']);
+});
+
+it('a port that can never serve a request stands in the way all through the window asked for', async () => {
+  world = await OneDomain.start();
+  const asked = book({ constraints: { exclude_domains: ['ams.example'] }, schedule: fixed(100, 200) });
+  const { details } = await problemOf(asked);
+  expect(details.bottlenecks?.[0]).toMatchObject({
+    start_time: '2026-01-01T00:01:40Z',
+    end_time: '2026-01-01T00:03:20Z',
+  });
+});
+
 it('MANUAL is lit when it is asked for, and fails when nobody asks', async () => {
   world = await OneDomain.start();
   const asked = await book({ provision: 'MANUAL', schedule: fixed(10, 60) });

@@ -256,11 +256,12 @@ withTools("Debian's snmpd and lldpd", ['namespaces', 'snmpd', 'lldpd', 'lldpcli'
       );
       const found = findLinks(views);
       return found.links.length > 0 ? found.links : undefined;
-    }, 20_000);
+      // They speak at once when an interface comes up, and every 30 s where that was missed.
+    }, 70_000);
     expect(links).toEqual([
       { a: { device: 'device-0', port: 'trunk-a' }, z: { device: 'device-1', port: 'trunk-b' } },
     ]);
-  }, 30_000);
+  }, 80_000);
 });
 
 withTools("Debian's snmpsim", ['snmpsimd'], () => {

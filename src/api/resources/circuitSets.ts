@@ -8,8 +8,8 @@ import type { Principal } from '../../model/principal.ts';
 import { BODIES, CHANGES, created, KEYS, nothingNew, refusals, resource } from '../answers.ts';
 import { callOf, type Rendered, sendMutated, sendRead } from '../mutation.ts';
 import type { ApiPorts } from '../resource.ts';
-import { IdParams, invalid, MutationQuery, NoBody, NoQuery, readId } from '../wire/common.ts';
-import { IdempotencyHeader } from '../wire/headers.ts';
+import { IdParams, invalid, MutationQuery, NoBody, NoQuery, readId, readIfMatch } from '../wire/common.ts';
+import { IdempotencyHeader, IfMatchHeader } from '../wire/headers.ts';
 import { readRequest } from '../wire/request.ts';
 import { SetRequestSchema, SetSchema, setSchemas, writeSet } from '../wire/series.ts';
 
@@ -126,6 +126,7 @@ export function circuitSets(app: HttpServer, { broker }: ApiPorts): void {
         tags,
         params: IdParams,
         querystring: MutationQuery,
+        headers: IfMatchHeader,
         response: {
           200: resource('Cancelled, or on the way there', ref(SetSchema)),
           ...refusals(...CHANGES, 'NOT_FOUND', 'WRONG_STATE'),
@@ -134,7 +135,8 @@ export function circuitSets(app: HttpServer, { broker }: ApiPorts): void {
     },
     async (request, reply) => {
       const id = readId('set', request.params.id);
-      const done = await broker.actOnSet(callOf(request, renderSet), id, 'cancel');
+      const revision = readIfMatch(request.headers['if-match']);
+      const done = await broker.actOnSet(callOf(request, renderSet), id, 'cancel', revision);
       return sendMutated(request, reply, done, renderSet);
     },
   );

@@ -5,7 +5,8 @@ import type { HttpServer } from '../../http/server.ts';
 import { CHANGES, nothingNew, refusals, resource } from '../answers.ts';
 import { callOf, type Rendered, sendMutated, sendRead } from '../mutation.ts';
 import type { ApiPorts } from '../resource.ts';
-import { IdParams, MutationQuery, NoQuery, readId } from '../wire/common.ts';
+import { IdParams, MutationQuery, NoQuery, readId, readIfMatch } from '../wire/common.ts';
+import { IfMatchHeader } from '../wire/headers.ts';
 import { SeriesSchema, writeSeries } from '../wire/series.ts';
 
 const tags = ['series'];
@@ -47,6 +48,7 @@ export function series(app: HttpServer, { broker }: ApiPorts): void {
         tags,
         params: IdParams,
         querystring: MutationQuery,
+        headers: IfMatchHeader,
         response: {
           200: resource('The series', ref(SeriesSchema)),
           ...refusals(...CHANGES, 'NOT_FOUND', 'WRONG_STATE'),
@@ -55,7 +57,9 @@ export function series(app: HttpServer, { broker }: ApiPorts): void {
     },
     async (request, reply) => {
       const id = readId('ser', request.params.id);
-      return sendMutated(request, reply, await broker.cancelSeries(callOf(request, render), id), render);
+      const revision = readIfMatch(request.headers['if-match']);
+      const cancelled = await broker.cancelSeries(callOf(request, render), id, revision);
+      return sendMutated(request, reply, cancelled, render);
     },
   );
 }

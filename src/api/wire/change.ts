@@ -69,5 +69,5 @@ export function readExtension({ extend_s: extendS, ...end }: Static<typeof Exten
   if ((extendS === undefined) === (ends.end === undefined)) {
     throw invalid('/extend_s', 'or end_time: exactly one of the two is required');
   }
-  return extendS === undefined ? ends : { extendS };
+  return extendS === undefined ? { ...ends, laterOnly: true } : { extendS };
 }

@@ -88,7 +88,8 @@ export const ConditionSchema = Type.Object(
   {
     type: Type.Enum(['DataPlaneUp', 'Protected']),
     status: Type.Enum(['TRUE', 'FALSE', 'UNKNOWN']),
-    reason: Type.String(),
+    reason: Type.String({ description: 'A word in upper case, for programs' }),
+    detail: Type.Optional(Type.String({ description: 'The same for people, where there is more to say' })),
     last_transition_time: Time,
   },
   { $id: 'Condition', description: 'What devices report: an observation, not a state' },
@@ -307,6 +308,7 @@ export function writeCircuit(c: Circuit): WireCircuit {
       type: condition.type,
       status: condition.status,
       reason: condition.reason,
+      ...(condition.detail === undefined ? {} : { detail: condition.detail }),
       last_transition_time: rfc3339(condition.since),
     })),
     allowed_actions: allowed(c),
