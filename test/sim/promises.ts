@@ -302,11 +302,14 @@ export class PromiseKeeper {
 
   /** The circuits of a set keep their order, their gaps and their distance. What was asked is in the description. */
   #order(steps: readonly Step[], live: ReadonlyMap<string, Circuit>): void {
-    const changed = new Set(
-      steps.flatMap(({ event: { input }, after }) =>
-        input?.type === 'modify' && input.cause === undefined ? [after.id] : [],
-      ),
-    );
+    const changedBy = (...causes: Modify['cause'][]): Set<string> =>
+      new Set(
+        steps.flatMap(({ event: { input }, after }) =>
+          input?.type === 'modify' && causes.includes(input.cause) ? [after.id] : [],
+        ),
+      );
+    const changed = changedBy(undefined);
+    const rerouted = changedBy('REROUTE', 'SWITCH');
     const inSets = [...live.values()].filter((c) => c.setId !== undefined && c.current !== undefined);
     for (const circuit of inSets) {
       const { after, gapS = 0, diverse } = flightPlan(circuit.request.description);
@@ -328,7 +331,13 @@ export class PromiseKeeper {
       const mine = circuit.current === undefined ? [] : (localSegment(circuit.current)?.links ?? []);
       const theirs = apart?.current === undefined ? [] : (localSegment(apart.current)?.links ?? []);
       const shared = mine.filter((link) => theirs.includes(link));
-      if (shared.length > 0) this.#say(circuit, `shares ${shared.join()} with ${apart?.id}`);
+      const pair = `${apart?.id} beside ${circuit.id}`;
+      if (shared.length > 0 && !this.#outOfOrder.has(pair)) {
+        const given = rerouted.has(circuit.id) || rerouted.has(apart?.id ?? '');
+        const why = given ? ', one of them given another road' : '';
+        this.#say(circuit, `shares ${shared.join()} with ${apart?.id}${why}`);
+        this.#outOfOrder.add(pair);
+      }
     }
   }
 
