@@ -247,8 +247,9 @@ function otherRoad(
   if (mayUseBackup && need.road && backup !== undefined && unusable(on, backup, true) === undefined) {
     return { segment: { ...bare, ...backup, light: 'DARK' }, cause: 'SWITCH' };
   }
+  // It is lit at once: whoever is there for the rest of this second is in the way.
   const start =
-    current.window.start > on.now ? current.window.start : instant(Math.ceil(on.now / 1000) * 1000);
+    current.window.start > on.now ? current.window.start : instant(Math.floor(on.now / 1000) * 1000);
   const slot = { window: { start, end: current.window.end }, mbps: current.mbps };
   const ends = {
     a: { port: segment.a.port, vlan: askFor(segment.a.label) },

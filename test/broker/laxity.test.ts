@@ -1,5 +1,6 @@
 /** Everybody fits: circuits with a window step aside inside it, and nobody's promise is broken. */
 import { afterEach, expect, it } from 'vitest';
+import type { CircuitChange } from '../../src/broker/usecases.ts';
 import { BrokerError } from '../../src/kernel/errors.ts';
 import type { Circuit, CircuitRequest, Schedule } from '../../src/model/circuit.ts';
 import { aRequest, at, fixed } from '../support/builders.ts';
@@ -265,4 +266,96 @@ it('a set of which one has ended is cancelled with the rest, and answered with a
     'ENDED',
     'CANCELLED',
   ]);
+});
+
+it('a member of a set whose window was narrowed is not moved out of it later', async () => {
+  world = await OneDomain.start();
+  const member = { request: aRequest({ mbps: 10_000, schedule: flexible(100, 2_000, 100) }) };
+  const done = await world.broker.createSet(call(), [
+    { key: 'first', ...member },
+    { key: 'second', ...member, after: 'first', gapS: 50 },
+  ]);
+  if (done.kind !== 'done') throw new Error('not a replay');
+  const second = done.value.circuits[1] as Circuit;
+  await world.broker.change(call(), second.id, { notBefore: at(400) });
+  expect(await slot(second)).toEqual([400, 500]);
+  await book({ schedule: fixed(400, 500) });
+  expect(await slot(second)).toEqual([500, 600]);
+});
+
+/** Whatever the change came to, the circuit as it is then. */
+const change = async (c: Circuit, wish: CircuitChange): Promise<Circuit> => {
+  await world.broker.change(call(), c.id, wish).catch((error: unknown) => {
+    if (!(error instanceof BrokerError)) throw error;
+  });
+  return world.broker.circuit(operator, c.id);
+};
+
+it('a volume that is changed still carries its bytes, or the change is refused', async () => {
+  world = await OneDomain.start();
+  const schedule: Schedule = {
+    type: 'VOLUME',
+    volumeBytes: 125_000_000_000,
+    notBefore: at(100),
+    deadline: at(10_000),
+  };
+  const after = await change(await book({ mbps: 10_000, schedule }), { end: at(120) });
+  const { window, mbps } = after.current ?? { window: { start: 0, end: 0 }, mbps: 0 };
+  // Mb/s over ms is kilobits.
+  expect((window.end - window.start) * mbps * 125).toBeGreaterThanOrEqual(125_000_000_000);
+});
+
+it('a pinned circuit is inside its window after its window is changed, or the change is refused', async () => {
+  world = await OneDomain.start();
+  const pinned = await book({ pinned: true, schedule: flexible(100, 1_000, 100) });
+  const { current, request } = await change(pinned, { deadline: at(150) });
+  const deadline = request.schedule.type === 'FLEXIBLE' ? request.schedule.deadline : 0;
+  expect(current?.window.end).toBeLessThanOrEqual(deadline);
+});
+
+it('what has begun ends by its deadline after it is extended, or the deadline goes with it', async () => {
+  world = await OneDomain.start();
+  const lit = await book({ schedule: flexible(10, 200, 100) });
+  await world.pass(30);
+  const { current, request } = await change(lit, { extendS: 300 });
+  const deadline = request.schedule.type === 'FLEXIBLE' ? request.schedule.deadline : 0;
+  expect(current?.window.end).toBeLessThanOrEqual(deadline);
+});
+
+it('a set keeps its order when one of it is extended, or the extension is refused', async () => {
+  world = await OneDomain.start();
+  const member = { request: aRequest({ schedule: flexible(100, 2_000, 100) }) };
+  const done = await world.broker.createSet(call(), [
+    { key: 'first', ...member },
+    { key: 'second', ...member, after: 'first', gapS: 50 },
+  ]);
+  if (done.kind !== 'done') throw new Error('not a replay');
+  const [first, second] = done.value.circuits as [Circuit, Circuit];
+  await world.pass(120);
+  const after = await change(first, { extendS: 100 });
+  const gap =
+    ((await world.broker.circuit(operator, second.id)).current?.window.start ?? 0) -
+    (after.current?.window.end ?? 0);
+  expect(gap).toBeGreaterThanOrEqual(50_000);
+});
+
+it('a refused change says whether it is proven', async () => {
+  world = await OneDomain.start();
+  const lit = await book({ mbps: 10_000, schedule: fixed(10, 100) });
+  await book({ mbps: 10_000, schedule: fixed(100, 200) });
+  await world.pass(20);
+  const error: unknown = await world.broker.change(call(), lit.id, { extendS: 50 }).catch((e: unknown) => e);
+  expect(error instanceof BrokerError && error.details.proof).toBeTruthy();
+});
+
+it('a member of a set that nobody waits for may be extended like any other', async () => {
+  world = await OneDomain.start();
+  const done = await world.broker.createSet(call(), [
+    { key: 'one', request: aRequest({ schedule: fixed(10, 100) }) },
+    { key: 'two', request: aRequest({ schedule: fixed(10, 100) }) },
+  ]);
+  if (done.kind !== 'done') throw new Error('not a replay');
+  await world.pass(20);
+  const after = await change(done.value.circuits[0] as Circuit, { extendS: 50 });
+  expect(after.current?.window.end).toBe(at(150));
 });

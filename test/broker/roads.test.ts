@@ -236,3 +236,18 @@ it('a failed link moves a circuit in time only until its notice: from then on it
   const starts = [(await look(told)).current?.window.start, (await look(locked)).current?.window.start];
   expect(starts).toEqual([at(300), at(100)]);
 });
+
+it('a lit circuit is not given a road that another one has until the end of this second', async () => {
+  const narrow = triangle.links.map((link) => ({ ...link, capacity_mbps: 5_000 }));
+  world = await OneDomain.start({ topology: { ...triangle, links: narrow } });
+  const first = await book({ mbps: 5_000, schedule: fixed(10, 30) });
+  const third = { port: 'ams:host3', vlan: 'ANY' } as const;
+  const second = await book({ a: third, mbps: 5_000, schedule: fixed(10, 100) });
+  expect([await linksOf(first), await linksOf(second)]).toEqual([['l1'], ['l2', 'l3']]);
+  await world.pass(29.5);
+  await down('l2');
+  await world.settle();
+  expect((await look(second)).pending).toBeUndefined();
+  await world.pass(35);
+  expect(await linksOf(second)).toEqual(['l1']);
+});

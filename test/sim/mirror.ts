@@ -17,6 +17,7 @@ export class Mirror {
   readonly effects = new Map<number, EffectRecord>();
   epoch = 0;
   events = 0;
+  moves = 0;
   readonly #promises: PromiseKeeper;
 
   constructor(document: TopologyDocument) {
@@ -32,6 +33,7 @@ export class Mirror {
     for (const event of group.events) {
       if (event.seq !== this.events + 1) wrong.push(`event ${event.seq} follows ${this.events}`);
       this.events = event.seq;
+      if (event.type === 'circuit.moved') this.moves++;
       const { input, circuitId } = event;
       if (input === undefined || circuitId === undefined) continue;
       if (input.type === 'created') {

@@ -32,6 +32,8 @@ export class PromiseKeeper {
   readonly #shortened = new Set<string>();
   /** Circuits that their own client has changed since they were placed. */
   readonly #touched = new Set<string>();
+  /** Pairs of members whose order has been broken, and said to be. */
+  readonly #outOfOrder = new Set<string>();
   #wrong: string[] = [];
 
   constructor(document: TopologyDocument) {
@@ -55,7 +57,7 @@ export class PromiseKeeper {
     }
     this.#toldOnce(steps);
     this.#room(group, live);
-    this.#order(live);
+    this.#order(steps, live);
     return this.#wrong;
   }
 
@@ -299,7 +301,12 @@ export class PromiseKeeper {
   }
 
   /** The circuits of a set keep their order, their gaps and their distance. What was asked is in the description. */
-  #order(live: ReadonlyMap<string, Circuit>): void {
+  #order(steps: readonly Step[], live: ReadonlyMap<string, Circuit>): void {
+    const changed = new Set(
+      steps.flatMap(({ event: { input }, after }) =>
+        input?.type === 'modify' && input.cause === undefined ? [after.id] : [],
+      ),
+    );
     const inSets = [...live.values()].filter((c) => c.setId !== undefined && c.current !== undefined);
     for (const circuit of inSets) {
       const { after, gapS = 0, diverse } = flightPlan(circuit.request.description);
@@ -309,9 +316,13 @@ export class PromiseKeeper {
       if (circuit.state === 'RELEASING') continue;
       if (before?.current !== undefined && circuit.current !== undefined) {
         const gap = (circuit.current.window.start - before.current.window.end) / 1000;
-        const touched = [circuit, before].some((c) => this.#touched.has(c.id));
-        const since = touched ? ', one of them changed by its client' : '';
-        if (gap < gapS) this.#say(circuit, `starts ${gap} s after ${before.id} and not ${gapS}${since}`);
+        const pair = `${before.id} ${circuit.id}`;
+        if (gap < gapS && !this.#outOfOrder.has(pair)) {
+          const touched = changed.has(circuit.id) || changed.has(before.id);
+          const why = touched ? ', one of them changed by its client' : '';
+          this.#say(circuit, `starts ${gap} s after ${before.id} and not ${gapS}${why}`);
+          this.#outOfOrder.add(pair);
+        }
       }
       const apart = other(diverse);
       const mine = circuit.current === undefined ? [] : (localSegment(circuit.current)?.links ?? []);
