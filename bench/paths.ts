@@ -46,6 +46,15 @@ export interface BenchOptions {
   readonly shared?: string;
 }
 
+/** As the command line has them: text. */
+type Given = Readonly<Record<string, string | undefined>>;
+
+/** Beside the project, where it is there. */
+function sharedFolder(): string | undefined {
+  const folder = new URL('../../shared/data', import.meta.url).pathname;
+  return existsSync(folder) ? folder : undefined;
+}
+
 const microseconds = (): number => Number(process.hrtime.bigint()) / 1000;
 
 function timesOf(count: number, run: (i: number) => void): number[] {
@@ -350,7 +359,15 @@ function* groups(
   yield ['million', () => admission(large(), options.live ?? 1_000_000, seed, { p50: 110, rss: 1.6 })];
 }
 
-export async function* run(options: BenchOptions = {}): AsyncGenerator<BenchLine> {
+export async function* run(given: Given): AsyncGenerator<BenchLine> {
+  const { live, seed, topology, only, shared = sharedFolder() } = given;
+  const options: BenchOptions = {
+    ...(live === undefined ? {} : { live: Number(live) }),
+    ...(seed === undefined ? {} : { seed: Number(seed) }),
+    ...(topology === undefined ? {} : { topology }),
+    ...(only === undefined ? {} : { only }),
+    ...(shared === undefined ? {} : { shared }),
+  };
   for (const [name, lines] of groups(options)) {
     if (options.only === undefined || options.only === name) yield* lines();
   }

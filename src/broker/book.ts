@@ -7,11 +7,18 @@ import { invariant } from '../kernel/assert.ts';
 import type { InstantMs } from '../kernel/clock.ts';
 import type { CircuitId, OfferId, WebhookId } from '../kernel/ids.ts';
 import { type Claim, type EdgeId, EdgeNames, toSeconds } from '../model/capacity.ts';
-import { type Circuit, claims as claimsOfModel, isFinal, type State, states } from '../model/circuit.ts';
+import {
+  type Circuit,
+  claims as claimsOfModel,
+  isFinal,
+  type State,
+  states,
+  usesOf,
+} from '../model/circuit.ts';
 import type { Label } from '../model/label.ts';
 import { dueAt } from '../model/lifecycle.ts';
 import { Calendar, type Share } from '../scheduler/calendar.ts';
-import type { Booking } from '../scheduler/laxity/booking.ts';
+import type { Booking, EdgeUse } from '../scheduler/laxity/booking.ts';
 import { Fleet } from '../scheduler/laxity/fleet.ts';
 import { type Closure, closuresOf } from '../topology/closures.ts';
 import { compile } from '../topology/compile.ts';
@@ -61,6 +68,8 @@ export class Book {
   /** Per edge, what circuits that are going out may still be lighting there. */
   readonly #goingOut = new Map<EdgeId, Map<CircuitId, Lingering>>();
   readonly #claimsOf: (circuit: Circuit) => Claim[];
+  /** Nobody counts claims in his own way. */
+  readonly #plain: boolean;
   #topology: TopologyRecord;
   #network: Network;
   #neighbours: Neighbours;
@@ -70,6 +79,7 @@ export class Book {
 
   constructor(topology: TopologyRecord, seams: BookSeams = {}) {
     this.#claimsOf = seams.claimsOf ?? claimsOfModel;
+    this.#plain = seams.claimsOf === undefined;
     this.due = new Due(seams.dueOrder);
     this.#topology = topology;
     this.#network = compile(topology.document, this.names);
@@ -141,9 +151,22 @@ export class Book {
     else this.fleet.put(booking, undo);
   }
 
+  /** One road over one slot, as most circuits have: what it uses, without the detour over its claims. */
+  #plainUses(c: Circuit): EdgeUse[] | undefined {
+    const { current } = c;
+    const segment = current?.segments[0];
+    if (!this.#plain || c.pending !== undefined || current?.segments.length !== 1 || segment?.local !== true)
+      return undefined;
+    return usesOf(segment).map(({ edge, label }) => {
+      const index = this.names.intern(edge);
+      return label === undefined ? { edge: index } : { edge: index, label };
+    });
+  }
+
   #bookingOf(c: Circuit): Booking | undefined {
-    const claims = this.#claimsOf(c).map((claim) => this.#byEdge(claim));
-    if (claims.length === 0) return undefined;
+    const plain = this.#plainUses(c);
+    const claims = plain === undefined ? this.#claimsOf(c).map((claim) => this.#byEdge(claim)) : [];
+    if (plain === undefined && claims.length === 0) return undefined;
     const window = (c.current ?? c.pending?.placement)?.window;
     invariant(window !== undefined, 'what claims has a window');
     const start = toSeconds(window.start);
@@ -160,7 +183,7 @@ export class Book {
       constraints: request.constraints,
       start,
     };
-    const uses = claims.map(({ edge, label }) => (label === undefined ? { edge } : { edge, label }));
+    const uses = plain ?? claims.map(({ edge, label }) => (label === undefined ? { edge } : { edge, label }));
     if (!isMovable(c)) {
       const one = { ...common, notBefore: start, deadline: end, movable: false };
       // Where two placements count, what is claimed is not the one slot over one road.

@@ -2,7 +2,7 @@
  * Whoever is due gets the clock: ends before starts, in groups, so that ten thousand circuits due at one
  * second are a handful of transactions. After a stop the same code catches up; there is no other.
  */
-import { type Cancel, type Clock, instant } from '../kernel/clock.ts';
+import { type Cancel, type Clock, instant, nextTurn } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import { isFinal } from '../model/circuit.ts';
@@ -58,23 +58,33 @@ export class Settler {
 
   async #settle(): Promise<void> {
     const { book } = this.#writer;
-    for (;;) {
+    // The next batch is decided while the one before is on its way to the store.
+    const under: Promise<boolean>[] = [];
+    while (!this.#stopped) {
       const due = book.due.take(this.#clock.now(), BATCH, book.circuits);
-      if (due.length === 0 || this.#stopped) break;
+      if (due.length === 0) {
+        if (under.length === 0) break;
+        if (!(await Promise.all(under.splice(0))).every(Boolean)) {
+          this.#tryLater();
+          return;
+        }
+        continue;
+      }
       const ending = due.filter((id) => this.#onlyReduces(id));
       const others = due.filter((id) => !this.#onlyReduces(id));
       // Ends may pass where starts may not: when the store is full, only what frees room is written.
-      const results = await Promise.all([this.#batch(ending, true), this.#batch(others, false)]);
-      if (!results.every(Boolean)) {
-        this.#running = false;
-        if (!this.#stopped)
-          this.#alarm = this.#clock.alarm(instant(this.#clock.now() + RETRY_MS), () => this.wake());
-        return;
-      }
+      under.push(this.#batch(ending, true), this.#batch(others, false));
+      await nextTurn();
     }
     this.#running = false;
     if (this.#again) this.#again = false;
     this.wake();
+  }
+
+  #tryLater(): void {
+    this.#running = false;
+    if (this.#stopped) return;
+    this.#alarm = this.#clock.alarm(instant(this.#clock.now() + RETRY_MS), () => this.wake());
   }
 
   async #batch(ids: readonly CircuitId[], reduces: boolean): Promise<boolean> {

@@ -96,7 +96,7 @@ export class Term {
     clock.raise?.(counters.clock);
     const book = new Book(topology, ports.seams);
     const noUndo: (() => void)[] = [];
-    for await (const page of store.liveCircuits()) {
+    for await (const page of ahead(store.liveCircuits())) {
       for (const circuit of page) book.put(circuit, noUndo);
       noUndo.length = 0;
     }
@@ -180,6 +180,20 @@ export class Term {
     this.book.calendar.dropBefore(toSeconds(now));
     for (const [key, state] of this.book.keys) if (state.expire <= now) this.book.keys.delete(key);
     for (const [id, circuit] of this.book.circuits) if (circuit.role === 'PARTICIPANT') this.#forget(id);
+  }
+}
+
+/** Asks for the next page while the one before is being entered. */
+async function* ahead<T>(source: AsyncIterable<T>): AsyncGenerator<T> {
+  const pages = source[Symbol.asyncIterator]();
+  let next = pages.next();
+  for (;;) {
+    const page = await next;
+    if (page.done === true) return;
+    next = pages.next();
+    // Whoever leaves early has an error of his own; this one must not end the process.
+    next.catch(() => {});
+    yield page.value;
   }
 }
 
