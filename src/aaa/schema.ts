@@ -72,7 +72,8 @@ export function policyMarkdown(): string {
   });
   return `# What a policy can see
 
-Generated from \`src/aaa/attributes.ts\` and \`src/aaa/schema.ts\`; \`npm run gen\` writes it again.
+Generated from \`src/aaa/attributes.ts\` and \`src/aaa/schema.ts\`; \`npm run gen\` writes it again. The broker does not ask
+these policies yet: it allows everything, and says so in every decision.
 
 A policy set is text in Cedar. Every policy has an \`@id("...")\` that is unique in the set: decisions name it.
 The principal is a \`User\` that is in its roles (\`Role::"operator"\`, \`Role::"user"\`), in its groups with their
