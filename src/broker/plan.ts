@@ -39,6 +39,8 @@ export interface Ground {
   readonly neighbours: Neighbours;
   readonly calendar: Free;
   readonly circuits: ReadonlyMap<CircuitId, Circuit>;
+  /** Circuits that keep clear of this one's links: it must not be put on theirs. */
+  readonly shunnedBy: (id: string) => readonly string[];
   readonly now: InstantMs;
 }
 
@@ -187,7 +189,7 @@ const queryOf = (ground: Ground, ends: Ends, request: CircuitRequest, { window, 
 });
 
 /** The links of ours that another circuit runs over: what a diverse one keeps away from. */
-function linksOf({ circuits }: Ground, id: string): readonly string[] | undefined {
+export function linksOf({ circuits }: Pick<Ground, 'circuits'>, id: string): readonly string[] | undefined {
   const circuit = circuits.get(id as CircuitId);
   return circuit === undefined ? undefined : placements(circuit).flatMap((p) => localSegment(p)?.links ?? []);
 }

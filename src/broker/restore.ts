@@ -17,7 +17,7 @@ import { findPath } from '../topology/search/find.ts';
 import { ATTEMPT_MS, MENDED_AFTER_MS } from './limits.ts';
 import { isMovable, windowOf } from './movable.ts';
 import { placeHere } from './place.ts';
-import { type Ground, plan, roadOf, type Wish } from './plan.ts';
+import { type Ground, linksOf, plan, roadOf, type Wish } from './plan.ts';
 import type { Tx } from './tx.ts';
 import type { Writer } from './writer.ts';
 
@@ -255,7 +255,18 @@ function otherRoad(
     a: { port: segment.a.port, vlan: askFor(segment.a.label) },
     z: { port: segment.z.port, vlan: askFor(segment.z.label) },
   };
-  const request = { ...circuit.request, ...ends };
+  const apart = on.shunnedBy(circuit.id).flatMap((id) => linksOf(on, id) ?? []);
+  const constraints =
+    apart.length === 0
+      ? circuit.request.constraints
+      : {
+          ...circuit.request.constraints,
+          exclude_links: [
+            ...excluded(circuit.request.constraints),
+            ...apart.filter((link) => on.network.linkIndex.has(link)),
+          ],
+        };
+  const request = { ...circuit.request, ...ends, constraints };
   if (!need.road) {
     const second = findPath(
       { network: on.network, free: on.calendar },
@@ -296,4 +307,5 @@ const ground = (book: Writer['book']): Omit<Ground, 'now'> => ({
   neighbours: book.neighbours,
   calendar: book.calendar,
   circuits: book.circuits,
+  shunnedBy: (id) => book.fleet.shunnedBy(id),
 });

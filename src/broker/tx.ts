@@ -79,8 +79,8 @@ export class Tx {
 
   /** What planning may know, as this decision sees it. */
   get ground(): Ground {
-    const { network, neighbours, calendar, circuits } = this.book;
-    return { network, neighbours, calendar, circuits, now: this.now };
+    const { network, neighbours, calendar, circuits, fleet } = this.book;
+    return { network, neighbours, calendar, circuits, shunnedBy: (id) => fleet.shunnedBy(id), now: this.now };
   }
 
   /** The last line of the log so far. */

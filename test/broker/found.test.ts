@@ -5,10 +5,12 @@ import type { EffectRecord, PeerMessage, Peers } from '../../src/broker/ports.ts
 import { instant } from '../../src/kernel/clock.ts';
 import type { CircuitId } from '../../src/kernel/ids.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
+import type { Circuit } from '../../src/model/circuit.ts';
+import type { TopologyDocument } from '../../src/topology/document.ts';
 import { topologyOf } from '../sim/network.ts';
 import { aRequest, fixed, T0 } from '../support/builders.ts';
 import { calm, HandClock } from '../support/handClock.ts';
-import { call, OneDomain } from '../support/oneDomain.ts';
+import { call, OneDomain, operator, twoSwitches } from '../support/oneDomain.ts';
 
 it('a circuit that ends while its last order is being written still says goodbye', async () => {
   // Seeds 8 and 14: the hold is answered so late that it has run out at once. The circuit is forgotten when
@@ -73,4 +75,28 @@ it('an order to go dark does not wait out the pause of the light that failed bef
   fail();
   await clock.advance(1_000);
   expect(tried).toEqual([1, 1, 2]);
+});
+
+const second = { a: { node: 'sw1', port: 't2' }, z: { node: 'sw2', port: 't2' } };
+const parallel: TopologyDocument = {
+  ...twoSwitches,
+  links: [...twoSwitches.links, { id: 'l2', ...second, capacity_mbps: 10_000, latency_ms: 5 }],
+};
+
+it('a member of a set is not rerouted onto the links of one that keeps clear of it', async () => {
+  const world = await OneDomain.start({ topology: parallel });
+  const one = aRequest({ schedule: fixed(100, 200) });
+  const done = await world.broker.createSet(call(), [
+    { key: 'm0', request: one },
+    { key: 'm1', request: one, diverse: ['m0'] },
+  ]);
+  if (done.kind !== 'done') throw new Error('not a replay');
+  const linksOf = async (c: Circuit): Promise<readonly string[]> =>
+    (await world.broker.circuit(operator, c.id)).current?.segments[0]?.links ?? [];
+  const [m0, m1] = done.value.circuits as [Circuit, Circuit];
+  const [failing] = await linksOf(m0);
+  await world.broker.setLink(call(operator), failing ?? '', { oper: 'DOWN' });
+  await world.settle();
+  expect(await linksOf(m0)).not.toEqual(await linksOf(m1));
+  await world.end();
 });
