@@ -16,10 +16,12 @@ beforeAll(async () => {
 });
 afterAll(() => site.clear());
 
+/** One start for all: what is asked again under its key has to be the same request, to the byte. */
+const { schedule } = booking();
 const book = (instance: Instance, ref: string) =>
   instance.call<{ id: string; code: string }>('POST', '/v1/circuits', {
     token,
-    body: booking({ client_ref: ref, bandwidth_mbps: 1 }),
+    body: booking({ client_ref: ref, bandwidth_mbps: 1, schedule }),
     headers: { 'idempotency-key': ref },
   });
 
