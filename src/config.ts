@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
+import { textOf } from './kernel/errors.ts';
 import {
   choice,
   type Field,
@@ -185,7 +186,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
     try {
       content = readText(file);
     } catch (error) {
-      throw new SettingsError([`${file}: ${error instanceof Error ? error.message : String(error)}`]);
+      throw new SettingsError([`${file}: ${textOf(error)}`]);
     }
     layers.push(yamlLayer(table, content, basename(file), dirname(file), faults));
   }

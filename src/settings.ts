@@ -4,6 +4,7 @@
  * faults are told at once. YAML is read in settingsYaml.ts; what the settings are is config.ts's matter.
  */
 import { resolve } from 'node:path';
+import { textOf } from './kernel/errors.ts';
 
 /** Where a value was written, for messages; relative paths are taken from `folder`. */
 export interface Place {
@@ -158,7 +159,7 @@ export function secret(options: Maybe, read: (file: string) => string): Leaf<str
       try {
         return read(file).replace(/\r?\n$/, '');
       } catch (error) {
-        throw new Must(`a readable file: ${error instanceof Error ? error.message : String(error)}`);
+        throw new Must(`a readable file: ${textOf(error)}`);
       }
     },
     true,

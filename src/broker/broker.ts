@@ -39,6 +39,7 @@ import type {
   PeerMessage,
   SeriesRecord,
   TopologyRecord,
+  WebhookProgress,
   WebhookRecord,
 } from './ports.ts';
 import { Queries } from './queries.ts';
@@ -237,15 +238,7 @@ export class Broker implements UseCases {
     return term.writer.submit((tx) => term.desk.answer(tx, from, message), PeerDesk.reduces(message));
   }
 
-  async webhookProgress(
-    id: WebhookId,
-    progress: {
-      readonly cursor: number;
-      readonly failures: number;
-      readonly lastError?: string;
-      readonly disable?: boolean;
-    },
-  ): Promise<void> {
+  async webhookProgress(id: WebhookId, progress: WebhookProgress): Promise<void> {
     await this.#office.now().writer.submit((tx) => hooks.webhookProgress(tx, id, progress), true);
   }
 

@@ -4,7 +4,7 @@ import { newId, type WebhookId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
 import { isOperator, maySee } from '../model/principal.ts';
 import { stale } from './actions.ts';
-import type { WebhookRecord } from './ports.ts';
+import type { WebhookProgress, WebhookRecord } from './ports.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
 import type { Mutation } from './usecases.ts';
@@ -67,16 +67,7 @@ export function deleteWebhook(
   return undefined;
 }
 
-export function webhookProgress(
-  tx: Tx,
-  id: WebhookId,
-  progress: {
-    readonly cursor: number;
-    readonly failures: number;
-    readonly lastError?: string;
-    readonly disable?: boolean;
-  },
-): void {
+export function webhookProgress(tx: Tx, id: WebhookId, progress: WebhookProgress): void {
   const hook = tx.book.webhooks.get(id);
   if (hook === undefined) return;
   const { lastError: _, ...rest } = hook;

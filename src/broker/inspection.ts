@@ -4,6 +4,7 @@
  * mending is reconcile.ts's work.
  */
 import type { Clock, InstantMs } from '../kernel/clock.ts';
+import { textOf } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import { type Circuit, type Hop, isFinal, localSegment, type Segment } from '../model/circuit.ts';
 import { desired, hopKey } from '../model/desired.ts';
@@ -151,7 +152,7 @@ export async function auditDevice(
   try {
     observed = await inspection.read(device);
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = textOf(error);
     const nothing = { inStep: 0, missing: [], extra: [], foreign: [] };
     return { device, time: clock.now(), error: text, ...nothing };
   }

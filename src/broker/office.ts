@@ -3,7 +3,7 @@
  * tries again for ever. Who is in office decides; everybody else answers NOT_LEADER.
  */
 import { type Cancel, every } from '../kernel/clock.ts';
-import { BrokerError } from '../kernel/errors.ts';
+import { BrokerError, textOf } from '../kernel/errors.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
 import { type EventRecord, StoreError, type TopologyRecord } from './ports.ts';
 import { Term } from './term.ts';
@@ -140,7 +140,7 @@ export class Office {
         event: 'lease.lost',
         holder,
         epoch,
-        detail: error instanceof Error ? error.message : String(error),
+        detail: textOf(error),
       });
     } finally {
       this.#asking = false;

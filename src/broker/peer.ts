@@ -306,37 +306,39 @@ export class PeerDesk {
   #tombstone(tx: Tx, from: string, message: PeerMessage): Circuit {
     const nowhere = { port: `${from}:none` as CircuitRequest['a']['port'], vlan: 'ANY' as const };
     const at = tx.now;
-    const request: CircuitRequest = {
-      project: `peer:${from}`,
+    const request = requestFrom(from, {
       a: nowhere,
       z: nowhere,
       mbps: 1,
-      protection: 'UNPROTECTED',
-      constraints: {},
       provision: 'AUTOMATIC',
-      holdS: 0,
-      pinned: false,
-      noticeS: 60,
-      priority: 50,
       schedule: { type: 'FIXED', start: at, end: instant(at + 1000) },
-    };
+    });
     return this.#begin(tx, from, message.circuit, request, `peer|${from}`);
   }
 }
 
-function requestOf(segment: PeerSegment, from: string): CircuitRequest {
-  return {
-    project: `peer:${from}`,
+const requestOf = (segment: PeerSegment, from: string): CircuitRequest =>
+  requestFrom(from, {
     a: { port: segment.a.port, vlan: segment.a.labels },
     z: { port: segment.z.port, vlan: segment.z.labels },
     mbps: segment.mbps,
+    provision: segment.provision,
+    schedule: { type: 'FIXED', start: segment.window.start, end: segment.window.end },
+  });
+
+/** What a peer does not say: its own policies, protection and constraints stay with it. */
+function requestFrom(
+  from: string,
+  asked: Pick<CircuitRequest, 'a' | 'z' | 'mbps' | 'provision' | 'schedule'>,
+): CircuitRequest {
+  return {
+    project: `peer:${from}`,
     protection: 'UNPROTECTED',
     constraints: {},
-    provision: segment.provision,
     holdS: 0,
     pinned: false,
     noticeS: 60,
     priority: 50,
-    schedule: { type: 'FIXED', start: segment.window.start, end: segment.window.end },
+    ...asked,
   };
 }

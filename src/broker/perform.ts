@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../kernel/clock.ts';
 import { instant } from '../kernel/clock.ts';
+import { textOf } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import { toSeconds } from '../model/capacity.ts';
 import {
@@ -291,5 +292,3 @@ function wanted(circuit: Circuit, version: number): Placement | undefined {
   const light = placement === undefined ? undefined : localSegment(placement)?.light;
   return light === 'LIGHTING' || light === 'LIT' ? placement : undefined;
 }
-
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

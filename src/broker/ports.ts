@@ -136,6 +136,11 @@ export interface WebhookRecord {
   readonly lastError?: string;
 }
 
+/** How far a hook's deliveries have come. */
+export type WebhookProgress = Pick<WebhookRecord, 'cursor' | 'failures' | 'lastError'> & {
+  readonly disable?: boolean;
+};
+
 export interface TopologyRecord {
   readonly version: number;
   readonly time: InstantMs;

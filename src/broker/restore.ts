@@ -4,7 +4,8 @@
  * what is broken follows from the circuits and the topology, so that it may run at any time and as often as
  * it likes. Where there is no road it says so on the circuit and looks again later.
  */
-import { type Cancel, type Clock, type InstantMs, instant } from '../kernel/clock.ts';
+import { type Cancel, type Clock, type InstantMs, instant, sleep } from '../kernel/clock.ts';
+import { textOf } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import { toSeconds } from '../model/capacity.ts';
@@ -74,13 +75,12 @@ export class Restorer {
         await this.#writer.submit((tx) => {
           for (const id of round) this.#restore(tx, id);
         }, true);
-        if (left.length > 0)
-          await new Promise<void>((done) => this.#clock.alarm(instant(this.#clock.now() + PAUSE_MS), done));
+        if (left.length > 0) await sleep(this.#clock, PAUSE_MS);
       }
     } catch (error) {
       this.#log.warn({
         event: 'settle.failed',
-        error: `restore: ${error instanceof Error ? error.message : String(error)}`,
+        error: `restore: ${textOf(error)}`,
       });
     }
     this.#running = false;

@@ -3,6 +3,7 @@
  * second are a handful of transactions. After a stop the same code catches up; there is no other.
  */
 import { type Cancel, type Clock, instant, nextTurn } from '../kernel/clock.ts';
+import { textOf } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import { isFinal } from '../model/circuit.ts';
@@ -97,7 +98,7 @@ export class Settler {
     } catch (error) {
       this.#log.warn({
         event: 'settle.failed',
-        error: error instanceof Error ? error.message : String(error),
+        error: textOf(error),
       });
       // They left the heap when they were taken; they are as due as before.
       for (const id of ids) this.#writer.book.remind(id);

@@ -4,6 +4,7 @@
  * and a store that did not answer are all the same: a new term.
  */
 import { type Cancel, every, instant } from '../kernel/clock.ts';
+import { textOf } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import { toSeconds } from '../model/capacity.ts';
 import { type Circuit, finalStates, isFinal } from '../model/circuit.ts';
@@ -159,7 +160,7 @@ export class Term {
     reconcile(this.writer, this.#ports).catch((error: unknown) => {
       this.#ports.log.warn({
         event: 'settle.failed',
-        error: `reconcile: ${error instanceof Error ? error.message : String(error)}`,
+        error: `reconcile: ${textOf(error)}`,
       });
     });
   }

@@ -22,6 +22,7 @@ import type {
   SetRecord,
   StoredAnswer,
   TopologyRecord,
+  WebhookProgress,
   WebhookRecord,
 } from './ports.ts';
 
@@ -246,15 +247,7 @@ export interface UseCases {
   deleteWebhook(call: Mutation<undefined>, id: WebhookId, revision?: number): Promise<Mutated<undefined>>;
   /** The deliverer's own writes. */
   enabledWebhooks(): readonly WebhookRecord[];
-  webhookProgress(
-    id: WebhookId,
-    progress: {
-      readonly cursor: number;
-      readonly failures: number;
-      readonly lastError?: string;
-      readonly disable?: boolean;
-    },
-  ): Promise<void>;
+  webhookProgress(id: WebhookId, progress: WebhookProgress): Promise<void>;
   eventsFor(hook: WebhookRecord, limit: number): Promise<readonly EventRecord[]>;
 
   topology(): TopologyRecord;

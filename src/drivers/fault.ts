@@ -2,6 +2,7 @@
  * Why a device did not do as it was told. What matters to the caller is one thing: can it have happened
  * nevertheless? `sent` says that the request left us and no answer settled it; then only a read-back can tell.
  */
+import { textOf } from '../kernel/errors.ts';
 
 export type FaultKind =
   | 'unreachable' // no connection, or it was lost
@@ -31,6 +32,4 @@ const PERMANENT: ReadonlySet<FaultKind> = new Set(['unsupported', 'protocol', 'f
 export const isRetryable = (fault: DeviceFault): boolean => fault.sent || !PERMANENT.has(fault.kind);
 
 export const asFault = (error: unknown): DeviceFault =>
-  error instanceof DeviceFault
-    ? error
-    : new DeviceFault('protocol', error instanceof Error ? error.message : String(error), { cause: error });
+  error instanceof DeviceFault ? error : new DeviceFault('protocol', textOf(error), { cause: error });

@@ -3,6 +3,7 @@
  * carries one circuit at a time on a port, so its links have exactly one label in the topology; that label is
  * translated here into "the whole port" on the way down, and back on the way up. Nothing else is changed.
  */
+import { textOf } from '../kernel/errors.ts';
 import type { Attachment } from '../model/circuit.ts';
 import { type Label, UNTAGGED } from '../model/label.ts';
 import type { Connect, Driver } from './driver.ts';
@@ -44,7 +45,7 @@ export function wholePorts(driver: Driver, label: Label): Driver {
       try {
         translated = order(connect);
       } catch (error) {
-        const detail = error instanceof Error ? error.message : String(error);
+        const detail = textOf(error);
         const parts = { protocol_ms: 0, settle_ms: 0, verify_ms: 0, commands: [] };
         return { outcome: 'rejected', retry: false, detail, fault: 'unsupported', ...parts };
       }

@@ -224,3 +224,6 @@ export function toProblem(error: BrokerError): Problem {
     ...error.details,
   };
 }
+
+/** What was thrown, in a line for a log or an answer. */
+export const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -120,15 +120,7 @@ const firstCommit = go<Ev<'commit'>>(['SCHEDULED'], (c, e) => {
     version: Math.max(c.version, placement.version),
     current: placement,
     pending: undefined,
-    home: {
-      ...homeOf(c),
-      told: false,
-      asks: 0,
-      unknowns: 0,
-      epoch: e.epoch,
-      askAt: plus(e.at, ASK_FIRST_MS),
-      keepUntil: keep(c, placement),
-    },
+    home: unconfirmed(c, e),
     ...because('COMMITTED', 'waiting for its start'),
   });
 });
@@ -146,26 +138,18 @@ const changeCommit = go<Ev<'commit'>>(['PROVISIONING'], (c, e) => {
     return closed(`version ${placement.version} is closed`);
   if (pending !== undefined && pending.phase !== 'HOLDING' && pending.phase !== 'EXPIRED')
     return no('CHANGE_PENDING', `version ${pending.placement.version} is not settled yet`);
-  const home = {
-    ...homeOf(c),
-    told: false,
-    asks: 0,
-    unknowns: 0,
-    epoch: e.epoch,
-    askAt: plus(e.at, ASK_FIRST_MS),
-    keepUntil: keep(c, placement),
-  };
   const both: Circuit = {
     ...c,
     version: Math.max(c.version, placement.version),
-    home,
+    home: unconfirmed(c, e),
     pending: { phase: 'COMMITTING', placement },
   };
   return next(...lightWhatIsDue(both, e.at));
 });
 
-const abort = go<Ev<'abort'>>(['RESERVING', 'RELEASING'], (c, e) => close(c, e.version, e.active, e.at));
-const free = go<Ev<'free'>>(['RESERVING', 'RELEASING'], (c, e) => close(c, e.version, e.active, e.at));
+const letGo = go<Ev<'abort'> | Ev<'free'>>(['RESERVING', 'RELEASING'], (c, e) =>
+  close(c, e.version, e.active, e.at),
+);
 const cancel = go<Ev<'cancel'>>(['CANCELLED', 'RELEASING'], (c, e) => {
   const home = { ...homeOf(c), floor: Math.max(homeOf(c).floor, e.floor) };
   return out(
@@ -309,13 +293,36 @@ const wentOut = go<Ev<'dark'>>(['RESERVING', 'ENDED', 'CANCELLED', 'FAILED'], (c
   return anyLight(now) ? next(now, {}) : finish(now, e.at);
 });
 
+const raiseFloor = go<Ev<'abort'> | Ev<'free'>>(stays, (c, e) => {
+  const raised = raise(c, e.version);
+  return raised === c ? 'same' : next(raised, {});
+});
+
+/** On the way to light or in it, a circuit takes everything alike. */
+const shining = {
+  hold: changeHold,
+  'extend-hold': extendHold,
+  commit: only(stays, changeCommit),
+  abort: letGo,
+  free: letGo,
+  provision: only(stays, provision),
+  release,
+  cancel,
+  told,
+  due: only(['RELEASING', 'ENDED', 'FAILED'], dueCommitted),
+  up,
+  down,
+  impaired,
+  dark: retired,
+} as const;
+
 export const participantMatrix = {
   RESERVING: {
     hold: firstHold,
     'extend-hold': refuse,
     commit: firstCommit,
-    abort: only(stays, abort),
-    free: only(stays, free),
+    abort: only(stays, letGo),
+    free: only(stays, letGo),
     provision: refuse,
     release: refuse,
     cancel: only(['CANCELLED'], cancel),
@@ -330,8 +337,8 @@ export const participantMatrix = {
     hold: nextHold,
     'extend-hold': extendHold,
     commit: firstCommit,
-    abort: only(['RESERVING'], abort),
-    free: only(['RESERVING'], free),
+    abort: only(['RESERVING'], letGo),
+    free: only(['RESERVING'], letGo),
     provision: refuse,
     release: refuse,
     cancel: only(['CANCELLED'], cancel),
@@ -363,8 +370,8 @@ export const participantMatrix = {
     hold: changeHold,
     'extend-hold': extendHold,
     commit: changeCommit,
-    abort: only(['RESERVING'], abort),
-    free: only(['RESERVING'], free),
+    abort: only(['RESERVING'], letGo),
+    free: only(['RESERVING'], letGo),
     provision,
     release: only(['ENDED'], release),
     cancel: only(['CANCELLED'], cancel),
@@ -375,44 +382,14 @@ export const participantMatrix = {
     impaired: ignore,
     dark: retired,
   },
-  PROVISIONING: {
-    hold: changeHold,
-    'extend-hold': extendHold,
-    commit: only(stays, changeCommit),
-    abort,
-    free,
-    provision: only(stays, provision),
-    release,
-    cancel,
-    told,
-    due: only(['RELEASING', 'ENDED', 'FAILED'], dueCommitted),
-    up,
-    down,
-    impaired,
-    dark: retired,
-  },
-  ACTIVE: {
-    hold: changeHold,
-    'extend-hold': extendHold,
-    commit: only(stays, changeCommit),
-    abort,
-    free,
-    provision: only(stays, provision),
-    release,
-    cancel,
-    told,
-    due: only(['RELEASING', 'ENDED', 'FAILED'], dueCommitted),
-    up,
-    down,
-    impaired,
-    dark: retired,
-  },
+  PROVISIONING: shining,
+  ACTIVE: shining,
   RELEASING: {
     hold: refuse,
     'extend-hold': refuse,
     commit: refuse,
-    abort: go(stays, (c, e) => raiseFloor(c, e.version)),
-    free: go(stays, (c, e) => raiseFloor(c, e.version)),
+    abort: raiseFloor,
+    free: raiseFloor,
     provision: refuse,
     release: go(stays, (c) =>
       c.outcome === 'RESERVING'
@@ -501,6 +478,17 @@ const isClosed = (c: Circuit, version: number): boolean => version <= Math.max(c
 
 const keep = (c: Circuit, p: Placement): InstantMs =>
   instant(Math.max(homeOf(c).keepUntil, p.window.end + TOMBSTONE_MS));
+
+/** The home has still to confirm what is committed; it is asked when it does not. */
+const unconfirmed = (c: Circuit, e: Ev<'commit'>): HomeRef => ({
+  ...homeOf(c),
+  told: false,
+  asks: 0,
+  unknowns: 0,
+  epoch: e.epoch,
+  askAt: plus(e.at, ASK_FIRST_MS),
+  keepUntil: keep(c, e.placement),
+});
 
 const mayShine = (c: Circuit): boolean => c.request.provision === 'AUTOMATIC' || c.armed;
 
@@ -619,11 +607,6 @@ const raise = (c: Circuit, version: number): Circuit =>
   version <= homeOf(c).floor
     ? c
     : { ...c, version: Math.max(c.version, version), home: { ...homeOf(c), floor: version } };
-
-function raiseFloor(c: Circuit, version: number): Result {
-  const raised = raise(c, version);
-  return raised === c ? 'same' : next(raised, {});
-}
 
 const counting = (c: Circuit): Circuit => ({
   ...c,

@@ -7,6 +7,7 @@
 import type { EventRecord, WebhookRecord } from '../broker/ports.ts';
 import type { UseCases } from '../broker/usecases.ts';
 import { type Cancel, type Clock, every, instant } from '../kernel/clock.ts';
+import { textOf } from '../kernel/errors.ts';
 import type { WebhookId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
@@ -236,7 +237,7 @@ class Lane {
   }
 
   #warn(error: unknown): void {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = textOf(error);
     this.#ports.log.warn({
       event: 'webhook.failed',
       webhook: this.#id,

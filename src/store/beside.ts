@@ -2,13 +2,14 @@
  * A look at a store from beside, while a broker may be running on it: for `doctor` and for copies. Nothing
  * here writes, migrates, or takes the lock that keeps a second broker away.
  */
-import { closeSync, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import knex, { type Knex } from 'knex';
 import type { TopologyRecord } from '../broker/ports.ts';
 import { type InstantMs, instant } from '../kernel/clock.ts';
 import { finalStates } from '../model/circuit.ts';
+import { copySqlite } from './copySqlite.ts';
 import { because, storeError } from './errors.ts';
 import { migrations } from './migrations/list.ts';
 import type { StoreOptions } from './open.ts';
@@ -73,7 +74,7 @@ export async function openBeside(options: StoreOptions): Promise<Beside | undefi
       counts: () => guard(() => countsOf(db)),
       topology: () => guard(() => topologyOf(db)),
       integrity: () => guard(() => integrityOf(db, options.client)),
-      copy: (file) => guard(() => copyTo(db, file)),
+      copy: (file) => guard(() => copySqlite(db, file)),
       close: () => db.destroy(),
     };
   } catch (error) {
@@ -167,20 +168,4 @@ async function integrityOf(db: Knex, client: StoreOptions['client']): Promise<st
   if (client !== 'sqlite') return 'ok';
   const rows: readonly { readonly integrity_check: string }[] = await db.raw('PRAGMA integrity_check(5)');
   return rows.map((row) => row.integrity_check).join('; ');
-}
-
-/** Written beside its name first, so that half a copy never looks like a whole one. */
-async function copyTo(db: Knex, file: string): Promise<void> {
-  const target = resolve(file);
-  if (existsSync(target)) throw because('CONFLICT', target, 'it exists; a backup overwrites nothing');
-  const part = `${target}.part`;
-  rmSync(part, { force: true });
-  closeSync(openSync(part, 'wx', 0o600));
-  try {
-    await db.raw('VACUUM INTO ?', [part]);
-    renameSync(part, target);
-  } catch (error) {
-    rmSync(part, { force: true });
-    throw error;
-  }
 }

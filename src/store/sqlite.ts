@@ -3,12 +3,13 @@
  * disk before it is answered (synchronous FULL). Opening looks before it writes: a file that is damaged,
  * newer, locked or not ours stays as it was.
  */
-import { closeSync, existsSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import knex, { type Knex } from 'knex';
 import type { Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
+import { copySqlite } from './copySqlite.ts';
 import type { Database } from './database.ts';
 import { because, kindOf, storeError } from './errors.ts';
 import { lockFile, type ProcessLock } from './lock.ts';
@@ -258,20 +259,8 @@ class SqliteDatabase implements Database {
     return mine;
   }
 
-  /** A copy without holes. Written beside its name first, so that half a copy never looks like a whole one. */
-  async backup(file: string): Promise<void> {
-    const target = resolve(file);
-    if (existsSync(target)) throw because('CONFLICT', target, 'it exists; a backup overwrites nothing');
-    const part = `${target}.part`;
-    rmSync(part, { force: true });
-    closeSync(openSync(part, 'wx', 0o600));
-    try {
-      await this.readers.raw('VACUUM INTO ?', [part]);
-      renameSync(part, target);
-    } catch (error) {
-      rmSync(part, { force: true });
-      throw error;
-    }
+  backup(file: string): Promise<void> {
+    return copySqlite(this.readers, file);
   }
 
   async close(): Promise<void> {
