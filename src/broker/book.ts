@@ -285,7 +285,7 @@ export class Book {
   }
 
   #link(c: Circuit): void {
-    if (c.state === 'RELEASING') this.#linger(c);
+    this.#linger(c);
     const at = dueAt(c);
     if (at !== undefined) this.due.push(c.id, at, c);
     if (c.home !== undefined) this.#homeRefs.set(refKey(c.home.domain, c.home.circuit), c.id);
@@ -299,8 +299,16 @@ export class Book {
       this.#clientRefs.set(refKey(c.request.project, c.request.clientRef), c.id);
   }
 
+  /** What it claimed for the light that is on its way out: all of it, or what has been replaced. */
+  #outgoing(c: Circuit): readonly Claim[] {
+    if (c.state === 'RELEASING') return this.#claimsOf(c);
+    if (c.pending?.phase !== 'RETIRING') return [];
+    const { pending, ...rest } = c;
+    return this.#claimsOf({ ...rest, current: pending.placement });
+  }
+
   #linger(c: Circuit): void {
-    for (const { edge, mbps, label, end } of this.#claimsOf(c)) {
+    for (const { edge, mbps, label, end } of this.#outgoing(c)) {
       let there = this.#goingOut.get(edge);
       if (there === undefined) {
         there = new Map();
@@ -311,12 +319,10 @@ export class Book {
   }
 
   #unlink(c: Circuit): void {
-    if (c.state === 'RELEASING') {
-      for (const { edge } of this.#claimsOf(c)) {
-        const there = this.#goingOut.get(edge);
-        there?.delete(c.id);
-        if (there?.size === 0) this.#goingOut.delete(edge);
-      }
+    for (const { edge } of this.#outgoing(c)) {
+      const there = this.#goingOut.get(edge);
+      there?.delete(c.id);
+      if (there?.size === 0) this.#goingOut.delete(edge);
     }
     if (c.home !== undefined) this.#homeRefs.delete(refKey(c.home.domain, c.home.circuit));
     if (c.offer !== undefined) {

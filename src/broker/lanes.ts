@@ -1,9 +1,11 @@
 /**
  * Carries effects out: one lane per segment and per peer, in order within a lane, lanes side by side, so that
  * a silent peer or a slow switch delays nobody else. An effect leaves its lane only when it is done and that
- * is durable; a failed one waits and is tried again, and holds up its own lane alone.
+ * is durable; a failed one waits and is tried again, and holds up its own lane alone. Orders to go dark that
+ * follow each other are of different versions, which devices count one by one: they go side by side, so that
+ * a device that is silent about the one does not keep the other shining elsewhere.
  */
-import { type Cancel, type Clock, type InstantMs, instant } from '../kernel/clock.ts';
+import { type Cancel, type Clock, instant } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
 import { laneOf } from '../model/effects.ts';
@@ -22,19 +24,23 @@ const PEER_LIMIT = 32;
 interface Lane {
   readonly name: string;
   readonly pool: Pool;
-  readonly queue: EffectRecord[];
+  readonly queue: Errand[];
+}
+
+interface Errand {
+  readonly record: EffectRecord;
+  readonly lane: Lane;
   attempt: number;
   busy: boolean;
   /** Something was added while a try was under way: it may have made that try pointless. */
   news: boolean;
   retry: Cancel | undefined;
-  retryAt: InstantMs | undefined;
 }
 
 interface Pool {
   readonly limit: number;
   running: number;
-  readonly waiting: Lane[];
+  readonly waiting: Errand[];
 }
 
 export class Lanes {
@@ -73,35 +79,29 @@ export class Lanes {
       const name = laneOf(record.circuitId, record.effect);
       let lane = this.#lanes.get(name);
       if (lane === undefined) {
-        lane = {
-          name,
-          pool: this.#pool(name.slice(0, name.lastIndexOf('/'))),
-          queue: [],
-          attempt: 0,
-          busy: false,
-          news: false,
-          retry: undefined,
-          retryAt: undefined,
-        };
+        lane = { name, pool: this.#pool(name.slice(0, name.lastIndexOf('/'))), queue: [] };
         this.#lanes.set(name, lane);
       }
-      lane.queue.push(record);
+      lane.queue.push({ record, lane, attempt: 0, busy: false, news: false, retry: undefined });
       this.#perCircuit.set(record.circuitId, this.outstanding(record.circuitId) + 1);
       // News for the lane may have made what it is waiting to repeat pointless: look at once.
-      if (lane.busy) lane.news = true;
-      if (lane.queue.length > 1) this.#hurry(lane);
-      else this.#next(lane);
+      for (const errand of lane.queue) errand.news ||= errand.busy;
+      this.#hurry(lane);
+      this.#next(lane);
     }
   }
 
   /** Tries again now what waits to be tried again: something that was in the way has gone. */
   nudge(): void {
-    for (const lane of this.#lanes.values()) this.#hurry(lane);
+    for (const lane of this.#lanes.values()) {
+      this.#hurry(lane);
+      this.#next(lane);
+    }
   }
 
   stop(): void {
     this.#stopped = true;
-    for (const lane of this.#lanes.values()) lane.retry?.();
+    for (const lane of this.#lanes.values()) this.#hurry(lane);
   }
 
   /** Resolves when nothing is under way any more; meaningful after stop(). */
@@ -119,29 +119,33 @@ export class Lanes {
   }
 
   #hurry(lane: Lane): void {
-    if (lane.retry === undefined) return;
-    lane.retry();
-    lane.retry = undefined;
-    this.#next(lane);
+    for (const errand of lane.queue) {
+      errand.retry?.();
+      errand.retry = undefined;
+    }
   }
 
   #next(lane: Lane): void {
-    if (this.#stopped || lane.busy || lane.retry !== undefined) return;
-    const head = lane.queue[0];
-    if (head === undefined) {
+    if (this.#stopped) return;
+    if (lane.queue.length === 0) {
       this.#lanes.delete(lane.name);
       return;
     }
-    lane.busy = true;
-    if (lane.pool.running >= lane.pool.limit) {
-      lane.pool.waiting.push(lane);
-      return;
+    for (const errand of inTurn(lane)) {
+      if (errand.busy || errand.retry !== undefined) continue;
+      errand.busy = true;
+      if (lane.pool.running < lane.pool.limit) this.#start(errand);
+      else lane.pool.waiting.push(errand);
     }
-    lane.pool.running++;
-    void this.#run(lane, head);
   }
 
-  async #run(lane: Lane, head: EffectRecord): Promise<void> {
+  #start(errand: Errand): void {
+    errand.lane.pool.running++;
+    void this.#run(errand);
+  }
+
+  async #run(errand: Errand): Promise<void> {
+    const { record, lane } = errand;
     this.#running++;
     let holding = true;
     const answered = (): void => {
@@ -150,37 +154,35 @@ export class Lanes {
     };
     let tried: Tried;
     try {
-      tried = await this.#perform(head, lane.attempt, answered);
+      tried = await this.#perform(record, errand.attempt, answered);
     } catch {
       tried = { retryInMs: 1_000 };
     }
     answered();
     this.#running--;
-    lane.busy = false;
+    errand.busy = false;
     if (this.#stopped) return;
     if (tried === 'done') {
       this.done++;
-      lane.queue.shift();
-      lane.attempt = 0;
-      lane.news = false;
-      this.#settled(head.circuitId);
+      lane.queue.splice(lane.queue.indexOf(errand), 1);
+      this.#settled(record.circuitId);
       this.#next(lane);
       return;
     }
     this.failed++;
-    if (lane.news) {
-      lane.news = false;
+    if (errand.news) {
+      errand.news = false;
       this.#next(lane);
       return;
     }
-    lane.attempt++;
+    errand.attempt++;
     // Half of the wait is by chance, so that what failed together does not come back together.
     const wait = Math.max(
       1,
       Math.floor(tried.retryInMs / 2) + this.#random.int(Math.max(1, Math.ceil(tried.retryInMs / 2))),
     );
-    lane.retry = this.#clock.alarm(instant(this.#clock.now() + wait), () => {
-      lane.retry = undefined;
+    errand.retry = this.#clock.alarm(instant(this.#clock.now() + wait), () => {
+      errand.retry = undefined;
       this.#next(lane);
     });
   }
@@ -188,9 +190,7 @@ export class Lanes {
   #handOver(pool: Pool): void {
     pool.running--;
     const next = pool.waiting.shift();
-    if (next === undefined) return;
-    next.busy = false;
-    this.#next(next);
+    if (next !== undefined && !this.#stopped) this.#start(next);
   }
 
   #settled(circuit: CircuitId): void {
@@ -206,3 +206,9 @@ export class Lanes {
 /** 0.25 s, then twice as long each time, up to the longest. */
 export const backOff = (attempt: number, longestMs: number): number =>
   Math.min(250 * 2 ** Math.min(attempt, 16), longestMs);
+
+/** What may be under way: the first in the queue, and as long as that is a dark, the darks right behind it. */
+function inTurn({ queue }: Lane): readonly Errand[] {
+  const end = queue.findIndex(({ record }) => record.effect.type !== 'device.dark');
+  return queue.slice(0, end === 0 ? 1 : end < 0 ? queue.length : end);
+}

@@ -621,7 +621,8 @@ function adopt(c: Circuit, change: Change, at: InstantMs): Result {
   }
   if (sameHops(old, agreed)) {
     const current = mapSegments(agreed, (s) => (s.local ? { ...s, light: 'LIGHTING' } : s));
-    return next(c, { current, request, conditions, ...moved }, handOver(old, agreed));
+    const { pending, effects } = handOver(old, agreed);
+    return next(c, { current, pending, request, conditions, ...moved }, effects);
   }
   const pending: Pending = {
     phase: 'LIGHTING',

@@ -539,7 +539,9 @@ function quenchWhatIsOver(c: Circuit, at: InstantMs): [Circuit, Effect[]] {
     if (!over.some((o) => o.version === p.version)) return p;
     const heir = inForce(c).find((o) => o.version !== p.version && shines(o) && sameHops(o, p));
     effects.push(
-      ...(heir === undefined ? [{ type: 'device.dark', version: p.version } as const] : handOver(p, heir)),
+      ...(heir === undefined
+        ? [{ type: 'device.dark', version: p.version } as const]
+        : handOver(p, heir).effects),
     );
     return mapSegments(p, (s) => ({ ...s, light: heir === undefined ? 'DARKENING' : 'DARK' }));
   };
@@ -580,8 +582,10 @@ function promote(c: Circuit, placement: Placement, at: InstantMs): Result {
   if (isDark(old)) return next(c, { current: placement, pending: undefined });
   if (sameHops(old, placement)) {
     const same = mapSegments(placement, (s) => ({ ...s, light: 'LIGHTING' }));
-    if (contains(placement.window, at))
-      return next(c, { current: same, pending: undefined }, handOver(old, placement));
+    if (contains(placement.window, at)) {
+      const { pending, effects } = handOver(old, placement);
+      return next(c, { current: same, pending }, effects);
+    }
   }
   const pending: Pending = {
     phase: 'RETIRING',
@@ -595,7 +599,8 @@ function retire(c: Circuit, current: Placement, pending: Pending | undefined, at
   if (pending === undefined || isDark(pending.placement)) return next(c, { pending: undefined });
   if (sameHops(current, pending.placement) && mayShine(c) && contains(current.window, at)) {
     const back = mapSegments(current, (s) => ({ ...s, light: 'LIGHTING' }));
-    return next(c, { current: back, pending: undefined }, handOver(pending.placement, current));
+    const given = handOver(pending.placement, current);
+    return next(c, { current: back, pending: given.pending }, given.effects);
   }
   const placement = mapSegments(pending.placement, (s) => ({ ...s, light: 'DARKENING' }));
   return next(c, { pending: { phase: 'RETIRING', placement } }, [

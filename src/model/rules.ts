@@ -10,6 +10,7 @@ import {
   type Condition,
   isLit,
   localSegment,
+  type Pending,
   type Placement,
   placements,
   type Segment,
@@ -114,14 +115,21 @@ export function sameHops(a: Placement, b: Placement): boolean {
 
 /**
  * One version takes another's place on the same cross-connects: it is lit beside it, then the old one lets
- * go. Devices count versions, so that the light itself is never interrupted and nothing is left behind.
+ * go. Devices count versions, so that the light itself is never interrupted and nothing is left behind. Where
+ * the old one had the higher rate, it keeps its claim until the devices have taken that rate back.
  */
-export function handOver(from: Placement, to: Placement): Effect[] {
+export function handOver(
+  from: Placement,
+  to: Placement,
+): { readonly pending: Pending | undefined; readonly effects: Effect[] } {
   const segment = localSegment(from);
-  return [
+  const effects: Effect[] = [
     { type: 'device.light', version: to.version },
     { type: 'device.dark', version: from.version, ...(segment === undefined ? {} : { segment }) },
   ];
+  if (from.mbps <= to.mbps) return { pending: undefined, effects };
+  const placement = mapSegments(from, (s) => (s.local ? darkening(s) : s));
+  return { pending: { phase: 'RETIRING', placement }, effects };
 }
 
 /** Marks every light of the circuit as going out and asks the devices for it. */

@@ -1,7 +1,8 @@
 /** Faults that the simulation has found, each as a short story, so that none comes back. */
 import { expect, it } from 'vitest';
 import { Lanes } from '../../src/broker/lanes.ts';
-import type { EffectRecord, PeerMessage, Peers } from '../../src/broker/ports.ts';
+import type { Devices, EffectRecord, PeerMessage, Peers } from '../../src/broker/ports.ts';
+import { MemoryDevices } from '../../src/drivers/memory.ts';
 import { instant } from '../../src/kernel/clock.ts';
 import type { CircuitId } from '../../src/kernel/ids.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
@@ -99,4 +100,61 @@ it('a member of a set is not rerouted onto the links of one that keeps clear of 
   await world.settle();
   expect(await linksOf(m0)).not.toEqual(await linksOf(m1));
   await world.end();
+});
+
+it('a lower rate frees its room only once the devices have taken the higher one back', async () => {
+  let mute = false;
+  const devices = (clock: HandClock): Devices => {
+    const memory = new MemoryDevices({ clock, random: seededRandom(1) });
+    const silent = { ok: false, retry: true, detail: 'no answer', elements: [] };
+    return {
+      light: async (segment, context) => (mute ? silent : memory.light(segment, context)),
+      dark: async (segment, context) => (mute ? silent : memory.dark(segment, context)),
+      observe: () => memory.observe(),
+    };
+  };
+  const world = await OneDomain.start({ devices });
+  const ask = (mbps: number, start: number) =>
+    world.broker.createCircuit(call(), aRequest({ mbps, schedule: fixed(start, 200) }));
+  const done = await ask(10_000, 10);
+  if (done.kind !== 'done') throw new Error('not a replay');
+  await world.pass(20);
+  mute = true;
+  await world.broker.change(call(), done.value.id, { mbps: 4_000 });
+  await world.pass(30);
+  // Both rates are on the way: the circuit counts with the larger, and nobody else gets the difference.
+  await expect(ask(6_000, 60)).rejects.toMatchObject({ code: 'NO_FEASIBLE_SLOT' });
+  mute = false;
+  await world.pass(60);
+  expect((await world.broker.circuit(operator, done.value.id)).current?.mbps).toBe(4_000);
+  await expect(ask(6_000, 120)).resolves.toMatchObject({ kind: 'done' });
+  await world.end();
+});
+
+it('a device that is silent about one version keeps no other version shining elsewhere', async () => {
+  // The old road's dark is never answered; the circuit is released, and its new road goes out all the same.
+  const dark: number[] = [];
+  const effect = (seq: number, type: 'device.light' | 'device.dark', version: number): EffectRecord => ({
+    seq,
+    circuitId: 'cir_1',
+    effect: { type, version },
+    time: T0,
+    decisionId: '',
+  });
+  const lanes = new Lanes(
+    new HandClock(T0),
+    seededRandom(1),
+    async ({ effect: { type }, seq }) => {
+      if (seq === 1) return new Promise(() => {});
+      if (type === 'device.dark') dark.push(seq);
+      return 'done';
+    },
+    () => {},
+  );
+  lanes.push([effect(1, 'device.dark', 1)]);
+  lanes.push([effect(2, 'device.dark', 2), effect(3, 'device.light', 3), effect(4, 'device.dark', 4)]);
+  await calm();
+  // A light waits for every dark before it, and the dark behind it for the light.
+  expect(dark).toEqual([2]);
+  expect(lanes.outstanding('cir_1')).toBe(3);
 });

@@ -52,21 +52,11 @@ export function checkPorts(node: Node): string[] {
       const sum = [...load.values()].reduce((a, b) => a + b, 0);
       const room = rooms.get(port);
       if (room === undefined) wrong.push(`${node.name} lights ${port}, which the topology does not know`);
-      else if (sum > room) {
-        const old = [...load].find(
-          ([id, mbps]) => mbps > mostOf(node.mirror.circuits.get(id as Circuit['id'])),
-        );
-        const why = old === undefined ? '' : `, ${old[0]} still at the rate that it had`;
-        wrong.push(`${node.name} ${port} carries ${sum} of ${room} Mb/s${why}`);
-      }
+      else if (sum > room) wrong.push(`${node.name} ${port} carries ${sum} of ${room} Mb/s`);
     }
   }
   return wrong;
 }
-
-/** The most that any of its placements has. */
-const mostOf = (c: Circuit | undefined): number =>
-  c === undefined ? Number.POSITIVE_INFINITY : Math.max(0, ...placementsOf(c).map((p) => p.mbps));
 
 /** What shines is wanted, in its window; else its device has not answered since it was told. */
 export function checkLight(node: Node): string[] {
@@ -96,7 +86,7 @@ export function checkLight(node: Node): string[] {
         if (!node.up || waited < PUT_OUT_MS || answering) continue;
         if (told === undefined || told.at < since)
           wrong.push(
-            `${node.name} ${key} (${circuit.state}) shines ${waited} ms past its time and is not put out${behind(node, lit.circuit, version, since)}`,
+            `${node.name} ${key} (${circuit.state}) shines ${waited} ms past its time and is not put out`,
           );
         else if (told.answered && told.kind === 'dark')
           wrong.push(`${node.name} ${key} (${circuit.state}) was said to be dark and shines`);
@@ -105,19 +95,6 @@ export function checkLight(node: Node): string[] {
   }
   for (const key of node.unwanted.keys()) if (!seen.has(key)) node.unwanted.delete(key);
   return wrong;
-}
-
-/** Another version's dark that was tried in the meantime, on any device: it goes before this one's. */
-function behind(node: Node, circuit: string, version: number, since: InstantMs): string {
-  const tried = [...node.devices.values()].flatMap((device) => [...device.told]);
-  const before = tried.find(
-    ([key, told]) =>
-      key.startsWith(`${circuit} v`) &&
-      key !== `${circuit} v${version}` &&
-      told.kind === 'dark' &&
-      told.at >= since - PUT_OUT_MS,
-  );
-  return before === undefined ? '' : `, which waits behind the dark of ${before[0].split(' ')[1]}`;
 }
 
 const has = (p: Placement, hop: Hop): boolean =>

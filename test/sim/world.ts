@@ -31,7 +31,6 @@ import type { DeviceFaults, Dice } from './devices.ts';
 import { mend } from './errands.ts';
 import { type Fate, Gate } from './gate.ts';
 import { Node, type Plants } from './node.ts';
-import { open } from './open.ts';
 import { type NetFaults, SimPeers } from './peers.ts';
 import { checkRefusal, checkUntouched, type Stand, standOf } from './refusals.ts';
 import { type Ask, type DirectAsk, type HttpAsk, Workload } from './workload.ts';
@@ -51,8 +50,6 @@ export interface SimResult {
   readonly seed: number;
   readonly steps: number;
   readonly violations: readonly string[];
-  /** Violations that are known and not mended yet. */
-  readonly known: readonly string[];
   /** Circuits moved for another's sake. */
   readonly moves: number;
   readonly hash: string;
@@ -83,7 +80,6 @@ class World {
   readonly gate = new Gate();
   readonly nodes: Node[] = [];
   readonly violations: string[] = [];
-  readonly known: string[] = [];
   readonly trace: string[] = [];
   steps = 0;
   crashes = 0;
@@ -156,8 +152,7 @@ class World {
       if (this.#seen.has(kind)) continue;
       this.#seen.add(kind);
       this.note(`VIOLATION ${text}`);
-      const list = open.some(({ looksLike }) => looksLike.test(text)) ? this.known : this.violations;
-      list.push(`at ${(this.clock.now() - T0) / 1000} s: ${text}`);
+      this.violations.push(`at ${(this.clock.now() - T0) / 1000} s: ${text}`);
     }
   }
 
@@ -424,7 +419,6 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
       seed: options.seed,
       steps: world.steps,
       violations: [...world.violations],
-      known: [...world.known],
       moves: world.moves,
       hash: world.hash,
       circuits: world.circuits,
