@@ -37,7 +37,7 @@ export class Authoriser {
     const { principal, action, project, facts } = question;
     const verdict = this.#decide({ principal, action, project, facts, at: tx.now });
     const id = newId('dec', tx.now, this.#random);
-    tx.decisions.push({
+    tx.decided({
       ...verdict,
       id,
       time: tx.now,

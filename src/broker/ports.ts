@@ -12,6 +12,7 @@ import type { Label, LabelRanges } from '../model/label.ts';
 import type { PortId } from '../model/port.ts';
 import type { Window } from '../model/window.ts';
 import type { TopologyDocument } from '../topology/document.ts';
+import type { AuditGroup, AuditStore } from './auditPorts.ts';
 
 // ---- records ---------------------------------------------------------------------------------------------
 
@@ -164,6 +165,7 @@ export interface Group {
   readonly effects: readonly EffectRecord[];
   readonly effectsDone: readonly number[];
   readonly decisions: readonly DecisionRecord[];
+  readonly audit: AuditGroup;
   readonly idempotency: readonly IdempotencyRecord[];
   readonly series: readonly SeriesRecord[];
   readonly sets: readonly SetRecord[];
@@ -259,7 +261,7 @@ export interface StoreCounters {
 }
 
 /** What every reader sees is committed; the writer alone knows more. */
-export interface Store {
+export interface Store extends AuditStore {
   readonly kind: 'sqlite' | 'postgres';
   /** Takes the lease if it is free or lapsed, with a higher epoch than any before; renews it if it is ours. */
   acquireLease(holder: string, ttlMs: number): Promise<LeaseAnswer>;

@@ -8,6 +8,8 @@ import { textOf } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import { toSeconds } from '../model/capacity.ts';
 import { type Circuit, finalStates, isFinal } from '../model/circuit.ts';
+import { AuditLog } from './auditLog.ts';
+import { loadTree } from './auditTree.ts';
 import { Authoriser } from './authorise.ts';
 import { Book } from './book.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
@@ -53,6 +55,7 @@ export class Term {
     epoch: number,
     book: Book,
     sequences: { event: number; effect: number },
+    audit: AuditLog,
     ports: BrokerPorts,
     on: TermEvents,
   ) {
@@ -61,7 +64,7 @@ export class Term {
     this.#ports = ports;
     this.authoriser = new Authoriser(ports.decide, ports.random);
     this.desk = new PeerDesk(this.authoriser, ports.random, epoch);
-    this.writer = new Writer(book, epoch, sequences, ports, {
+    this.writer = new Writer(book, epoch, sequences, audit, ports, {
       durable: (events, effects, txs) => {
         this.lanes.push(effects);
         for (const tx of txs) for (const id of tx.circuits.keys()) this.#forget(id);
@@ -95,6 +98,7 @@ export class Term {
     const { store, clock } = ports;
     const counters = await store.counters();
     clock.raise?.(counters.clock);
+    const audit = new AuditLog(ports.domain, ports.random, await loadTree(store));
     const book = new Book(topology, ports.seams);
     const noUndo: (() => void)[] = [];
     for await (const page of ahead(store.liveCircuits())) {
@@ -112,7 +116,8 @@ export class Term {
       noUndo.length = 0;
     }
     for (const hook of await store.webhooks()) book.setWebhook(hook, noUndo);
-    const term = new Term(epoch, book, { event: counters.eventSeq, effect: counters.effectSeq }, ports, on);
+    const sequences = { event: counters.eventSeq, effect: counters.effectSeq };
+    const term = new Term(epoch, book, sequences, audit, ports, on);
     for await (const page of store.pendingEffects()) term.#loaded.push(...page);
     return term;
   }

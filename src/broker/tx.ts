@@ -12,6 +12,8 @@ import type { Effect } from '../model/effects.ts';
 import type { CircuitEvent } from '../model/events.ts';
 import { allowed, step } from '../model/lifecycle.ts';
 import { announce, describeStep, snapshot } from './announce.ts';
+import { recordOf } from './auditLog.ts';
+import type { AuditEntry, CheckpointRow } from './auditPorts.ts';
 import type { Book, Undo } from './book.ts';
 import type { Ground } from './plan.ts';
 import type {
@@ -43,6 +45,9 @@ export class Tx {
   readonly effects: EffectRecord[] = [];
   readonly effectsDone: number[] = [];
   readonly decisions: DecisionRecord[] = [];
+  /** For the audit log; numbered when the group is formed, in the order of the queue. */
+  readonly records: AuditEntry[] = [];
+  readonly checkpoints: CheckpointRow[] = [];
   readonly idempotency: IdempotencyRecord[] = [];
   readonly series: SeriesRecord[] = [];
   readonly sets: SetRecord[] = [];
@@ -67,7 +72,8 @@ export class Tx {
       this.circuits.size === 0 &&
       this.events.length === 0 &&
       this.effectsDone.length === 0 &&
-      this.decisions.length === 0 &&
+      this.records.length === 0 &&
+      this.checkpoints.length === 0 &&
       this.idempotency.length === 0 &&
       this.series.length === 0 &&
       this.sets.length === 0 &&
@@ -86,6 +92,17 @@ export class Tx {
   /** The last line of the log so far. */
   get lastEvent(): number {
     return this.#sequences.event;
+  }
+
+  /** A decision and its record; `more` is what the record says beyond the decision (token, holder, reason). */
+  decided(decision: DecisionRecord, more: Partial<AuditEntry> = {}): void {
+    this.decisions.push(decision);
+    this.record({ ...recordOf(decision), ...more });
+  }
+
+  /** One line of the audit log, durable together with everything else that this transaction does. */
+  record(entry: AuditEntry): void {
+    this.records.push(entry);
   }
 
   create(circuit: Circuit): void {
@@ -153,6 +170,8 @@ export class Tx {
   reset(): void {
     this.rollback();
     this.circuits.clear();
+    const decided = this.records.filter((record) => record.op === 'decision');
+    this.records.splice(0, this.records.length, ...decided);
     for (const list of [
       this.events,
       this.effects,

@@ -9,6 +9,7 @@ import { BrokerError } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import { dueAt } from '../model/lifecycle.ts';
+import type { AuditLog } from './auditLog.ts';
 import type { Book } from './book.ts';
 import { type EffectRecord, type EventRecord, type Group, type Store, StoreError } from './ports.ts';
 import { type Sequences, Tx } from './tx.ts';
@@ -45,6 +46,7 @@ export interface WriterEvents {
 export class Writer {
   readonly book: Book;
   readonly epoch: number;
+  readonly audit: AuditLog;
   transactions = 0;
   /** groups[i]: how many transactions held 2^i decisions or more, and fewer than 2^(i+1). */
   readonly groups: number[] = [];
@@ -67,12 +69,14 @@ export class Writer {
     book: Book,
     epoch: number,
     sequences: Sequences,
+    audit: AuditLog,
     ports: { store: Store; clock: Clock; log: Log },
     on: WriterEvents,
   ) {
     this.book = book;
     this.epoch = epoch;
     this.#sequences = sequences;
+    this.audit = audit;
     this.#store = ports.store;
     this.#clock = ports.clock;
     this.#log = ports.log;
@@ -184,9 +188,8 @@ export class Writer {
 
   async #write(batch: readonly Item[]): Promise<void> {
     const txs = batch.map((item) => item.tx);
-    const group = this.#group(txs);
+    const group = await this.#commit(txs);
     if (!batch.every((item) => item.tx.isEmpty)) {
-      await this.#store.commit(group);
       this.transactions++;
       const size = 31 - Math.clz32(batch.length);
       this.groups[size] = (this.groups[size] ?? 0) + 1;
@@ -201,6 +204,19 @@ export class Writer {
     }
     this.#on.durable(group.events, group.effects, txs);
     for (const item of batch) settle(item);
+  }
+
+  /** The group, durable; or nothing of it in the store nor in the log's tree. */
+  async #commit(txs: readonly Tx[]): Promise<Group> {
+    try {
+      const group = this.#group(txs);
+      if (!txs.every((tx) => tx.isEmpty)) await this.#store.commit(group);
+      this.audit.kept();
+      return group;
+    } catch (error) {
+      this.audit.takeBack();
+      throw error;
+    }
   }
 
   #group(txs: readonly Tx[]): Group {
@@ -225,6 +241,7 @@ export class Writer {
       effects: only?.effects ?? txs.flatMap((tx) => tx.effects),
       effectsDone: only?.effectsDone ?? txs.flatMap((tx) => tx.effectsDone),
       decisions: only?.decisions ?? txs.flatMap((tx) => tx.decisions),
+      audit: this.audit.form(txs),
       idempotency: txs.flatMap((tx) => tx.idempotency),
       series: txs.flatMap((tx) => tx.series),
       sets: txs.flatMap((tx) => tx.sets),

@@ -3,6 +3,7 @@
  * the transaction begins, so that the writer's connection is held no longer than the database needs.
  */
 import { type Group, StoreError } from '../broker/ports.ts';
+import { auditTables, type Rows } from './audit.ts';
 import type { Database } from './database.ts';
 import { fence } from './lease.ts';
 import {
@@ -60,12 +61,6 @@ const sets = documents('sets', withDocument);
 const webhooks = documents('webhooks', ['id', 'state', 'revision', 'doc']);
 const topologies = new Insert('topologies', ['version', 'time', 'doc']);
 
-interface Rows {
-  readonly insert: Insert;
-  readonly rows: readonly (readonly Value[])[];
-  readonly what: string;
-}
-
 /** In this order: what frees a client_ref comes before what takes it. */
 function encode(g: Group): Rows[] {
   const texts = new Texts();
@@ -98,6 +93,7 @@ function encode(g: Group): Rows[] {
     ),
     of('an effect', effects, g.effects.map(effectRow)),
     of('a decision', decisions, g.decisions.map(decisionRow)),
+    ...auditTables(g.audit),
     of('an idempotency key', idempotency, g.idempotency.map(idempotencyRow)),
     of('a series', series, g.series.map(document)),
     of('a set', sets, g.sets.map(document)),

@@ -2,6 +2,7 @@
  * The Store of broker/ports.ts over an open database. Each method says what it does in one line; the work is
  * in commit.ts, lease.ts, prune.ts and queries.ts, and every error leaves here as a StoreError.
  */
+import type { CheckpointRow, StoredAuditRow } from '../broker/auditPorts.ts';
 import type {
   CircuitQuery,
   DecisionQuery,
@@ -23,6 +24,7 @@ import type {
 import { type InstantMs, instant } from '../kernel/clock.ts';
 import type { CircuitId, DecisionId, SeriesId, SetId } from '../kernel/ids.ts';
 import { type Circuit, finalStates } from '../model/circuit.ts';
+import * as audit from './audit.ts';
 import { commit } from './commit.ts';
 import type { Database } from './database.ts';
 import { because, storeError } from './errors.ts';
@@ -190,6 +192,25 @@ export class KnexStore implements Store {
 
   set(id: SetId): Promise<SetRecord | undefined> {
     return this.#document<SetRecord>('sets', id);
+  }
+
+  auditTiles(): Promise<string[]> {
+    return this.#guard(() => audit.tileHashes(this.#db.readers));
+  }
+  auditLeaves(from: number, to: number): Promise<string[]> {
+    return this.#guard(() => audit.leaves(this.#db.readers, from, to));
+  }
+  auditRows(from: number, limit: number): Promise<StoredAuditRow[]> {
+    return this.#guard(() => audit.rows(this.#db.readers, from, limit));
+  }
+  auditSeqOf(decisionId: string): Promise<number | undefined> {
+    return this.#guard(() => audit.seqOf(this.#db.readers, decisionId));
+  }
+  checkpoint(size?: number): Promise<CheckpointRow | undefined> {
+    return this.#guard(() => audit.checkpoint(this.#db.readers, size));
+  }
+  checkpoints(origin: string, after: number, limit: number): Promise<CheckpointRow[]> {
+    return this.#guard(() => audit.checkpointsOf(this.#db.readers, origin, after, limit));
   }
 
   backup(file: string): Promise<void> {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import knex from 'knex';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { NO_AUDIT } from '../../src/broker/auditPorts.ts';
 import type { Group } from '../../src/broker/ports.ts';
 import { loadConfig } from '../../src/config.ts';
 import { differences, doctor } from '../../src/doctor.ts';
@@ -51,6 +52,7 @@ async function makeStore(document: TopologyDocument, ahead = 0, giveBack = true)
     effects: [],
     effectsDone: [],
     decisions: [],
+    audit: NO_AUDIT,
     idempotency: [],
     series: [],
     sets: [],

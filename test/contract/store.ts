@@ -4,12 +4,14 @@
  */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { NO_AUDIT } from '../../src/broker/auditPorts.ts';
 import type { CircuitQuery, EventQuery, Group, Store } from '../../src/broker/ports.ts';
 import { type InstantMs, instant } from '../../src/kernel/clock.ts';
 import type { Circuit } from '../../src/model/circuit.ts';
 import { isFinal, states } from '../../src/model/circuit.ts';
 import {
   admissions,
+  auditGroup,
   circuit,
   circuitId,
   decision,
@@ -263,6 +265,21 @@ export function storeContract(name: string, makeHome: () => Promise<StoreHome>):
         ],
         ['an event number used before', (at) => group({ epoch: at, events: [event(2, taken)] })],
         ['an effect number used before', (at) => group({ epoch: at, effects: [effect(1, taken)] })],
+        ['an audit number used before', (at) => group({ epoch: at, audit: auditGroup(2, 1) })],
+        [
+          'a second record of a decision',
+          (at) => {
+            const rows = auditGroup(5, 1).rows.map((row) => ({ ...row, decisionId: decisionId(0) }));
+            return group({ epoch: at, audit: { ...NO_AUDIT, rows } });
+          },
+        ],
+        [
+          'two checkpoints of one size',
+          (at) => {
+            const { checkpoints } = auditGroup(0, 5);
+            return group({ epoch: at, audit: { ...NO_AUDIT, checkpoints } });
+          },
+        ],
         ['a decision made before', (at) => group({ epoch: at, decisions: [decision(0, taken)] })],
         [
           'a good circuit beside a bad event',
@@ -278,7 +295,8 @@ export function storeContract(name: string, makeHome: () => Promise<StoreHome>):
       ];
       test.each(cases)('%s', async (_, bad) => {
         await store.commit({ ...admissions(epoch, 0, 3), effects: [effect(1, taken)] });
-        await store.commit(group({ epoch, ...written(circuit(7, { state: 'ENDED' })) }));
+        const ended = { ...written(circuit(7, { state: 'ENDED' })), audit: auditGroup(0, 5) };
+        await store.commit(group({ epoch, ...ended }));
         await refuses(bad(epoch), 'CONFLICT');
         // And the store goes on.
         await store.commit(admissions(epoch, 300, 1));
@@ -305,6 +323,39 @@ export function storeContract(name: string, makeHome: () => Promise<StoreHome>):
         }
         const live = await all(store.liveCircuits());
         expect(live.map((c) => c.state).sort()).toEqual(states.filter((s) => !isFinal(s)).sort());
+      });
+    });
+
+    describe('the audit log', () => {
+      test('is read back as it was written: rows, asides, tiles, leaves, checkpoints', async () => {
+        const groups = [auditGroup(0, 300), auditGroup(300, 300)];
+        for (const audit of groups) await store.commit(group({ epoch, audit }));
+        await reopen();
+        const rows = groups.flatMap((g) => g.rows);
+        const asides = groups.flatMap((g) => g.asides);
+        expect(await store.auditTiles()).toEqual(groups.flatMap((g) => g.tiles.map((t) => t.hash)));
+        expect(await store.auditLeaves(250, 320)).toEqual(rows.slice(250, 320).map((r) => r.leaf));
+        expect(await store.auditLeaves(512, Number.MAX_SAFE_INTEGER)).toEqual(
+          rows.slice(512).map((r) => r.leaf),
+        );
+        const read = [...(await store.auditRows(0, 200)), ...(await store.auditRows(200, 1_000))];
+        expect(read).toEqual(
+          rows.map(({ seq, leaf, text }) => ({
+            seq,
+            leaf,
+            text,
+            asides: asides.filter((a) => a.seq === seq),
+          })),
+        );
+        expect(await store.auditSeqOf(decisionId(7))).toBe(7);
+        expect(await store.auditSeqOf('dec_none')).toBeUndefined();
+        expect(await store.checkpoint()).toMatchObject({ size: 600 });
+        expect(await store.checkpoint(300)).toMatchObject({ size: 300 });
+        expect(await store.checkpoint(301)).toMatchObject({ size: 600 });
+        expect(await store.checkpoint(601)).toBeUndefined();
+        expect((await store.checkpoints('ams.example/audit/1', 0, 9)).map((c) => c.size)).toEqual([300, 600]);
+        expect(await store.checkpoints('ams.example/audit/1', 300, 9)).toEqual(groups[1]?.checkpoints);
+        expect(await store.checkpoints('ams.example/audit/2', 0, 9)).toEqual([]);
       });
     });
 

@@ -3,6 +3,8 @@
  * each circuit folded anew from its events. The checkers look here and never ask the broker what is true.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { MerkleLog } from '../../src/aaa/merkle/log.ts';
+import { leafHash } from '../../src/aaa/merkle/tree.ts';
 import type { EffectRecord, Group } from '../../src/broker/ports.ts';
 import type { CircuitId } from '../../src/kernel/ids.ts';
 import { type Circuit, isFinal } from '../../src/model/circuit.ts';
@@ -15,6 +17,8 @@ export class Mirror {
   /** Those that are not final: the ones that the checkers look through at every step. */
   readonly live = new Map<CircuitId, Circuit>();
   readonly effects = new Map<number, EffectRecord>();
+  /** The audit log, from the texts themselves. */
+  readonly log = new MerkleLog();
   epoch = 0;
   events = 0;
   moves = 0;
@@ -52,6 +56,7 @@ export class Mirror {
       this.#put(result.circuit);
       steps.push({ event, before, after: result.circuit });
     }
+    wrong.push(...this.#audit(group));
     wrong.push(...this.#promises.enter(group, steps, this.live));
     for (const { circuit } of group.circuits) {
       if (!isDeepStrictEqual(this.circuits.get(circuit.id), circuit))
@@ -61,6 +66,29 @@ export class Mirror {
     }
     for (const effect of group.effects) this.effects.set(effect.seq, effect);
     for (const seq of group.effectsDone) this.effects.delete(seq);
+    return wrong;
+  }
+
+  /** Numbered without a gap, hashed as it is, tiles as the tree has them, and a record for each decision. */
+  #audit({ audit, decisions }: Group): string[] {
+    const wrong: string[] = [];
+    const tiles: string[] = [];
+    for (const { seq, leaf, text } of audit.rows) {
+      if (seq !== this.log.size) wrong.push(`audit record ${seq} follows ${this.log.size - 1}`);
+      const hash = leafHash(text);
+      if (hash.toString('base64url') !== leaf) wrong.push(`audit record ${seq} has another hash`);
+      const tile = this.log.append(hash);
+      if (tile !== undefined) tiles.push(tile.hash.toString('base64url'));
+    }
+    if (
+      !isDeepStrictEqual(
+        audit.tiles.map((t) => t.hash),
+        tiles,
+      )
+    )
+      wrong.push('the tiles are not those of the log');
+    const recorded = new Set(audit.rows.map((row) => row.decisionId));
+    for (const { id } of decisions) if (!recorded.has(id)) wrong.push(`${id} is not in the audit log`);
     return wrong;
   }
 

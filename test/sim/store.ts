@@ -104,6 +104,24 @@ export class GatedStore implements Store {
   set(id: Parameters<Store['set']>[0]): ReturnType<Store['set']> {
     return this.#call('set', () => this.#real.set(id));
   }
+  auditTiles(): ReturnType<Store['auditTiles']> {
+    return this.#call('auditTiles', () => this.#real.auditTiles());
+  }
+  auditLeaves(from: number, to: number): ReturnType<Store['auditLeaves']> {
+    return this.#call('auditLeaves', () => this.#real.auditLeaves(from, to));
+  }
+  auditRows(from: number, limit: number): ReturnType<Store['auditRows']> {
+    return this.#call('auditRows', () => this.#real.auditRows(from, limit));
+  }
+  auditSeqOf(decisionId: string): ReturnType<Store['auditSeqOf']> {
+    return this.#call('auditSeqOf', () => this.#real.auditSeqOf(decisionId));
+  }
+  checkpoint(size?: number): ReturnType<Store['checkpoint']> {
+    return this.#call('checkpoint', () => this.#real.checkpoint(size));
+  }
+  checkpoints(origin: string, after: number, limit: number): ReturnType<Store['checkpoints']> {
+    return this.#call('checkpoints', () => this.#real.checkpoints(origin, after, limit));
+  }
   backup(file: string): Promise<void> {
     return this.#call('backup', () => this.#real.backup(file));
   }

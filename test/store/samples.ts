@@ -2,6 +2,8 @@
  * Circuits, events and the rest as the broker would make them, for tests of the store: of a real size and
  * shape, from a number, so that two calls with one number give equal records.
  */
+
+import { type AuditGroup, NO_AUDIT } from '../../src/broker/auditPorts.ts';
 import type { DecisionRecord, EffectRecord, EventRecord, Group } from '../../src/broker/ports.ts';
 import { type InstantMs, instant } from '../../src/kernel/clock.ts';
 import { type CircuitId, type DecisionId, newId } from '../../src/kernel/ids.ts';
@@ -132,6 +134,7 @@ export function group(over: Omit<Partial<Group>, 'epoch'> & { readonly epoch: nu
     effects: [],
     effectsDone: [],
     decisions: [],
+    audit: NO_AUDIT,
     idempotency: [],
     series: [],
     sets: [],
@@ -168,4 +171,26 @@ export function admissions(epoch: number, from: number, count: number): Group {
     events,
     decisions,
   });
+}
+
+/** `count` audit records from number `from`, with the tiles that they complete and a checkpoint behind them. */
+export function auditGroup(from: number, count: number): AuditGroup {
+  const numbers = Array.from({ length: count }, (_, i) => from + i);
+  const leaf = (n: number): string => Buffer.alloc(32, n % 251).toString('base64url');
+  return {
+    rows: numbers.map((seq) => ({
+      seq,
+      time: instant(T0 + seq),
+      decisionId: decisionId(seq),
+      leaf: leaf(seq),
+      text: `{"seq":${seq}}`,
+    })),
+    asides: numbers.map((seq) => ({ seq, field: 'actor', salt: `salt${seq}`, value: `user${seq % 20}` })),
+    tiles: numbers
+      .filter((seq) => seq % 256 === 255)
+      .map((seq) => ({ tile: (seq - 255) / 256, hash: leaf(seq + 1) })),
+    checkpoints: [
+      { origin: 'ams.example/audit/1', size: from + count, time: instant(T0 + from), note: `at ${from}` },
+    ],
+  };
 }

@@ -4,6 +4,7 @@
  */
 import type { Knex } from 'knex';
 import * as foundation from './20261120043000_foundation.ts';
+import * as audit from './20261120081000_audit.ts';
 
 export interface Migration {
   readonly name: string;
@@ -13,6 +14,7 @@ export interface Migration {
 
 export const migrations: readonly Migration[] = [
   { name: '20261120043000_foundation', up: foundation.up, down: foundation.down },
+  { name: '20261120081000_audit', up: audit.up, down: audit.down },
 ];
 
 export const migrationSource: Knex.MigrationSource<Migration> = {

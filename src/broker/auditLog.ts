@@ -1,0 +1,106 @@
+/**
+ * The audit log of a term: numbers and seals what the decisions of a group want recorded, in the order of the
+ * queue, and keeps the tree. A group that was not written is taken back whole; what is durable never is.
+ */
+import { MerkleLog } from '../aaa/merkle/log.ts';
+import { type Aside, seal } from '../aaa/merkle/record.ts';
+import type { Random } from '../kernel/random.ts';
+import { type AuditEntry, type AuditGroup, type AuditRow, type AuditTile, NO_AUDIT } from './auditPorts.ts';
+import type { DecisionRecord } from './ports.ts';
+import type { Tx } from './tx.ts';
+
+export class AuditLog {
+  readonly tree: MerkleLog;
+  readonly #domain: string;
+  readonly #random: Random;
+  #durable: number;
+
+  constructor(domain: string, random: Random, tree = new MerkleLog()) {
+    this.#domain = domain;
+    this.#random = random;
+    this.tree = tree;
+    this.#durable = tree.size;
+  }
+
+  /** Records before this one are durable. */
+  get durable(): number {
+    return this.#durable;
+  }
+
+  /** Followed by kept() when the store has it, or by takeBack() when it has not. */
+  form(txs: readonly Tx[]): AuditGroup {
+    if (txs.every((tx) => tx.records.length === 0 && tx.checkpoints.length === 0)) return NO_AUDIT;
+    const rows: AuditRow[] = [];
+    const asides: Aside[] = [];
+    const tiles: AuditTile[] = [];
+    for (const tx of txs) {
+      const time = new Date(tx.now).toISOString();
+      for (const entry of tx.records) {
+        const effect = entry.effect ?? effectOf(tx, entry);
+        const sealed = seal(
+          {
+            ...entry,
+            seq: this.tree.size,
+            time,
+            domain: this.#domain,
+            ...(effect === undefined ? {} : { effect }),
+          },
+          (length) => this.#random.bytes(length),
+        );
+        rows.push({
+          seq: sealed.seq,
+          time: tx.now,
+          leaf: sealed.leaf.toString('base64url'),
+          text: sealed.text,
+          ...(entry.decision_id === undefined ? {} : { decisionId: entry.decision_id }),
+        });
+        asides.push(...sealed.asides);
+        const tile = this.tree.append(sealed.leaf);
+        if (tile !== undefined) tiles.push({ tile: tile.tile, hash: tile.hash.toString('base64url') });
+      }
+    }
+    return { rows, asides, tiles, checkpoints: txs.flatMap((tx) => tx.checkpoints) };
+  }
+
+  kept(): void {
+    this.#durable = this.tree.size;
+    this.tree.durable(this.#durable);
+  }
+
+  takeBack(): void {
+    this.tree.truncate(this.#durable);
+  }
+}
+
+/** What came of a decision: the lines of the event log that its transaction wrote about its circuit. */
+function effectOf(tx: Tx, { op, circuit, decision }: AuditEntry): string | undefined {
+  if (op !== 'decision' || decision !== 'ALLOW' || tx.events.length === 0) return undefined;
+  const about = circuit === undefined ? tx.events : tx.events.filter((e) => e.circuitId === circuit);
+  return about.length === 0 ? undefined : [...new Set(about.map((e) => e.type))].join(' ');
+}
+
+/** The record of a decision: what was asked, what the rules saw, and what they said. */
+export function recordOf(decision: DecisionRecord): AuditEntry {
+  const { facts, seen, policy, circuitId, errors } = decision;
+  const ports = ['a_port', 'z_port'].map((name) => facts[name]).filter((port) => typeof port === 'string');
+  return {
+    op: 'decision',
+    decision_id: decision.id,
+    txn: decision.requestId,
+    actor: decision.principal,
+    action: decision.action,
+    project: decision.project,
+    sequence: decision.sequence,
+    decision: decision.effect,
+    reasons: [...decision.reasons].sort(),
+    ask: facts,
+    ...(typeof facts['peer'] === 'string' ? { peer: facts['peer'] } : {}),
+    ...(circuitId === undefined ? {} : { circuit: circuitId }),
+    ...(ports.length === 0 ? {} : { ports }),
+    ...(errors === undefined ? {} : { errors }),
+    ...(seen === undefined ? {} : { facts: seen }),
+    ...(POLICY_HASH.test(policy) ? { policy_set_sha256: policy } : {}),
+  };
+}
+
+const POLICY_HASH = /^[0-9a-f]{64}$/;

@@ -1,0 +1,63 @@
+/**
+ * The audit log as the store keeps it: rows of one transaction with what they record, and what a term reads
+ * back to rebuild the tree. Hashes and salts are base64url texts; what they mean is aaa/merkle's matter.
+ */
+import type { Aside, AuditRecord } from '../aaa/merkle/record.ts';
+import type { InstantMs } from '../kernel/clock.ts';
+
+/** What a decision wants recorded; number, time and domain are given when its group is formed. */
+export type AuditEntry = Omit<AuditRecord, 'seq' | 'time' | 'domain'>;
+
+export interface AuditRow {
+  readonly seq: number;
+  readonly time: InstantMs;
+  readonly decisionId?: string;
+  /** The hash of exactly this text. */
+  readonly leaf: string;
+  readonly text: string;
+}
+
+/** 256 leaves that are complete; their hash stands for them when the tree is rebuilt. */
+export interface AuditTile {
+  readonly tile: number;
+  readonly hash: string;
+}
+
+/** A signed note over the first `size` records, all of which were durable when it was signed. */
+export interface CheckpointRow {
+  readonly origin: string;
+  readonly size: number;
+  readonly time: InstantMs;
+  readonly note: string;
+}
+
+/** What one group adds to the log. */
+export interface AuditGroup {
+  readonly rows: readonly AuditRow[];
+  readonly asides: readonly Aside[];
+  readonly tiles: readonly AuditTile[];
+  readonly checkpoints: readonly CheckpointRow[];
+}
+
+export const NO_AUDIT: AuditGroup = { rows: [], asides: [], tiles: [], checkpoints: [] };
+
+/** A record as it is read back: without its text once retention has taken that. The leaf stays. */
+export type StoredAuditRow = Pick<AuditRow, 'seq' | 'leaf'> & {
+  readonly text?: string;
+  readonly asides: readonly Aside[];
+};
+
+export interface AuditStore {
+  /** The hashes of all complete tiles, from the first on. */
+  auditTiles(): Promise<readonly string[]>;
+  /** The leaves of records [from, to), in order. */
+  auditLeaves(from: number, to: number): Promise<readonly string[]>;
+  /** Records from `from` on, in order. */
+  auditRows(from: number, limit: number): Promise<readonly StoredAuditRow[]>;
+  /** The number of the record of a decision. */
+  auditSeqOf(decisionId: string): Promise<number | undefined>;
+  /** The smallest checkpoint of at least `size` records, or the last one of all without a size. */
+  checkpoint(size?: number): Promise<CheckpointRow | undefined>;
+  /** Checkpoints of an origin with more than `after` records, by size. */
+  checkpoints(origin: string, after: number, limit: number): Promise<readonly CheckpointRow[]>;
+}

@@ -1,0 +1,143 @@
+/**
+ * The tables of the audit log: what a group adds to them, and what is read back. Rows are only ever added;
+ * the one thing that retention may do is to put the leaves of a whole tile in the place of its records.
+ */
+import type { Knex } from 'knex';
+import type { AuditGroup, CheckpointRow, StoredAuditRow } from '../broker/auditPorts.ts';
+import { type InstantMs, instant } from '../kernel/clock.ts';
+import { Insert, type Row, type Value } from './session.ts';
+
+/** Leaves in a tile, and characters of one leaf: 32 bytes in base64url. */
+const TILE = 256;
+const LEAF = 43;
+
+const records = new Insert('audit_records', ['seq', 'time', 'decision_id', 'leaf', 'record']);
+const asides = new Insert('audit_asides', ['seq', 'field', 'salt', 'value']);
+const tiles = new Insert('audit_tiles', ['tile', 'hash']);
+const checkpoints = new Insert('audit_checkpoints', ['origin', 'size', 'time', 'note']);
+
+export interface Rows {
+  readonly insert: Insert;
+  readonly rows: readonly (readonly Value[])[];
+  readonly what: string;
+}
+
+export const auditTables = (g: AuditGroup): Rows[] => [
+  {
+    what: 'an audit record',
+    insert: records,
+    rows: g.rows.map((r) => [r.seq, r.time, r.decisionId ?? null, r.leaf, r.text]),
+  },
+  { what: 'an aside', insert: asides, rows: g.asides.map((a) => [a.seq, a.field, a.salt, a.value]) },
+  { what: 'a tile', insert: tiles, rows: g.tiles.map((t) => [t.tile, t.hash]) },
+  {
+    what: 'a checkpoint',
+    insert: checkpoints,
+    rows: g.checkpoints.map((c) => [c.origin, c.size, c.time, c.note]),
+  },
+];
+
+export async function tileHashes(knex: Knex): Promise<string[]> {
+  const rows: Row[] = await knex<Row>('audit_tiles').select('hash').orderBy('tile');
+  return rows.map((row) => row['hash'] as string);
+}
+
+export async function leaves(knex: Knex, from: number, to: number): Promise<string[]> {
+  const folded: Row[] = await knex<Row>('audit_tiles')
+    .select('tile', 'leaves')
+    .whereNotNull('leaves')
+    .where('tile', '>=', Math.floor(from / TILE))
+    .where('tile', '<', Math.ceil(to / TILE))
+    .orderBy('tile');
+  const found = folded.flatMap((row) => {
+    const first = (row['tile'] as number) * TILE;
+    const text = row['leaves'] as string;
+    return Array.from({ length: TILE }, (_, i) => text.slice(i * LEAF, (i + 1) * LEAF)).filter(
+      (_, i) => first + i >= from && first + i < to,
+    );
+  });
+  const rest: Row[] = await knex<Row>('audit_records')
+    .select('leaf')
+    .where('seq', '>=', from + found.length)
+    .where('seq', '<', to)
+    .orderBy('seq');
+  return [...found, ...rest.map((row) => row['leaf'] as string)];
+}
+
+/** Records with what is aside of them; only leaves where retention has been. */
+export async function rows(knex: Knex, from: number, limit: number): Promise<StoredAuditRow[]> {
+  const tile: Row | undefined = await knex<Row>('audit_tiles')
+    .where({ tile: Math.floor(from / TILE) })
+    .whereNotNull('leaves')
+    .first();
+  if (tile !== undefined) {
+    const end = Math.min(from + limit, (Math.floor(from / TILE) + 1) * TILE);
+    const bare = await leaves(knex, from, end);
+    return bare.map((leaf, i) => ({ seq: from + i, leaf, asides: [] }));
+  }
+  const found: Row[] = await knex<Row>('audit_records')
+    .select('seq', 'leaf', 'record')
+    .where('seq', '>=', from)
+    .orderBy('seq')
+    .limit(limit);
+  const last = found.at(-1)?.['seq'];
+  if (last === undefined) return [];
+  const beside: Row[] = await knex<Row>('audit_asides').whereBetween('seq', [from, last as number]);
+  const bySeq = new Map<number, StoredAuditRow['asides'][number][]>();
+  for (const row of beside) {
+    const seq = row['seq'] as number;
+    const list = bySeq.get(seq) ?? [];
+    bySeq.set(seq, list);
+    // The columns are written from an Aside.
+    list.push({ ...row } as unknown as StoredAuditRow['asides'][number]);
+  }
+  return found.map((row) => ({
+    seq: row['seq'] as number,
+    leaf: row['leaf'] as string,
+    text: row['record'] as string,
+    asides: bySeq.get(row['seq'] as number) ?? [],
+  }));
+}
+
+export async function seqOf(knex: Knex, decisionId: string): Promise<number | undefined> {
+  const row: Row | undefined = await knex<Row>('audit_records')
+    .select('seq')
+    .where({ decision_id: decisionId })
+    .first();
+  return row?.['seq'] as number | undefined;
+}
+
+const checkpointOf = (row: Row): CheckpointRow => ({
+  origin: row['origin'] as string,
+  size: row['size'] as number,
+  time: instant(row['time'] as number) as InstantMs,
+  note: row['note'] as string,
+});
+
+/** The smallest of at least `size`; the last that was signed, without one. */
+export async function checkpoint(knex: Knex, size?: number): Promise<CheckpointRow | undefined> {
+  const query = knex<Row>('audit_checkpoints').select('*');
+  // After a restore a new origin may begin below the sizes of the old one: the last is the latest in time.
+  if (size === undefined)
+    query.orderBy([
+      { column: 'time', order: 'desc' },
+      { column: 'size', order: 'desc' },
+    ]);
+  else query.where('size', '>=', size).orderBy('size');
+  const row: Row | undefined = await query.first();
+  return row === undefined ? undefined : checkpointOf(row);
+}
+
+export async function checkpointsOf(
+  knex: Knex,
+  origin: string,
+  after: number,
+  limit: number,
+): Promise<CheckpointRow[]> {
+  const found: Row[] = await knex<Row>('audit_checkpoints')
+    .where({ origin })
+    .where('size', '>', after)
+    .orderBy('size')
+    .limit(limit);
+  return found.map(checkpointOf);
+}
