@@ -13,7 +13,6 @@ import { StartError } from './flags.ts';
 import type { Clock } from './kernel/clock.ts';
 import type { Log } from './kernel/log.ts';
 import { type Random, seededRandom } from './kernel/random.ts';
-import { type LabelRanges, parseLabels } from './model/label.ts';
 import type { TopologyDocument } from './topology/document.ts';
 
 export interface DevicePorts {
@@ -54,7 +53,7 @@ export function openDevices(config: Config, ports: DevicePorts): OpenDevices {
     devices: executor,
     inspection: executor.inspection,
     start(topology) {
-      for (const { device, detail } of mismatches(topology, executor.inspection))
+      for (const { device, detail } of mismatches(topology, devices, executor.inspection))
         log.warn({ event: 'device.mismatch', device, detail });
       executor.watch(() => ports.changed());
       // It catches what goes wrong and tells it; a device that is not there yet is met again with its first order.
@@ -108,37 +107,30 @@ function deviceOf(element: ElementConfig): DeviceConfig {
   };
 }
 
-/** Fewer ways than this into a VLAN switch, and any two circuits that meet in it share one of them. */
-const WAYS = 4;
-
 /**
- * Where the topology promises what the elements cannot do. The search keeps circuits apart on each link; a VLAN
- * switch has each VLAN only once, whatever the link.
+ * Where the topology promises what the elements cannot do. A VLAN switch has each VLAN only once, whatever the
+ * port; an element that switches whole ports knows nothing of the one label that stands for each of them.
  */
 function mismatches(
-  { nodes, ports, links }: TopologyDocument,
+  { nodes }: TopologyDocument,
+  { elements }: Config['devices'],
   inspection: Inspection,
 ): { readonly device: string; readonly detail: string }[] {
-  return nodes.flatMap((node) => {
-    const device = node.device ?? node.id;
+  return nodes.flatMap(({ id, device = id, swaps_labels, label_scope }) => {
     const state = inspection.state(device);
-    if (state === undefined) return [{ device, detail: 'the topology has it, `devices.elements` has not' }];
-    if (state.capabilities === undefined || state.capabilities.labels !== 'vlan') return [];
-    if (node.swaps_labels !== false)
-      return [{ device, detail: `it cannot change a VLAN: node ${node.id} needs \`swaps_labels: false\`` }];
-    const ways = [
-      ...ports.filter((port) => port.node === node.id),
-      ...links.filter(({ a, z }) => a.node === node.id || z.node === node.id),
-    ].map(({ vlans = '2-4094' }) => parseLabels(vlans) ?? []);
-    const worst = ways.flat().find(([first]) => ways.filter((way) => within(first, way)).length >= WAYS);
-    if (worst === undefined) return [];
-    const detail = `VLAN ${worst[0]} may come in ${WAYS} or more ways, and two circuits that share none of them would meet`;
-    return [{ device, detail }];
+    const says = (detail: string): { device: string; detail: string }[] => [{ device, detail }];
+    if (state === undefined) return says('the topology has it, `devices.elements` has not');
+    const whole = elements.some((one) => one.id === device && one.whole_port_label !== 0);
+    if (whole && swaps_labels === false && label_scope !== 'PORT')
+      return says(`it has one label on each of its ports: node ${id} needs \`label_scope: PORT\``);
+    if (whole || state.capabilities?.labels !== 'vlan') return [];
+    if (swaps_labels !== false)
+      return says(`it cannot change a VLAN: node ${id} needs \`swaps_labels: false\``);
+    if (label_scope === 'PORT')
+      return says(`it has each VLAN only once: node ${id} cannot have \`label_scope: PORT\``);
+    return [];
   });
 }
-
-const within = (vlan: number, ranges: LabelRanges): boolean =>
-  ranges.some(([low, high]) => low <= vlan && vlan <= high);
 
 /** `config check` asks too, and opens no socket. */
 export function checkElements({ devices }: Config): void {

@@ -3,7 +3,7 @@
  * that the new one can carry. What it cannot carry keeps its claim and is told.
  */
 import { BrokerError } from '../kernel/errors.ts';
-import { EdgeNames, LAST_SECOND, toSeconds } from '../model/capacity.ts';
+import { EdgeNames, LAST_SECOND, nodeEdge, toSeconds } from '../model/capacity.ts';
 import { localSegment, placements } from '../model/circuit.ts';
 import { checkDocument } from '../topology/check.ts';
 import { compile } from '../topology/compile.ts';
@@ -62,6 +62,8 @@ function impact(tx: Tx, document: TopologyDocument): TopologyImpact['broken'] {
     for (const placement of placements(circuit)) {
       for (const { edge } of localSegment(placement)?.uses ?? []) {
         const room = rooms.get(edge);
+        // A node that no longer has each VLAN only once breaks nothing.
+        if (room === undefined && edge.startsWith(nodeEdge(''))) continue;
         if (room === undefined) reasons.add(`${edge.replace(':', ' ')} is gone`);
         else {
           const index = edges.intern(edge);

@@ -3,7 +3,7 @@
  * calendar (scheduler) meet only here: the broker hands one to the other.
  *
  * An edge is anything whose room is shared: a link in one direction, or a port. Its id is text (`link:ID`,
- * `link:ID!` for the other direction, `port:ID`) in stored rows and a small integer in the hot path;
+ * `link:ID!` for the other direction, `port:ID`, `node:ID` for a node's VLANs) in stored rows and a small integer in the hot path;
  * EdgeNames keeps the two together for the life of the process.
  */
 import { type InstantMs, instant, NEVER } from '../kernel/clock.ts';
@@ -16,6 +16,8 @@ export const linkEdge = (link: string): EdgeId => `link:${link}`;
 export const portEdge = (port: string): EdgeId => `port:${port}`;
 /** Ports that share room (a line card, an aggregate): a circuit on any of them claims the group's edge too. */
 export const groupEdge = (group: string): EdgeId => `group:${group}`;
+/** A node that has each VLAN only once, whatever the port: a circuit through it claims its VLAN there too. */
+export const nodeEdge = (node: string): EdgeId => `node:${node}`;
 
 /** Whole seconds since 2020-01-01T00:00:00Z: fits 31 bits until 2088. */
 export type Seconds = number;

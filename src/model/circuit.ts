@@ -253,11 +253,12 @@ function claimsOf(p: Placement): Claim[] {
     }));
 }
 
-/** Of both its roads, where there are two: the ports, which they share, once. */
+/** Of both its roads, where there are two: the ports, and a label of a node, which they share, once. */
 export function usesOf(s: Segment): Use[] {
   if (s.backup === undefined) return [...s.uses];
-  const known = new Set(s.uses.map((use) => use.edge));
-  return [...s.uses, ...s.backup.uses.filter((use) => !known.has(use.edge))];
+  const key = ({ edge, label }: Use): string => `${edge} ${label}`;
+  const known = new Set(s.uses.map(key));
+  return [...s.uses, ...s.backup.uses.filter((use) => !known.has(key(use)))];
 }
 
 /**
@@ -275,7 +276,8 @@ export function claims(c: Circuit): Claim[] {
     ...claimsOf(second).flatMap((claim) =>
       beyond(
         claim,
-        mine.find((m) => m.edge === claim.edge),
+        mine.find((m) => m.edge === claim.edge && m.label === claim.label) ??
+          mine.find((m) => m.edge === claim.edge),
       ),
     ),
   ];

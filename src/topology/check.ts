@@ -77,6 +77,9 @@ export function checkDocument(document: TopologyDocument): Mistake[] {
     if (node.site !== undefined && document.sites !== undefined && !sites.has(node.site)) {
       error('UNKNOWN_SITE', `/nodes/${i}/site`, `no site is called "${node.site}"`);
     }
+    if (node.label_scope === 'NODE' && node.swaps_labels !== false) {
+      error('LABEL_SCOPE', `/nodes/${i}/label_scope`, 'a node that has each VLAN only once cannot change it');
+    }
     windows(node.maintenance, `/nodes/${i}`);
   });
 

@@ -4,7 +4,7 @@
  * that no answer of the search depends on the order in which somebody wrote them down.
  */
 import { invariant } from '../kernel/assert.ts';
-import { EdgeNames, groupEdge, LAST_SECOND, linkEdge, portEdge } from '../model/capacity.ts';
+import { EdgeNames, groupEdge, LAST_SECOND, linkEdge, nodeEdge, portEdge } from '../model/capacity.ts';
 import { ALL_LABELS, LabelSet, parseLabels } from '../model/label.ts';
 import type {
   LabelsDocument,
@@ -70,6 +70,9 @@ export function compile(document: TopologyDocument, names = new EdgeNames()): Ne
     ports,
     groups,
     swaps: Uint8Array.from(nodeDocuments, (node) => (node.swaps_labels === false ? 0 : 1)),
+    spaces: Int32Array.from(nodeDocuments, (node) =>
+      hasEachVlanOnce(node) ? names.intern(nodeEdge(node.id)) : -1,
+    ),
     nodeState: Uint8Array.from(nodeDocuments, stateOf),
     linkState: Uint8Array.from(linkDocuments, stateOf),
     capacity: Int32Array.from(linkDocuments, carries),
@@ -83,6 +86,10 @@ const inOrder = <T extends { readonly id: string }>(things: readonly T[]): T[] =
 
 const stateOf = (of: NodeDocument | LinkDocument): number =>
   USABLE & ~(of.admin_state === 'DOWN' ? ADMIN_UP : 0) & ~(of.oper_state === 'DOWN' ? OPER_UP : 0);
+
+/** What cannot change a VLAN is a bridge, and a bridge has each VLAN once. */
+const hasEachVlanOnce = (node: NodeDocument): boolean =>
+  (node.label_scope ?? (node.swaps_labels === false ? 'NODE' : 'PORT')) === 'NODE';
 
 function carries(link: LinkDocument): number {
   const mbps = Math.min(link.capacity_mbps, link.capacity_za_mbps ?? link.capacity_mbps);

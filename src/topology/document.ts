@@ -61,6 +61,11 @@ export interface NodeDocument {
   readonly device?: string;
   /** Can a circuit leave with another label than it came in with? Yes unless said otherwise. */
   readonly swaps_labels?: boolean;
+  /**
+   * NODE: it has each VLAN only once, whatever the port, as a bridge has. PORT: each port has its own.
+   * NODE where `swaps_labels` is false, unless said otherwise; wavelengths and time slots are always a port's own.
+   */
+  readonly label_scope?: 'NODE' | 'PORT';
   /** The network domain it belongs to; the document's when absent. */
   readonly domain?: string;
   readonly admin_state?: StateDocument;

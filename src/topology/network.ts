@@ -8,8 +8,8 @@
  * two directions: one calendar answers for both. (`link:ID!` stays free for circuits of one direction.)
  */
 import { invariant } from '../kernel/assert.ts';
-import type { Edge, EdgeNames, EdgeRoom } from '../model/capacity.ts';
-import type { LabelRanges, LabelSet } from '../model/label.ts';
+import { type Edge, type EdgeNames, type EdgeRoom, LAST_SECOND } from '../model/capacity.ts';
+import { ALL_LABELS, type LabelRanges, type LabelSet } from '../model/label.ts';
 import type { TopologyDocument } from './document.ts';
 
 export type LabelKind = 'VLAN' | 'WAVELENGTH' | 'TIME_SLOT';
@@ -82,6 +82,7 @@ export interface NetworkParts {
   readonly ports: ReadonlyMap<string, NetworkPort>;
   readonly groups: readonly { readonly edge: Edge; readonly mbps: number }[];
   readonly swaps: Uint8Array;
+  readonly spaces: Int32Array;
   readonly nodeState: Uint8Array;
   readonly linkState: Uint8Array;
   readonly capacity: Int32Array;
@@ -110,6 +111,10 @@ export class Network {
   /** Per link: a number that depends on its id alone, for tie-breaks. */
   readonly hash: Int32Array;
   readonly swaps: Uint8Array;
+  /** Per node: the edge on which its VLANs are claimed, if it has each only once; or -1. */
+  readonly spaces: Int32Array;
+  /** Is there any such node? */
+  readonly anySpace: boolean;
   /** Every node swaps labels, or none does and all links have one kind: no detour changes what fits. */
   readonly uniformLabels: boolean;
   readonly weights: Readonly<Record<Metric, Weights>>;
@@ -128,6 +133,8 @@ export class Network {
     this.nodeIndex = new Map(parts.nodes.map((node, i) => [node.id, i]));
     this.linkIndex = new Map(parts.links.map((link, i) => [link.id, i]));
     this.swaps = parts.swaps;
+    this.spaces = parts.spaces;
+    this.anySpace = parts.spaces.some((space) => space >= 0);
     const kinds = new Set(parts.links.map((link) => link.labels?.kind));
     this.uniformLabels = !parts.swaps.includes(0) || (!parts.swaps.includes(1) && kinds.size <= 1);
     this.capacity = parts.capacity;
@@ -184,6 +191,11 @@ export class Network {
   node(index: number): NetworkNode {
     return this.nodes[index] as NetworkNode;
   }
+  /** Where this node's VLANs are claimed, if it has each only once. */
+  space(node: number): Edge | undefined {
+    const space = this.spaces[node] as number;
+    return space < 0 ? undefined : (space as Edge);
+  }
   nodeState(node: number): number {
     return this.#nodeState[node] as number;
   }
@@ -225,6 +237,9 @@ export class Network {
     }
     for (const port of this.ports.values()) yield [port.edge, room(port.mbps, port.labels)];
     for (const group of this.#groups) yield [group.edge, { mbps: group.mbps }];
+    // Of VLANs there are only so many; bandwidth is a matter of links and ports.
+    for (const space of this.spaces)
+      if (space >= 0) yield [space as Edge, { mbps: LAST_SECOND, labels: ALL_LABELS }];
   }
 }
 

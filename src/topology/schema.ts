@@ -43,6 +43,7 @@ const node = strictly({
   longitude: maybe(longitude),
   device: maybe(id),
   swaps_labels: maybe(Type.Boolean()),
+  label_scope: maybe(Type.Enum(['NODE', 'PORT'])),
   domain: maybe(domain),
   admin_state: maybe(state),
   oper_state: maybe(state),

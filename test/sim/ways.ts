@@ -12,9 +12,6 @@ export function roadIsSound(document: TopologyDocument, segment: Segment, road: 
   const wrong: string[] = [];
   const port = (id: string) => document.ports.find((one) => one.id === id);
   const [a, z] = [port(segment.a.port), port(segment.z.port)];
-  const edges = [`port:${segment.a.port}`, ...road.links.map((id) => `link:${id}`), `port:${segment.z.port}`];
-  if (road.uses.map((use) => use.edge).join() !== edges.join())
-    wrong.push(`claims ${road.uses.map((use) => use.edge)} for ${edges}`);
   const nodes = [a?.node];
   for (const id of road.links) {
     const link = document.links.find((one) => one.id === id);
@@ -23,6 +20,16 @@ export function roadIsSound(document: TopologyDocument, segment: Segment, road: 
     nodes.push(link.a.node === at ? link.z.node : link.a.node);
   }
   if (nodes.at(-1) !== z?.node) return ['does not arrive'];
+  // What cannot change a VLAN has it only once.
+  const spaces = document.nodes.filter((node) => node.swaps_labels === false && nodes.includes(node.id));
+  const edges = [
+    `port:${segment.a.port}`,
+    ...road.links.map((id) => `link:${id}`),
+    `port:${segment.z.port}`,
+    ...spaces.map(({ id }) => `node:${id}`),
+  ];
+  if (road.uses.map((use) => use.edge).join() !== edges.join())
+    wrong.push(`claims ${road.uses.map((use) => use.edge)} for ${edges}`);
   if (road.hops.length !== nodes.length) return [`has ${road.hops.length} cross-connects on ${nodes}`];
   for (const [i, hop] of road.hops.entries()) {
     const [before, after] = [road.uses[i]?.label, road.uses[i + 1]?.label];
@@ -125,6 +132,8 @@ function isFree(
 }
 
 export function roomOf(document: TopologyDocument, edge: string): number {
+  // Of a node's VLANs there are only so many; bandwidth is a matter of links and ports.
+  if (edge.startsWith('node:')) return Number.MAX_SAFE_INTEGER;
   const id = edge.slice(edge.indexOf(':') + 1);
   const of = edge.startsWith('link:')
     ? document.links.find((link) => link.id === id)

@@ -30,6 +30,14 @@ const shapes: [string, Shape][] = [
   ['zero-cost cycles and many ties', { nodes: 7, links: 12, costs: 2, claims: 100 }],
   ['parallel links', { nodes: 3, links: 9, claims: 100 }],
   ['labels, no swapping', { nodes: 6, links: 11, vlans: '2-4', claims: 90, swap: 'NONE' }],
+  [
+    'each VLAN once in a node',
+    { nodes: 6, links: 11, vlans: '2-6', claims: 90, swap: 'NONE', scope: 'NODE' },
+  ],
+  [
+    'each VLAN once in some nodes, wavelengths among VLANs',
+    { nodes: 7, links: 13, vlans: '2-5', wavelengths: true, claims: 90, swap: 'SOME', scope: 'NODE' },
+  ],
   ['labels, swapping everywhere', { nodes: 6, links: 11, vlans: '2-3', claims: 90, swap: 'ALL' }],
   ['labels, swapping here and there', { nodes: 7, links: 12, vlans: '2-4', claims: 110, swap: 'SOME' }],
   [
@@ -37,6 +45,13 @@ const shapes: [string, Shape][] = [
     { nodes: 6, links: 11, vlans: '2-3', wavelengths: true, claims: 70, swap: 'SOME' },
   ],
 ];
+
+const kindOf = (w: World, edge: string): string | undefined =>
+  edge.startsWith('port:')
+    ? 'VLAN'
+    : w.network.link(w.network.linkIndex.get(edge.slice(5)) as number).labels?.kind;
+const isVlan = (w: World, use: { edge: string; label?: number } | undefined): boolean =>
+  use?.label !== undefined && use.label !== 0 && kindOf(w, use.edge) === 'VLAN';
 
 /** What a found path claims must be free, be connected, and be what it says. */
 function checkPath(w: World, q: PathQuery, path: Path): void {
@@ -53,7 +68,19 @@ function checkPath(w: World, q: PathQuery, path: Path): void {
     expect(path.hops[i + 1]?.in.port).toBe(forward ? zPort : aPort);
     expect(path.hops[i]?.out.label).toBe(path.hops[i + 1]?.in.label);
   });
-  expect(path.uses).toHaveLength(path.links.length + 2);
+  const spaces = path.uses.slice(path.links.length + 2);
+  expect(spaces).toEqual(
+    w.document.nodes
+      .flatMap(({ id, label_scope }) => {
+        const hop = path.hops[path.nodes.indexOf(id)];
+        if (label_scope !== 'NODE' || hop === undefined) return [];
+        const at = path.nodes.indexOf(id);
+        const vlan = [at, at + 1].map((place) => path.uses[place]).find((use) => isVlan(w, use));
+        return vlan === undefined ? [] : [{ edge: `node:${id}`, label: vlan.label, at }];
+      })
+      .sort((x, y) => x.at - y.at)
+      .map(({ edge, label }) => ({ edge, label })),
+  );
   for (const { edge, label } of path.uses) {
     const number = w.network.names.intern(edge);
     expect(w.free.fits(number, q.mbps, q.start, q.end)).toBe(true);
@@ -64,10 +91,7 @@ function checkPath(w: World, q: PathQuery, path: Path): void {
   path.hops.forEach((hop, i) => {
     if (w.network.swaps[walk.nodes[i] as number] === 1) return;
     const [before, after] = [path.uses[i], path.uses[i + 1]];
-    const kind = (edge = ''): string | undefined =>
-      edge.startsWith('port:')
-        ? 'VLAN'
-        : w.network.link(w.network.linkIndex.get(edge.slice(5)) as number).labels?.kind;
+    const kind = (edge = ''): string | undefined => kindOf(w, edge);
     if (hop.in.label === 0 || hop.out.label === 0 || kind(before?.edge) !== kind(after?.edge)) return;
     expect(hop.in.label).toBe(hop.out.label);
   });

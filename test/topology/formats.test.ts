@@ -79,6 +79,7 @@ describe('our own notation', () => {
     ['labels that are none', ['"2-99"', '"99-2"'], ['9 BAD_LABELS']],
     ['a label twice', ['"2-99"', '"2-99,50-60"'], ['9 DUPLICATE_LABEL']],
     ['two kinds of labels', ['vlans: "2-99"', 'vlans: "2-99", wavelengths: "1-4"'], ['9 LABEL_KINDS']],
+    ['one VLAN space for what swaps', ['false}', 'true, label_scope: NODE}'], ['6 LABEL_SCOPE']],
     ["another domain's port", ['"ams:h2"', '"lon:h2"'], ['9 FOREIGN_PORT']],
     ['a port id that is none', ['"ams:h2"', '"ams/h2"'], ['9 BAD_VALUE']],
     ['a latitude off the globe', ['52.5', '152.5'], ['5 BAD_VALUE']],

@@ -90,10 +90,16 @@ describe.each(shapes)('%s: the pairs are the best of all pairs', (_name, shape) 
 });
 
 describe('labels of a pair', () => {
-  test.each(['ALL', 'NONE', 'SOME'] as const)('are the same at each port (swapping: %s)', (swap) => {
+  test.each([
+    ['ALL', 'PORT'],
+    ['NONE', 'PORT'],
+    ['SOME', 'PORT'],
+    ['NONE', 'NODE'],
+    ['SOME', 'NODE'],
+  ] as const)('are the same at each port (swapping: %s, each VLAN once in a %s)', (swap, scope) => {
     let found = 0;
     for (let seed = 0; seed < 150; seed++) {
-      const w = world(seed + 12_000, { nodes: 6, links: 13, claims: 60, vlans: '2-4', swap });
+      const w = world(seed + 12_000, { nodes: 6, links: 13, claims: 60, vlans: '2-4', swap, scope });
       const q = query(w, {
         mbps: 1,
         ...(seed % 4 === 0 ? { a: { port: 't:n0', vlan: 'UNTAGGED' as const } } : {}),

@@ -3,7 +3,14 @@
  * list all simple paths and look at each. The fast searches are compared with it.
  */
 import { type Random, seededRandom } from '../../src/kernel/random.ts';
-import { type Edge, EdgeNames, linkEdge, portEdge, type Seconds } from '../../src/model/capacity.ts';
+import {
+  type Edge,
+  EdgeNames,
+  linkEdge,
+  nodeEdge,
+  portEdge,
+  type Seconds,
+} from '../../src/model/capacity.ts';
 import type { Constraints } from '../../src/model/circuit.ts';
 import { type LabelAsk, LabelSet, parseLabels, UNTAGGED } from '../../src/model/label.ts';
 import { Calendar } from '../../src/scheduler/calendar.ts';
@@ -19,6 +26,8 @@ export interface Shape {
   readonly costs?: number;
   readonly swap?: 'ALL' | 'NONE' | 'SOME';
   readonly vlans?: string;
+  /** Do nodes that cannot swap have each VLAN only once? */
+  readonly scope?: 'NODE' | 'PORT';
   readonly wavelengths?: boolean;
   readonly claims?: number;
   readonly span?: number;
@@ -36,11 +45,15 @@ const pick = <T>(random: Random, of: readonly T[]): T => of[random.int(of.length
 
 export function world(seed: number, shape: Shape): World {
   const random = seededRandom(seed);
-  const nodes: NodeDocument[] = Array.from({ length: shape.nodes }, (_, i) => ({
-    id: `n${i}`,
-    domain: `d${i % 3}`,
-    swaps_labels: shape.swap === 'ALL' || (shape.swap === 'SOME' && random.chance(0.5)),
-  }));
+  const nodes: NodeDocument[] = Array.from({ length: shape.nodes }, (_, i) => {
+    const swaps = shape.swap === 'ALL' || (shape.swap === 'SOME' && random.chance(0.5));
+    return {
+      id: `n${i}`,
+      domain: `d${i % 3}`,
+      swaps_labels: swaps,
+      label_scope: swaps ? 'PORT' : (shape.scope ?? 'PORT'),
+    };
+  });
   const links: LinkDocument[] = Array.from({ length: shape.links }, (_, i) => {
     const a = random.int(shape.nodes);
     const z = (a + 1 + random.int(shape.nodes - 1)) % shape.nodes;
@@ -87,6 +100,20 @@ export function world(seed: number, shape: Shape): World {
     if (!calendar.fits(edge, mbps, start, end)) continue;
     const label = random.chance(0.03) ? UNTAGGED : pick(random, some);
     calendar.claim({ edge, mbps, start, end, ...(shape.vlans === undefined ? {} : { label }) });
+  }
+  // What circuits elsewhere on a node have of its VLANs.
+  for (const node of nodes.filter(({ label_scope }) => label_scope === 'NODE')) {
+    for (let i = random.int(4); i > 0; i--) {
+      const start = random.int(span);
+      const edge = network.names.intern(nodeEdge(node.id));
+      calendar.claim({
+        edge,
+        mbps: random.int(5),
+        start,
+        end: start + 1 + random.int(12),
+        label: pick(random, some),
+      });
+    }
   }
   return { document, network, calendar, free: calendar, random };
 }
@@ -230,9 +257,20 @@ export function canLabel(w: World, q: PathQuery, walk: Walk): boolean {
   const { network, free } = w;
   const set = (edge: Edge): LabelSet => free.labels(edge, q.start, q.end);
   type Place = { kind: string; labels: Set<number> };
-  const place = (edge: Edge, labels: { kind: string; set: LabelSet } | undefined): Place => {
+  const place = (
+    edge: Edge,
+    labels: { kind: string; set: LabelSet } | undefined,
+    ...nodes: readonly (number | undefined)[]
+  ): Place => {
     if (labels === undefined) return { kind: 'none', labels: new Set([-1]) };
     const taken = set(edge);
+    for (const node of nodes) {
+      const { id = '', label_scope } =
+        w.document.nodes.find(({ id }) => id === network.nodes[node ?? -1]?.id) ?? {};
+      if (label_scope !== 'NODE' || labels.kind !== 'VLAN') continue;
+      const there = set(network.names.intern(nodeEdge(id)));
+      for (let label = 1; label < 10; label++) if (there.has(label)) taken.add(label);
+    }
     // No world here has a label above 9.
     const all = [1, 2, 3, 4, 5, 6, 7, 8, 9];
     const open = taken.has(UNTAGGED) ? [] : all.filter((label) => labels.set.has(label) && !taken.has(label));
@@ -242,14 +280,16 @@ export function canLabel(w: World, q: PathQuery, walk: Walk): boolean {
     const known = network.ports.get(port);
     if (known === undefined) throw new Error(port);
     if (ask === 'UNTAGGED') return { kind: 'none', labels: new Set(set(known.edge).empty ? [0] : []) };
-    const open = place(known.edge, known.labels);
+    const open = place(known.edge, known.labels, known.node);
     if (ask === 'ANY') return open;
     const wanted = LabelSet.of(ask);
     return { ...open, labels: new Set([...open.labels].filter((label) => label >= 0 && wanted.has(label))) };
   };
   const places = [
     end(q.a.port, q.a.vlan),
-    ...walk.links.map((l) => place(network.link(l).edge, network.link(l).labels)),
+    ...walk.links.map((l, i) =>
+      place(network.link(l).edge, network.link(l).labels, walk.nodes[i], walk.nodes[i + 1]),
+    ),
     end(q.z.port, q.z.vlan),
   ];
   let possible = (places[0] as Place).labels;

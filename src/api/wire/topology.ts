@@ -82,6 +82,12 @@ const NodeSchema = Type.Object(
       Type.String({ ...Name, description: 'The element; the id of the node when absent' }),
     ),
     swaps_labels: Type.Optional(Type.Boolean({ default: true })),
+    label_scope: Type.Optional(
+      Type.Enum(['NODE', 'PORT'], {
+        description:
+          'NODE: it has each VLAN only once, whatever the port; where `swaps_labels` is false, unless said otherwise',
+      }),
+    ),
     domain: Type.Optional(DomainName),
     admin_state: Type.Optional(State),
     oper_state: Type.Optional(State),

@@ -8,7 +8,7 @@ import type { Edge, Seconds } from '../../model/capacity.ts';
 import type { Label } from '../../model/label.ts';
 import type { Network } from '../../topology/network.ts';
 import { coreOf } from '../../topology/search/core.ts';
-import { describe } from '../../topology/search/describe.ts';
+import { describe, nodesOf, nodeUses } from '../../topology/search/describe.ts';
 import { findEarliest } from '../../topology/search/earliest.ts';
 import { ask, attemptAt, withinBounds } from '../../topology/search/find.ts';
 import { Heap } from '../../topology/search/heap.ts';
@@ -54,6 +54,7 @@ export function usesOf(question: Question, { links, labels }: Course): EdgeUse[]
   });
   uses.push(use(z.edge, labels.at(-1)));
   for (const edge of new Set([...a.groups, ...z.groups])) uses.push({ edge });
+  if (network.anySpace) uses.push(...nodeUses(question, links, nodesOf(question, links), labels));
   return uses;
 }
 

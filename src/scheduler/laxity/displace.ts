@@ -6,7 +6,7 @@
 import type { Edge, Seconds } from '../../model/capacity.ts';
 import { type Label, UNTAGGED } from '../../model/label.ts';
 import { nodesOf } from '../../topology/search/describe.ts';
-import { type Choice, linkChoice, mustAgree, narrow, portChoice } from '../../topology/search/labels.ts';
+import { type Choice, linkChoice, mustAgree, narrow, rowOf } from '../../topology/search/labels.ts';
 import type { Question } from '../../topology/search/question.ts';
 import { acceptable } from '../../topology/search/ranked.ts';
 import { type Course, cheapest, edgesOf, endEdges, labelled, type Priced } from './course.ts';
@@ -159,11 +159,7 @@ function labelHolders(
 ): Entry[] | undefined {
   const { question } = trial.mustAsk(entry).rigid;
   const window = { start, end };
-  const choices = [
-    portChoice(question, question.a, question.askA, window),
-    ...links.map((link) => linkChoice(question, link, window)),
-    portChoice(question, question.z, question.askZ, window),
-  ];
+  const choices = rowOf(question, links, window);
   const edges = [question.a.edge, ...links.map((link) => question.network.link(link).edge), question.z.edge];
   const nodes = nodesOf(question, links);
   const holders = new Set<Entry>();
@@ -178,12 +174,31 @@ function labelHolders(
       common = narrow(common, choices[to] as Choice);
     }
     if (common.empty) return undefined;
-    const run = cheapestLabel(trial, edges.slice(from, to + 1), common, start, end, hurt);
+    const run = cheapestLabel(
+      trial,
+      [...edges.slice(from, to + 1), ...spaces(question, nodes, from, to, common)],
+      common,
+      start,
+      end,
+      hurt,
+    );
     if (run === undefined) return undefined;
     for (const one of run) holders.add(one);
     from = to + 1;
   }
   return [...holders].sort(byId);
+}
+
+/** The nodes along a run of places that have each VLAN only once: who holds it there is in the way too. */
+function spaces(
+  { network }: Question,
+  nodes: readonly number[],
+  from: number,
+  to: number,
+  { kind }: Choice,
+): Edge[] {
+  if (kind !== 'VLAN') return [];
+  return nodes.slice(Math.max(0, from - 1), to + 1).flatMap((node) => network.space(node) ?? []);
 }
 
 function cheapestLabel(

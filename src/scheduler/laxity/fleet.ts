@@ -201,7 +201,7 @@ export class Fleet {
       number,
       start: Math.min(...claims.map((share) => share.start)),
       end: Math.max(...claims.map((share) => share.end)),
-      uses: [...new Map(claims.map((share) => [share.edge, share])).values()],
+      uses: [...new Map(claims.map((share) => [`${share.edge} ${share.label}`, share])).values()],
       rigid: false,
       claims,
     };

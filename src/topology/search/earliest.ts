@@ -147,6 +147,10 @@ function somethingChanges(question: Question, window: Window, latest: Seconds): 
     if (at !== undefined && at <= latest && (first === undefined || at < first)) first = at;
   };
   for (const port of [question.a, question.z]) note(free.nextLabel(port.edge, window.start, window.end));
+  for (let node = 0; network.anySpace && node < network.nodes.length; node++) {
+    const space = network.space(node);
+    if (space !== undefined) note(free.nextLabel(space, window.start, window.end));
+  }
   network.links.forEach((link, i) => {
     if (question.barred(i)) return;
     if (core.isOpen(i)) note(free.nextLabel(link.edge, window.start, window.end));

@@ -26,9 +26,26 @@ const WHOLE_PORT: Choice = { ...NOTHING_TO_CHOOSE, fixed: UNTAGGED };
 
 const busy = new LabelSet();
 
-function freeLabels(question: Question, edge: Edge, labels: Labels, { start, end }: Window): Choice {
+/** Adds the VLANs that are taken in the node as a whole, where it has each only once. */
+function addNode({ network, free }: Question, node: number, { kind }: Labels, { start, end }: Window): void {
+  const space = network.spaces[node] as Edge;
+  if (space >= 0 && kind === 'VLAN') free.labels(space, start, end, busy);
+}
+
+function freeLabels(
+  question: Question,
+  edge: Edge,
+  labels: Labels,
+  window: Window,
+  a: number,
+  z?: number,
+): Choice {
   busy.words.fill(0);
-  question.free.labels(edge, start, end, busy);
+  question.free.labels(edge, window.start, window.end, busy);
+  if (question.network.anySpace) {
+    addNode(question, a, labels, window);
+    if (z !== undefined) addNode(question, z, labels, window);
+  }
   if (busy.has(UNTAGGED)) return NONE_FREE;
   const words = new Uint32Array(labels.words);
   let any = 0;
@@ -41,8 +58,8 @@ function freeLabels(question: Question, edge: Edge, labels: Labels, { start, end
 }
 
 export function linkChoice(question: Question, link: number, window: Window): Choice {
-  const { edge, labels } = question.network.link(link);
-  return labels === undefined ? NOTHING_TO_CHOOSE : freeLabels(question, edge, labels, window);
+  const { edge, labels, a, z } = question.network.link(link);
+  return labels === undefined ? NOTHING_TO_CHOOSE : freeLabels(question, edge, labels, window, a, z);
 }
 
 export function portChoice(question: Question, port: NetworkPort, ask: LabelAsk, window: Window): Choice {
@@ -54,7 +71,7 @@ export function portChoice(question: Question, port: NetworkPort, ask: LabelAsk,
     // A client that names a label cannot get it where there are none.
     return ask === 'ANY' ? NOTHING_TO_CHOOSE : NONE_FREE;
   }
-  const choice = freeLabels(question, port.edge, port.labels, window);
+  const choice = freeLabels(question, port.edge, port.labels, window, port.node);
   return ask === 'ANY' || choice.empty ? choice : narrow(choice, { ...choice, words: asked(ask) });
 }
 
@@ -185,6 +202,10 @@ export function labelsFor(
       continue;
     }
     if (labels === undefined) return undefined;
+    if (network.anySpace) {
+      if (place > 0) addNode(question, nodes[place - 1] as number, labels, window);
+      if (place < final) addNode(question, nodes[place] as number, labels, window);
+    }
     const sets = ask === 'ANY' ? [labels.set.words] : [labels.set.words, asked(ask)];
     let { words } = labels;
     const from = place;
@@ -197,6 +218,7 @@ export function labelsFor(
       if (nextAsk !== 'ANY') sets.push(asked(nextAsk));
       words = Math.min(words, next.labels.words);
       place++;
+      if (network.anySpace && place < final) addNode(question, nodes[place] as number, labels, window);
     }
     last = busy.has(UNTAGGED) ? undefined : commonLabel(sets, words, last);
     if (last === undefined) return undefined;

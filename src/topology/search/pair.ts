@@ -195,7 +195,7 @@ function together(
   const labelled = labelsOfBoth(question, window, one, other);
   if (labelled === undefined) return undefined;
   const paths = [describe(question, one, labelled[0]), describe(question, other, labelled[1])] as const;
-  const uses = new Map([...paths[0].uses, ...paths[1].uses].map((use) => [use.edge, use]));
+  const uses = new Map([...paths[0].uses, ...paths[1].uses].map((use) => [`${use.edge} ${use.label}`, use]));
   return { found: true, paths, uses: [...uses.values()] };
 }
 

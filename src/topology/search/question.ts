@@ -52,7 +52,7 @@ export interface Path {
   readonly nodes: readonly string[];
   readonly links: readonly string[];
   readonly hops: readonly Hop[];
-  /** What the circuit claims: both ports, their groups, and every link, each with its label. */
+  /** What the circuit claims: port a, the links, port z, each with its label; their groups; VLANs of nodes. */
   readonly uses: readonly Use[];
   readonly latencyMs: number;
   readonly cost: number;

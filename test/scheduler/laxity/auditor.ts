@@ -26,6 +26,11 @@ interface Holding {
   readonly claims: readonly Claim[];
 }
 
+const eachVlanOnce = ({ nodes }: TopologyDocument, id: string): boolean => {
+  const node = nodes.find((one) => one.id === id);
+  return (node?.label_scope ?? (node?.swaps_labels === false ? 'NODE' : 'PORT')) === 'NODE';
+};
+
 const overlap = (x: { start: number; end: number }, y: { start: number; end: number }): boolean =>
   x.start < y.end && y.start < x.end;
 
@@ -41,6 +46,8 @@ export class Auditor {
     this.#document = document;
     for (const link of document.links) this.#rooms.set(`link:${link.id}`, link.capacity_mbps);
     for (const port of document.ports) this.#rooms.set(`port:${port.id}`, port.capacity_mbps);
+    for (const { id } of document.nodes)
+      if (eachVlanOnce(document, id)) this.#rooms.set(`node:${id}`, 2 ** 31 - 1);
     for (const group of document.port_groups ?? []) this.#rooms.set(`group:${group.id}`, group.capacity_mbps);
   }
 
@@ -168,6 +175,10 @@ export class Auditor {
       const before = places[i - 1];
       if (before === undefined || before.label === undefined || place.label === undefined) continue;
       const swaps = doc.nodes.find((n) => n.id === place.node)?.swaps_labels !== false;
+      const vlan = before.label || place.label;
+      const claimed = path.uses.some(({ edge, label }) => edge === `node:${place.node}` && label === vlan);
+      if (eachVlanOnce(doc, place.node) && vlan !== 0 && !claimed)
+        this.#say(`${ask.id} does not claim VLAN ${vlan} of ${place.node}`);
       // An untagged port gets its tag, or loses it, at any node.
       if (!swaps && before.label !== place.label && before.label !== 0 && place.label !== 0)
         this.#say(`${ask.id} changes its label at ${place.node}`);

@@ -101,6 +101,11 @@ function day(seed: number, shape: Shape, steps: number, tally: Tally): string[] 
 const shapes: [string, Shape, number][] = [
   ['bandwidth alone', { nodes: 5, links: 7, capacity: 10 }, 60],
   ['few labels, no swapping', { nodes: 5, links: 7, capacity: 30, vlans: '2-4', swap: 'NONE' }, 50],
+  [
+    'each VLAN once in a node',
+    { nodes: 5, links: 9, capacity: 30, vlans: '2-4', swap: 'NONE', scope: 'NODE' },
+    50,
+  ],
   ['labels, some nodes swap', { nodes: 6, links: 9, capacity: 15, vlans: '2-5', swap: 'SOME' }, 50],
 ];
 
