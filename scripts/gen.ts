@@ -2,6 +2,7 @@
  * Writes what is generated and committed: the OpenAPI document from the routes, the lifecycle's tables and
  * diagrams from its matrices. A test compares what is committed with what this would write.
  */
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +12,8 @@ import type { UseCases } from '../src/broker/usecases.ts';
 import { instant } from '../src/kernel/clock.ts';
 import { silentLog } from '../src/kernel/log.ts';
 import { seededRandom } from '../src/kernel/random.ts';
+import { buildPeerServer } from '../src/peering/routes.ts';
+import { signerOf } from '../src/peering/seal.ts';
 import { lifecycleMarkdown } from './lifecycle.ts';
 
 const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
@@ -36,10 +39,32 @@ export async function openapiJson(): Promise<string> {
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
+/** The document of what peers say to each other. Nothing listens, so that no key is needed. */
+async function peeringJson(): Promise<string> {
+  const signer = signerOf(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey);
+  const nobody = (): never => {
+    throw new Error('nobody calls');
+  };
+  const app = await buildPeerServer(
+    { session: 'none', peers: () => [], hello: nobody, take: nobody },
+    {
+      identity: { domain: 'example', signer, key: '', certificate: '' },
+      clock: { now: () => instant(0), alarm: () => () => {} },
+      random: seededRandom(1),
+      log: silentLog,
+    },
+  );
+  await app.ready();
+  const document = app.swagger();
+  await app.close();
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
 /** Paths below the project's root, and what belongs there. */
 export async function generated(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['openapi/turnpike.json', await openapiJson()],
+    ['openapi/peering.json', await peeringJson()],
     ['docs/LIFECYCLE.md', lifecycleMarkdown()],
     ['docs/POLICY.md', policyMarkdown()],
     ['examples/policies/turnpike.cedarschema', schema],

@@ -21,6 +21,7 @@ import type { Log } from './kernel/log.ts';
 import { type Random, systemRandom } from './kernel/random.ts';
 import { Deliverer } from './notify/deliver.ts';
 import { sender } from './notify/send.ts';
+import { openPeering } from './peers.ts';
 import { readTopology } from './seeds.ts';
 import { openStore, type StoreOptions } from './store/open.ts';
 import type { TopologyDocument } from './topology/document.ts';
@@ -33,6 +34,8 @@ const DAY_MS = 86_400_000;
 export interface Domain {
   /** `http://host:port`, as it really is. */
   readonly address: string;
+  /** `https://host:port`, where peers call; absent without peers. */
+  readonly peering?: string;
   /** The development issuer, when the configuration has one. */
   readonly development?: DevelopmentIssuer;
   readonly broker: Broker;
@@ -89,6 +92,7 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
       changed: () => broker.compareDevices(),
     });
     begun.push(() => devices.close());
+    const peering = openPeering(config, topology.prefix, { clock, random, log });
     const broker = new Broker({
       domain: config.domain,
       holder,
@@ -98,7 +102,7 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
       store,
       devices: devices.devices,
       inspection: devices.inspection,
-      peers: noPeers,
+      peers: peering ?? noPeers,
       decide: allowAll,
       seedTopology: topology,
       leaseTtlMs,
@@ -127,19 +131,32 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
     // Before the broker starts, so that /livez answers while a large store is being read.
     const address = await listen(app, config);
     log.info({ event: 'http.listening', address });
+    let peeringAddress: string | undefined;
+    if (peering !== undefined) {
+      begun.push(() => peering.stop());
+      peeringAddress = await orTaken(peering.listen(broker), config.peering, 'peering.port');
+    }
     devices.start(topology);
     await broker.start();
+    peering?.start();
     deliverer.start();
     const stopPruning = every(clock, PRUNE_EVERY_MS, () => void prune(config, broker, clock, log));
     begun.push(async () => stopPruning());
-    return { address, broker, topology, stop, ...(development === undefined ? {} : { development }) };
+    return {
+      address,
+      broker,
+      topology,
+      stop,
+      ...(peeringAddress === undefined ? {} : { peering: peeringAddress }),
+      ...(development === undefined ? {} : { development }),
+    };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-/** There is nobody to talk to yet: a circuit that needs a peer is refused before it gets here. */
+/** There is nobody to talk to: a circuit that needs a peer is refused before it gets here. */
 const noPeers: Peers = {
   send: (domain) => Promise.reject(new Error(`no way to reach ${domain}: this domain has no peers`)),
 };
@@ -194,15 +211,21 @@ function webhooksOf(
   };
 }
 
-async function listen(app: HttpServer, { http }: Config): Promise<string> {
+const listen = (app: HttpServer, { http }: Config): Promise<string> =>
+  orTaken(app.listen({ host: http.host, port: http.port }), http, 'http.port');
+
+async function orTaken(
+  listening: Promise<string>,
+  { host, port }: { readonly host: string; readonly port: number },
+  setting: string,
+): Promise<string> {
   try {
-    return await app.listen({ host: http.host, port: http.port });
+    return await listening;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const where = `${http.host}:${http.port}`;
     if (code === 'EADDRINUSE')
-      throw new StartError(`${where} is taken by another program; choose another http.port`);
-    throw new StartError(`cannot listen on ${where}: ${message}`);
+      throw new StartError(`${host}:${port} is taken by another program; choose another ${setting}`);
+    throw new StartError(`cannot listen on ${host}:${port}: ${message}`);
   }
 }
 

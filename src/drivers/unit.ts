@@ -2,9 +2,10 @@
  * One device as the executor has it: its driver, its queue, its breaker, and what is remembered of it. A question
  * goes past the queue, not past the breaker.
  */
+
+import { Breaker } from '../kernel/breaker.ts';
 import type { Clock, InstantMs } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
-import { Breaker } from './breaker.ts';
 import type { Driver } from './driver.ts';
 import type { Tell } from './events.ts';
 import { asFault } from './fault.ts';

@@ -7,9 +7,11 @@
  * the server refuses to become ready.
  */
 import { isUtf8 } from 'node:buffer';
+import { constants } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
@@ -39,9 +41,11 @@ import { brokerErrorOf, internal, problemHeaders, served } from './problem.ts';
 import { type Authorisation, allowedMethods, type Route, routeOf } from './routes.ts';
 import { buildSerializer, buildValidator } from './schema.ts';
 
-/** What a client shows of itself. Client certificates will join it. */
+/** What a client shows of itself. */
 export interface Credentials {
   readonly authorization: string | undefined;
+  /** The certificate that it proved to own, in DER; only where the server speaks TLS. Nobody has judged it yet. */
+  readonly certificate?: Uint8Array | undefined;
 }
 
 /** Throws UNAUTHENTICATED. An answer that is at hand comes without a promise. */
@@ -60,6 +64,8 @@ declare module 'fastify' {
     principal: Principal;
     /** The W3C trace that the client is in, to be passed on. */
     traceparent: string | undefined;
+    /** The body as it came, for whoever has to check a signature over it. */
+    bodyBytes: Buffer | undefined;
   }
   interface FastifyInstance {
     /** Every route that was registered, for tests and for the answer 405. */
@@ -97,6 +103,8 @@ export interface ServerOptions {
   readonly openapi: NonNullable<Extract<Parameters<typeof swagger>[1], { openapi?: unknown }>['openapi']>;
   /** Log every request, or only those that failed here (5xx). */
   readonly logRequests?: 'all' | 'failed';
+  /** Listen with TLS and ask clients for a certificate, in PEM; whose it may be is for `authenticate` to say. */
+  readonly tls?: { readonly key: string; readonly certificate: string };
 }
 
 const BODY_BYTES = 256 * 1024;
@@ -114,23 +122,40 @@ const JSON_BODY = /^application\/(?:json|merge-patch\+json)(?:\s*;|$)/i;
 const caller = Symbol('principal');
 type WithCaller = FastifyRequest & { [caller]?: Principal };
 
+/**
+ * Any certificate may knock: one that the library does not know is judged by us, by its pin. No tickets, so
+ * that every connection has shown its certificate itself.
+ */
+const mutualTls = ({ key, certificate }: NonNullable<ServerOptions['tls']>) => ({
+  key,
+  cert: certificate,
+  requestCert: true,
+  rejectUnauthorized: false,
+  minVersion: 'TLSv1.3',
+  secureOptions: constants.SSL_OP_NO_TICKET,
+});
+
 export async function buildServer(options: ServerOptions): Promise<HttpServer> {
   const { log, clock, random, limits = {} } = options;
   const requestTimeout = limits.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
   const nextRequestId = (): string => newId('req', clock.now(), random);
+  const http = {
+    requestTimeout,
+    // Node gives the head a minute of its own unless told; the whole request has less.
+    headersTimeout: requestTimeout,
+    connectionsCheckingInterval: limits.checkIntervalMs ?? CHECK_INTERVAL_MS,
+  };
 
   const app = Fastify<Server, IncomingMessage, ServerResponse>({
+    // A server with TLS differs in its sockets only, which nothing but `certificateOf` looks at.
+    ...((options.tls === undefined ? { http } : { https: { ...http, ...mutualTls(options.tls) } }) as {
+      http: typeof http;
+    }),
     logger: false,
     requestIdHeader: false,
     genReqId: (raw) => givenRequestId(raw) ?? nextRequestId(),
     bodyLimit: limits.bodyBytes ?? BODY_BYTES,
     requestTimeout,
-    // Node gives the head a minute of its own unless told; the whole request has less.
-    http: {
-      requestTimeout,
-      headersTimeout: requestTimeout,
-      connectionsCheckingInterval: limits.checkIntervalMs ?? CHECK_INTERVAL_MS,
-    },
     return503OnClosing: false, // the hook below says it in our own words
     routerOptions: { maxParamLength: PARAM_LENGTH },
     schemaController: {
@@ -214,6 +239,7 @@ function decorate(app: HttpServer): void {
     done();
   });
   app.decorateRequest('traceparent', undefined);
+  app.decorateRequest('bodyBytes', undefined);
   app.decorateRequest('principal', {
     getter() {
       const principal = (this as WithCaller)[caller];
@@ -226,7 +252,8 @@ function decorate(app: HttpServer): void {
 /** Bodies are JSON in UTF-8, read strictly; everything else is 415. */
 function takeStrictJson(app: HttpServer): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser<Buffer>(JSON_BODY, { parseAs: 'buffer' }, (_request, body, done) => {
+  app.addContentTypeParser<Buffer>(JSON_BODY, { parseAs: 'buffer' }, (request, body, done) => {
+    request.bodyBytes = body;
     // Thrown errors would reach the handler too; handing them over keeps the stack short.
     try {
       if (body.length === 0) return done(null, undefined);
@@ -243,6 +270,18 @@ function takeStrictJson(app: HttpServer): void {
       done(error as Error, undefined);
     }
   });
+}
+
+const certificates = new WeakMap<Socket, Uint8Array>();
+
+/** The same bytes for every request of a connection: it is asked for once. */
+function certificateOf(socket: Socket): Uint8Array | undefined {
+  const known = certificates.get(socket);
+  if (known !== undefined) return known;
+  // Absent on a plain socket.
+  const shown = (socket as Partial<TLSSocket>).getPeerX509Certificate?.()?.raw;
+  if (shown !== undefined) certificates.set(socket, shown);
+  return shown;
 }
 
 function authentication(authenticate: Authenticate, guard: CredentialGuard | undefined) {
@@ -265,7 +304,10 @@ function authentication(authenticate: Authenticate, guard: CredentialGuard | und
     guard?.check(request.ip);
     let found: Principal | Promise<Principal>;
     try {
-      found = authenticate({ authorization: request.headers.authorization });
+      found = authenticate({
+        authorization: request.headers.authorization,
+        certificate: certificateOf(request.raw.socket),
+      });
     } catch (error) {
       throw counted(request, error);
     }

@@ -30,6 +30,11 @@ export const problems = {
     title: 'A quota of the project is used up',
     help: 'Release something, or ask for a larger quota.',
   },
+  CLOCK_SKEW: {
+    status: 403,
+    title: 'The clocks of the two domains are too far apart',
+    help: 'Set them by NTP or PTP; peers whose clocks differ by more than 30 s are not listened to.',
+  },
   NOT_FOUND: { status: 404, title: 'No such resource', help: 'It does not exist, or is not yours to see.' },
   REQUEST_TIMEOUT: { status: 408, title: 'The request came too slowly', help: 'Send it again.' },
   METHOD_NOT_ALLOWED: {
@@ -73,6 +78,21 @@ export const problems = {
     title: 'A request with this Idempotency-Key is still running',
     help: 'Try again shortly.',
   },
+  STALE_SESSION: {
+    status: 409,
+    title: 'The message belongs to an earlier session',
+    help: 'Peers: say hello again and sign the message anew.',
+  },
+  STALE_EPOCH: {
+    status: 409,
+    title: 'The sender is no longer in office',
+    help: 'Peers: another instance of that domain speaks for it now.',
+  },
+  MESSAGE_REPLAYED: {
+    status: 409,
+    title: 'This message was received before',
+    help: 'Peers: sign every attempt anew, with a jti of its own.',
+  },
   HOLD_EXPIRED: {
     status: 410,
     title: 'The hold has expired',
@@ -108,6 +128,11 @@ export const problems = {
     status: 422,
     title: 'The Idempotency-Key was used for another request',
     help: 'Use a new key.',
+  },
+  OPERATION_CHANGED: {
+    status: 422,
+    title: 'The same operation came before with other contents',
+    help: 'Peers: every attempt that differs is a new version.',
   },
   NOT_SUPPORTED: {
     status: 422,

@@ -87,6 +87,14 @@ export type LogEvent =
     }
   | { readonly event: 'webhook.disabled'; readonly webhook: string }
   | { readonly event: 'peer.failed'; readonly peer: string; readonly message: string; readonly error: string }
+  /** Its clock and ours are further apart than they should be. */
+  | { readonly event: 'peer.skew'; readonly peer: string; readonly skew_ms: number }
+  | { readonly event: 'peer.breaker'; readonly peer: string; readonly state: 'OPEN' | 'CLOSED' }
+  /** Somebody spoke in a way that a peer in good order does not. */
+  | { readonly event: 'peer.refused'; readonly peer: string; readonly detail: string }
+  | { readonly event: 'peer.session'; readonly peer: string; readonly protocol: number }
+  | { readonly event: 'peer.certificate'; readonly peer: string; readonly days_left: number }
+  | { readonly event: 'peering.listening'; readonly address: string }
   | { readonly event: 'store.pruned'; readonly circuits: number; readonly events: number }
   | { readonly event: 'invariant.broken'; readonly detail: string };
 

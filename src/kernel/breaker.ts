@@ -1,10 +1,10 @@
 /**
- * Leaves a device alone that does not answer: after three failures in a row nothing is sent for a while, then
- * one attempt is let through, and each that fails doubles the wait. So that a dead switch costs its callers
- * nothing, and a switch that comes back is not met by all of them at once.
+ * Leaves a device or a peer alone that does not answer: after three failures in a row nothing is sent for a
+ * while, then one attempt is let through, and each that fails doubles the wait. So that a dead switch costs its
+ * callers nothing, and a switch that comes back is not met by all of them at once.
  */
-import { type Clock, type InstantMs, instant } from '../kernel/clock.ts';
-import type { Random } from '../kernel/random.ts';
+import { type Clock, type InstantMs, instant } from './clock.ts';
+import type { Random } from './random.ts';
 
 const FAILURES = 3;
 const FIRST_WAIT_MS = 5_000;

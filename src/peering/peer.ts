@@ -1,0 +1,141 @@
+/**
+ * One peer as we know it: what an operator laid down (certificate, keys, prefix, address), and what was seen
+ * since the start: its session, its term of office, how its clock stands to ours, how it answers, and the last
+ * messages each way. Nothing of the second kind is needed after a restart.
+ */
+import { Breaker } from '../kernel/breaker.ts';
+import { type Clock, type InstantMs, instant } from '../kernel/clock.ts';
+import type { Log } from '../kernel/log.ts';
+import { printable } from '../kernel/printable.ts';
+import type { Random } from '../kernel/random.ts';
+import { Bucket, Seen } from './caps.ts';
+import type { Pin } from './certificate.ts';
+import type { PeerKeys } from './seal.ts';
+
+/** A message whose time is further from ours than this is refused. */
+export const SKEW_REFUSED_MS = 30_000;
+const SKEW_ALARM_MS = 1_000;
+/** Longer than a message may be under way by either clock. */
+const REMEMBER_MS = 2 * SKEW_REFUSED_MS + 10_000;
+const MOST_REMEMBERED = 500_000;
+const MOST_OPERATIONS = 50_000;
+const JOURNAL = 500;
+const MOST_AT_ONCE = 64;
+/** An answer that took longer counts as none for the breaker, though it is used. */
+const SLOW_MS = 5_000;
+
+export interface PeerSettings {
+  readonly domain: string;
+  readonly prefix: string;
+  readonly url: string;
+  readonly pins: readonly Pin[];
+  readonly keys: PeerKeys;
+}
+
+export interface JournalLine {
+  readonly time: InstantMs;
+  readonly direction: 'IN' | 'OUT';
+  readonly op: string;
+  readonly circuit?: string;
+  readonly version?: number;
+  readonly outcome: string;
+  readonly ms: number;
+}
+
+export type Said = Pick<JournalLine, 'op' | 'circuit' | 'version'>;
+
+export class Peer {
+  readonly settings: PeerSettings;
+  readonly breaker: Breaker;
+  readonly jtis = new Seen(REMEMBER_MS, MOST_REMEMBERED);
+  /** The digest of each operation's contents, by circuit, version and verb. */
+  readonly operations = new Seen<string>(REMEMBER_MS, MOST_OPERATIONS);
+  readonly bucket: Bucket;
+  readonly journal: JournalLine[] = [];
+  /** What it called its session when we said hello; undefined before, and after it said that it has another. */
+  session: string | undefined;
+  protocol: number | undefined;
+  /** Why nothing is agreed with it, however often it is asked: no protocol in common, a prefix that is taken. */
+  unfit: string | undefined;
+  /** Its ends of the links between us, as it last said. */
+  borders: readonly { readonly port: string; readonly remote: string; readonly capacity_mbps: number }[] = [];
+  /** Its highest term of office that it signed. */
+  epoch = 0;
+  /** Its clock less ours. */
+  skewMs: number | undefined;
+  lastSeen: InstantMs | undefined;
+  lastError: { readonly time: InstantMs; readonly text: string } | undefined;
+  messagesIn = 0;
+  messagesOut = 0;
+  failures = 0;
+  inFlight = 0;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #alarmed = false;
+
+  constructor(
+    settings: PeerSettings,
+    ports: { readonly clock: Clock; readonly random: Random; readonly log: Log; readonly perSecond: number },
+  ) {
+    this.settings = settings;
+    this.#clock = ports.clock;
+    this.#log = ports.log;
+    this.bucket = new Bucket(ports.clock, ports.perSecond);
+    this.breaker = new Breaker(ports.clock, ports.random, (state) =>
+      ports.log.warn({ event: 'peer.breaker', peer: settings.domain, state }),
+    );
+  }
+
+  get domain(): string {
+    return this.settings.domain;
+  }
+
+  /** One more message of its under way here, unless it has too many. */
+  enter(): boolean {
+    if (this.inFlight >= MOST_AT_ONCE) return false;
+    this.inFlight++;
+    return true;
+  }
+  leave(): void {
+    this.inFlight--;
+  }
+
+  /** It is there, and this is how its clock stands. `spreadMs`: by how much the measurement may be wrong. */
+  heard(skewMs: number, spreadMs: number): void {
+    this.lastSeen = this.#clock.now();
+    // A message that was long under way says little about a clock.
+    if (this.skewMs === undefined || spreadMs <= SKEW_ALARM_MS) this.skewMs = Math.round(skewMs);
+    const far = Math.abs(this.skewMs) > SKEW_ALARM_MS;
+    if (far && !this.#alarmed)
+      this.#log.warn({ event: 'peer.skew', peer: this.domain, skew_ms: this.skewMs });
+    this.#alarmed = far;
+  }
+
+  /** It answered, sooner or later. */
+  answered(ms: number): void {
+    if (ms > SLOW_MS) this.breaker.silent();
+    else this.breaker.answered();
+  }
+
+  failed(text: string): void {
+    this.failures++;
+    this.lastError = { time: this.#clock.now(), text: printable(text.slice(0, 300)) };
+  }
+
+  note(direction: JournalLine['direction'], said: Said, outcome: string, ms: number): void {
+    if (direction === 'IN') this.messagesIn++;
+    else this.messagesOut++;
+    this.journal.push({
+      time: this.#clock.now(),
+      direction,
+      ...said,
+      outcome: printable(outcome.slice(0, 200)),
+      ms: Math.round(ms * 10) / 10,
+    });
+    if (this.journal.length > JOURNAL) this.journal.shift();
+  }
+}
+
+/** How far apart two clocks are, when one said `theirs` some time between `from` and `to` of the other. */
+export const skewBetween = (theirs: InstantMs, from: InstantMs, to: InstantMs): number =>
+  theirs - instant((from + to) / 2);

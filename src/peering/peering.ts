@@ -1,0 +1,271 @@
+/**
+ * The broker's peers over the network: the `Peers` port on one side, the server that peers call on the other,
+ * and what both know of each peer. Says hello before the first message of a session; whether to try again after
+ * no answer is the broker's lanes' business.
+ */
+import type { PeerAnswer, PeerMessage, Peers } from '../broker/ports.ts';
+import { newAjv } from '../http/schema.ts';
+import type { HttpServer } from '../http/server.ts';
+import { type Cancel, type Clock, every, stopwatch } from '../kernel/clock.ts';
+import { BrokerError } from '../kernel/errors.ts';
+import type { Log } from '../kernel/log.ts';
+import type { Random } from '../kernel/random.ts';
+import { newJti } from '../tokens/mint.ts';
+import type { TopologyDocument } from '../topology/document.ts';
+import { lastEnd } from './certificate.ts';
+import { type Answered, type Identity, NoAnswer, PeerClient } from './client.ts';
+import { bordersTo, greet, type Hello, HelloSchema } from './hello.ts';
+import { Peer, type PeerSettings } from './peer.ts';
+import { buildPeerServer, HELLO_PATH, MESSAGES_PATH, type Receiver, saidOf } from './routes.ts';
+import { AnswerSchema, PROTOCOLS, readAnswer, writeMessage } from './wire.ts';
+
+/** How long a message may be under way, by its verb; lighting takes as long as the devices take. */
+const TIMEOUT_MS = 5_000;
+const TIMEOUTS_MS: Readonly<Record<string, number>> = { query: 3_000, provision: 15_000 };
+const HELLO_TIMEOUT_MS = 5_000;
+/** How often a peer that nobody talks to is asked whether it is there. */
+const GREET_EVERY_MS = 30_000;
+const CERTIFICATES_EVERY_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+/** An operator is told this many days before a certificate ends. */
+const CERTIFICATE_ALARM_DAYS = 14;
+
+export interface PeeringOptions {
+  readonly identity: Identity;
+  readonly prefix: string;
+  readonly host: string;
+  readonly port: number;
+  readonly peers: readonly PeerSettings[];
+  /** Messages a second that each peer may send. */
+  readonly perSecond: number;
+  /** What this program speaks; another list is for tests. */
+  readonly protocols?: readonly number[];
+}
+
+/** What peering needs of the broker that it speaks for. */
+export interface Speaker {
+  peer(from: string, message: PeerMessage): Promise<PeerAnswer>;
+  readiness(): { readonly epoch: number };
+  topology(): { readonly document: TopologyDocument };
+}
+
+export interface PeeringPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** Both are compiled once. */
+const ajv = newAjv({}, false);
+const isAnswer = ajv.compile(AnswerSchema);
+const isHello = ajv.compile(HelloSchema);
+
+export class Peering implements Peers, Receiver {
+  readonly session: string;
+  readonly #options: PeeringOptions;
+  readonly #ports: PeeringPorts;
+  readonly #client: PeerClient;
+  readonly #peers: ReadonlyMap<string, Peer>;
+  readonly #greeting = new Map<string, Promise<void>>();
+  readonly #cancels: Cancel[] = [];
+  #speaker: Speaker | undefined;
+  #server: HttpServer | undefined;
+
+  constructor(options: PeeringOptions, ports: PeeringPorts) {
+    this.#options = options;
+    this.#ports = ports;
+    this.session = newJti(ports.random);
+    this.#client = new PeerClient(options.identity, ports);
+    this.#peers = new Map(
+      options.peers.map((settings) => [
+        settings.domain,
+        new Peer(settings, { ...ports, perSecond: options.perSecond }),
+      ]),
+    );
+  }
+
+  /** Listens; gives the address as it really is. Peers are answered once the broker is in office. */
+  async listen(speaker: Speaker): Promise<string> {
+    this.#speaker = speaker;
+    this.#server = await buildPeerServer(this, { ...this.#ports, identity: this.#options.identity });
+    const { host, port } = this.#options;
+    const address = await this.#server.listen({ host, port });
+    this.#ports.log.info({ event: 'peering.listening', address });
+    return address;
+  }
+
+  /** Begins to look for the peers. */
+  start(): void {
+    const { clock } = this.#ports;
+    this.#greetAll();
+    this.#checkCertificates();
+    this.#cancels.push(
+      every(clock, GREET_EVERY_MS, () => this.#greetAll()),
+      every(clock, CERTIFICATES_EVERY_MS, () => this.#checkCertificates()),
+    );
+  }
+
+  async stop(): Promise<void> {
+    for (const cancel of this.#cancels.splice(0)) cancel();
+    await this.#client.close();
+    this.#server?.server.closeAllConnections();
+    await this.#server?.close();
+  }
+
+  peers(): readonly Peer[] {
+    return [...this.#peers.values()];
+  }
+
+  // ---- what we say -----------------------------------------------------------------------------------------
+
+  async send(domain: string, message: PeerMessage): Promise<PeerAnswer> {
+    const peer = this.#peers.get(domain);
+    if (peer === undefined) throw new Error(`${domain} is not a peer of this domain`);
+    const watch = stopwatch();
+    const said = saidOf(message);
+    try {
+      const answer = await this.#ask(peer, message);
+      peer.note('OUT', said, answer.state, stopwatch() - watch);
+      return answer;
+    } catch (error) {
+      peer.note('OUT', said, (error as Error).message, stopwatch() - watch);
+      throw error;
+    }
+  }
+
+  async #ask(peer: Peer, message: PeerMessage): Promise<PeerAnswer> {
+    const trace = [this.#options.identity.domain];
+    const body = { message: writeMessage(message), trace };
+    const timeoutMs = TIMEOUTS_MS[message.op] ?? TIMEOUT_MS;
+    const answered = await this.#inSession(peer, { path: MESSAGES_PATH, body, timeoutMs });
+    // What can never be agreed is a refusal, so that another way is tried at once.
+    if (typeof answered === 'string') return this.#refused(peer, answered);
+    if (answered.status !== 200) return this.#problem(peer, answered);
+    if (!isAnswer(answered.body)) throw new NoAnswer(`${peer.domain} answered what is not an answer`);
+    // The schema has just been checked.
+    const answer = readAnswer(answered.body as Parameters<typeof readAnswer>[0]);
+    if (answer.epoch < peer.epoch) throw new NoAnswer(`an answer from an earlier term of ${peer.domain}`);
+    peer.epoch = answer.epoch;
+    return answer;
+  }
+
+  #refused(peer: Peer, cause: string): PeerAnswer {
+    return { state: 'REFUSED', cause, epoch: peer.epoch };
+  }
+
+  /** A refusal of the message itself. Some will not pass by waiting; the others are tried again. */
+  #problem(peer: Peer, { status, body }: Answered): PeerAnswer {
+    const code = String(body['code']);
+    const detail = `${code}: ${String(body['detail']).slice(0, 200)}`;
+    const passes = status === 429 || status >= 500 || code === 'STALE_EPOCH' || code === 'CLOCK_SKEW';
+    // Nothing was written there, which is certain; and room on a disk does not come by waiting.
+    if (!passes || code === 'STORE_FULL') return this.#refused(peer, detail);
+    peer.failed(detail);
+    throw new NoAnswer(`${peer.domain} answered ${detail}`);
+  }
+
+  /** Says hello first where there is no session, and once more where it has ended; a text: why nobody should try. */
+  async #inSession(
+    peer: Peer,
+    call: { readonly path: string; readonly body: object; readonly timeoutMs: number },
+  ): Promise<Answered | string> {
+    for (let attempt = 0; ; attempt++) {
+      if (peer.session === undefined) await this.#greet(peer);
+      const { session } = peer;
+      if (peer.unfit !== undefined || session === undefined) return peer.unfit ?? 'it did not say hello';
+      if (!peer.breaker.enter()) throw new NoAnswer(`${peer.domain} has not answered lately`);
+      const answered = await this.#client.call(peer, { ...call, session });
+      const stale = answered.status === 409 && answered.body['code'] === 'STALE_SESSION';
+      if (!stale || attempt > 0) return answered;
+      // Unless somebody else has learned of the new one meanwhile.
+      if (peer.session === session) peer.session = undefined;
+    }
+  }
+
+  /** One hello at a time to each peer, however many wait for it. */
+  #greet(peer: Peer): Promise<void> {
+    const under = this.#greeting.get(peer.domain);
+    if (under !== undefined) return under;
+    const begun = this.#sayHello(peer).finally(() => this.#greeting.delete(peer.domain));
+    this.#greeting.set(peer.domain, begun);
+    return begun;
+  }
+
+  async #sayHello(peer: Peer): Promise<void> {
+    if (!peer.breaker.enter()) throw new NoAnswer(`${peer.domain} has not answered lately`);
+    const watch = stopwatch();
+    const { status, body } = await this.#client.call(peer, {
+      path: HELLO_PATH,
+      body: this.#hello(peer),
+      timeoutMs: HELLO_TIMEOUT_MS,
+    });
+    if (status !== 200 || !isHello(body)) {
+      const why = `${peer.domain} answered our hello with ${status} ${String(body['code'] ?? '')}`;
+      peer.failed(why);
+      throw new NoAnswer(why);
+    }
+    // The schema has just been checked.
+    this.#greeted(peer, body as Hello);
+    peer.note('OUT', { op: 'hello' }, peer.unfit ?? 'WELCOME', stopwatch() - watch);
+  }
+
+  #hello(peer: Peer): Hello {
+    const { identity, prefix, protocols = PROTOCOLS } = this.#options;
+    const speaker = this.#inOffice();
+    return {
+      domain: identity.domain,
+      prefix,
+      protocols: [...protocols],
+      session: this.session,
+      epoch: speaker.readiness().epoch,
+      now: this.#ports.clock.now(),
+      borders: bordersTo(peer.domain, speaker.topology().document),
+    };
+  }
+
+  #greeted(peer: Peer, hello: Hello): void {
+    const before = peer.session;
+    greet(peer, hello, this.#options.protocols ?? PROTOCOLS);
+    if (peer.unfit !== undefined) {
+      peer.failed(peer.unfit);
+      this.#ports.log.warn({ event: 'peer.refused', peer: peer.domain, detail: peer.unfit });
+    } else if (before !== peer.session)
+      this.#ports.log.info({ event: 'peer.session', peer: peer.domain, protocol: peer.protocol ?? 0 });
+  }
+
+  #greetAll(): void {
+    for (const peer of this.peers()) {
+      // What went wrong is with the peer, for the operator to see.
+      this.#greet(peer).catch(() => {});
+    }
+  }
+
+  #checkCertificates(): void {
+    const now = this.#ports.clock.now();
+    for (const peer of this.peers()) {
+      const days = Math.floor((lastEnd(peer.settings.pins) - now) / DAY_MS);
+      if (days < CERTIFICATE_ALARM_DAYS)
+        this.#ports.log.warn({ event: 'peer.certificate', peer: peer.domain, days_left: days });
+    }
+  }
+
+  // ---- what we hear ----------------------------------------------------------------------------------------
+
+  hello(peer: Peer, theirs: Hello): Hello {
+    const ours = this.#hello(peer);
+    this.#greeted(peer, theirs);
+    // It is there: whatever waits for it need wait no longer.
+    peer.breaker.answered();
+    return ours;
+  }
+
+  async take(peer: Peer, message: PeerMessage): Promise<PeerAnswer> {
+    return this.#inOffice().peer(peer.domain, message);
+  }
+
+  #inOffice(): Speaker {
+    if (this.#speaker === undefined)
+      throw new BrokerError('NOT_LEADER', 'this instance is not in office yet');
+    return this.#speaker;
+  }
+}

@@ -1,0 +1,36 @@
+/** Two domains and a circuit through both, over real HTTPS: booked, lit, released, and found again after a restart. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { instant } from '../../src/kernel/clock.ts';
+import { call } from '../support/oneDomain.ts';
+import { Town, until } from './town.ts';
+
+let town: Town;
+beforeAll(async () => {
+  town = await Town.open();
+});
+afterAll(() => town.end());
+
+test('a circuit is agreed with the neighbour, and each side has its part', async () => {
+  const circuit = await town.book();
+  expect(circuit.state).toBe('SCHEDULED');
+  const part = town.house(1).partOf(circuit);
+  expect(part).toMatchObject({ role: 'PARTICIPANT', state: 'SCHEDULED' });
+  expect(circuit.current?.segments.map((s) => [s.domain, s.agreed])).toEqual([
+    ['d0.example', 'COMMITTED'],
+    ['d1.example', 'COMMITTED'],
+  ]);
+});
+
+test('it is lit on both sides when its time comes, and put out on both when it is released', async () => {
+  const { broker, clock } = town.house(0);
+  const start = instant(Math.ceil((clock.now() + 1_000) / 1000) * 1000);
+  const circuit = await town.book({
+    schedule: { type: 'FIXED', start, end: instant(start + 600_000) },
+  });
+  const now = () => town.house(0).broker.term?.book.circuits.get(circuit.id);
+  await until(() => now()?.state === 'ACTIVE', 'light on both sides');
+  expect(town.house(1).partOf(circuit)?.state).toBe('ACTIVE');
+  await broker.act(call() as never, circuit.id, { type: 'release', detail: 'done' });
+  await until(() => town.house(1).partOf(circuit)?.state === 'ENDED', 'the part is over');
+  await until(() => now() === undefined, 'the whole is over');
+});
