@@ -22,6 +22,8 @@ export const actions = [
   'set.act',
   'webhook.write',
   'topology.write',
+  'project.write',
+  'quota.write',
   'peer.segment',
 ] as const;
 export type DecidedAction = (typeof actions)[number];

@@ -22,6 +22,8 @@ export const actionGroups = {
   'set.act': 'operate',
   'webhook.write': 'watch',
   'topology.write': 'administer',
+  'project.write': 'administer',
+  'quota.write': 'administer',
   'peer.segment': 'serve',
 } as const satisfies Readonly<Record<DecidedAction, string>>;
 

@@ -24,6 +24,7 @@ import { type Closure, closuresOf } from '../topology/closures.ts';
 import { compile } from '../topology/compile.ts';
 import { type Neighbours, neighboursOf } from '../topology/neighbours.ts';
 import type { Network } from '../topology/network.ts';
+import { Accounts } from './accounts.ts';
 import { Due, type DueOrder } from './due.ts';
 import { isMovable, windowOf } from './movable.ts';
 import type { TopologyRecord, WebhookRecord } from './ports.ts';
@@ -59,6 +60,7 @@ export class Book {
   readonly circuits = new Map<CircuitId, Circuit>();
   readonly webhooks = new Map<WebhookId, WebhookRecord>();
   readonly keys = new Map<string, KeyState>();
+  readonly accounts = new Accounts();
   readonly due: Due;
   readonly byState = Object.fromEntries(states.map((state) => [state, 0])) as Record<State, number>;
   readonly #shortCodes = new Map<string, CircuitId>();
@@ -86,6 +88,7 @@ export class Book {
     this.#neighbours = neighboursOf(topology.document);
     for (const [edge, room] of this.#network.rooms()) this.calendar.setRoom(edge, room);
     this.fleet = new Fleet(this.#network, this.calendar);
+    this.accounts.setGroups(topology.document.port_groups ?? []);
     this.#close();
   }
 
@@ -107,6 +110,7 @@ export class Book {
       this.#topology = next;
       this.#network = compile(next.document, this.names);
       this.#neighbours = neighboursOf(next.document);
+      this.accounts.setGroups(next.document.port_groups ?? []);
       for (const [edge, room] of this.#network.rooms()) this.calendar.setRoom(edge, room);
       this.fleet.setNetwork(this.#network);
       this.#close();
@@ -207,6 +211,7 @@ export class Book {
     invariant(isFinal(circuit.state), 'only what has ended is forgotten');
     this.#unlink(circuit);
     this.circuits.delete(id);
+    this.accounts.forget(id);
   }
 
   byShortCode(code: string): CircuitId | undefined {

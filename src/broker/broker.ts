@@ -12,6 +12,7 @@ import type { Window } from '../model/window.ts';
 import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/document.ts';
 import * as actions from './actions.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
+import { Bursar } from './bursar.ts';
 import * as hooks from './hooks.ts';
 import {
   auditDevice,
@@ -76,6 +77,7 @@ export class Broker implements UseCases {
   readonly #listeners = new Set<(events: readonly EventRecord[]) => void>();
   readonly #office: Office;
   readonly #mutations: Mutations;
+  readonly bursar: Bursar;
 
   constructor(ports: BrokerPorts) {
     this.#ports = ports;
@@ -84,6 +86,7 @@ export class Broker implements UseCases {
     });
     this.#mutations = new Mutations(this.#office, ports);
     this.#queries = new Queries(ports.store);
+    this.bursar = new Bursar(this.#office, this.#mutations, this.#queries, ports);
   }
 
   // ---- life ----------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import { canChange } from '../scheduler/laxity/change.ts';
 import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
 import { isMovable } from './movable.ts';
 import { applyMoves, problemOf, segmentOf } from './place.ts';
+import { portsOf } from './request.ts';
 import type { Tx } from './tx.ts';
 import type { CircuitChange } from './usecases.ts';
 
@@ -153,6 +154,10 @@ function modify(
   request: CircuitRequest,
   decisionId: string,
 ): Circuit {
+  const over = isLess(placement, circuit.current)
+    ? undefined
+    : tx.book.accounts.refusal(circuit.id, request.project, portsOf(request), placement);
+  if (over !== undefined) throw over;
   tx.apply(
     circuit.id,
     { type: 'modify', placement, request, until: instant(tx.now + ATTEMPT_MS), at: tx.now },
@@ -160,6 +165,13 @@ function modify(
   );
   return tx.mustGet(circuit.id);
 }
+
+/** No quota stands in the way of giving something back. */
+const isLess = (next: Placement, now: Placement | undefined): boolean =>
+  now !== undefined &&
+  next.mbps <= now.mbps &&
+  next.window.start >= now.window.start &&
+  next.window.end <= now.window.end;
 
 const grown = (circuit: Circuit, current: Placement, { end, mbps }: Target): Placement => ({
   version: circuit.version + 1,

@@ -3,6 +3,7 @@
  * these and are handed in; nothing here knows SQL, SNMP or HTTP.
  */
 import type { Verdict } from '../aaa/decide.ts';
+import type { Transfer } from '../aaa/ledger/book.ts';
 import type { InstantMs } from '../kernel/clock.ts';
 import type { CircuitId, DecisionId, SeriesId, SetId, WebhookId } from '../kernel/ids.ts';
 import type { Circuit, Hop, Segment, State } from '../model/circuit.ts';
@@ -12,6 +13,7 @@ import type { Label, LabelRanges } from '../model/label.ts';
 import type { PortId } from '../model/port.ts';
 import type { Window } from '../model/window.ts';
 import type { TopologyDocument } from '../topology/document.ts';
+import type { AccountsState, Posting, ProjectRecord, QuotaRecord, UsageRecord } from './accounts.ts';
 import type { AuditGroup, AuditStore } from './auditPorts.ts';
 
 // ---- records ---------------------------------------------------------------------------------------------
@@ -171,6 +173,11 @@ export interface Group {
   readonly sets: readonly SetRecord[];
   readonly webhooks: readonly WebhookRecord[];
   readonly webhooksGone: readonly WebhookId[];
+  readonly transfers: readonly Posting[];
+  readonly usage: readonly UsageRecord[];
+  readonly projects: readonly ProjectRecord[];
+  readonly quotas: readonly QuotaRecord[];
+  readonly quotasGone: readonly string[];
   readonly topology?: TopologyRecord;
   /** Only frees room (release, cancel, abort, what ends by itself): must pass when the store is full. */
   readonly reduces: boolean;
@@ -249,6 +256,21 @@ export interface DecisionQuery {
   readonly after?: string;
 }
 
+export interface UsageQuery {
+  readonly project?: string;
+  /** What was over at this time or before is left out. */
+  readonly from: InstantMs;
+  /** All of circuits that are still alive, whenever it was. */
+  readonly live?: boolean;
+  readonly before?: InstantMs;
+}
+
+export interface TransferQuery {
+  readonly project?: string;
+  readonly circuit?: string;
+  readonly before?: InstantMs;
+}
+
 export type LeaseAnswer =
   | { readonly held: true; readonly epoch: number }
   | { readonly held: false; readonly leader: string; readonly expiresInMs: number };
@@ -280,6 +302,9 @@ export interface Store extends AuditStore {
   ): AsyncIterable<readonly Pick<IdempotencyRecord, 'principal' | 'key' | 'bodyHash' | 'expireTime'>[]>;
   topology(): Promise<TopologyRecord | undefined>;
   webhooks(): Promise<readonly WebhookRecord[]>;
+  accounts(): Promise<AccountsState>;
+  usage(query: UsageQuery): AsyncIterable<readonly UsageRecord[]>;
+  transfers(query: TransferQuery): AsyncIterable<readonly Transfer[]>;
 
   circuit(id: CircuitId): Promise<Circuit | undefined>;
   circuits(query: CircuitQuery): Promise<Page<Circuit>>;

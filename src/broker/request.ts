@@ -109,6 +109,8 @@ function enter(
   segments: readonly Segment[],
   bounds?: Window,
 ): Circuit {
+  const over = tx.book.accounts.refusal(id, admission.request.project, portsOf(admission.request), slot);
+  if (over !== undefined) throw over;
   tx.create({
     ...blank(tx, id, random, admission.request, admission.principal.id),
     decisionIds: [decisionId],
@@ -120,6 +122,8 @@ function enter(
   tx.apply(id, { type: 'place', placement, until: instant(tx.now + ATTEMPT_MS), at: tx.now });
   return tx.mustGet(id);
 }
+
+export const portsOf = ({ a, z }: CircuitRequest): string[] => [a.port, z.port];
 
 /** Deadline less the time it would finish if it started as soon as it may. */
 const laxityOf = (wish: Wish, { window }: Slot): number =>

@@ -3,7 +3,7 @@
  * ends with everything it started; whatever comes after begins again from the store. A restart, a takeover
  * and a store that did not answer are all the same: a new term.
  */
-import { type Cancel, every, instant } from '../kernel/clock.ts';
+import { type Cancel, every, type InstantMs, instant } from '../kernel/clock.ts';
 import { textOf } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import { toSeconds } from '../model/capacity.ts';
@@ -105,6 +105,10 @@ export class Term {
       for (const circuit of page) book.put(circuit, noUndo);
       noUndo.length = 0;
     }
+    book.accounts.load(await store.accounts());
+    for (const circuit of book.circuits.values()) book.accounts.loadCircuit(circuit);
+    for await (const page of store.usage({ from: yearOf(clock.now()), live: true }))
+      for (const used of page) book.accounts.loadUsage(used, book.circuits.get(used.circuit));
     for (const circuit of await tombstones(ports)) book.put(circuit, noUndo);
     for await (const page of store.idempotencyKeys(clock.now())) {
       for (const key of page)
@@ -184,10 +188,14 @@ export class Term {
     const now = this.#ports.clock.now();
     // What is past can no longer be claimed; without this the calendars would grow for ever.
     this.book.calendar.dropBefore(toSeconds(now));
+    this.book.accounts.use.forget(yearOf(now));
     for (const [key, state] of this.book.keys) if (state.expire <= now) this.book.keys.delete(key);
     for (const [id, circuit] of this.book.circuits) if (circuit.role === 'PARTICIPANT') this.#forget(id);
   }
 }
+
+/** No quota reaches further back. */
+const yearOf = (now: InstantMs): InstantMs => instant(Date.UTC(new Date(now).getUTCFullYear(), 0));
 
 /** Asks for the next page while the one before is being entered. */
 async function* ahead<T>(source: AsyncIterable<T>): AsyncGenerator<T> {

@@ -11,6 +11,7 @@ import type { Circuit } from '../model/circuit.ts';
 import type { Effect } from '../model/effects.ts';
 import type { CircuitEvent } from '../model/events.ts';
 import { allowed, step } from '../model/lifecycle.ts';
+import type { Posting, ProjectRecord, QuotaRecord, UsageRecord } from './accounts.ts';
 import { announce, describeStep, snapshot } from './announce.ts';
 import { recordOf } from './auditLog.ts';
 import type { AuditEntry, CheckpointRow } from './auditPorts.ts';
@@ -53,6 +54,11 @@ export class Tx {
   readonly sets: SetRecord[] = [];
   readonly webhooks: WebhookRecord[] = [];
   readonly webhooksGone: WebhookId[] = [];
+  readonly transfers: Posting[] = [];
+  readonly usage: UsageRecord[] = [];
+  readonly projects: ProjectRecord[] = [];
+  readonly quotas: QuotaRecord[] = [];
+  readonly quotasGone: string[] = [];
   topology: TopologyRecord | undefined;
   /** Frees room and takes none: passes when the store is full. */
   reduces = false;
@@ -79,6 +85,10 @@ export class Tx {
       this.sets.length === 0 &&
       this.webhooks.length === 0 &&
       this.webhooksGone.length === 0 &&
+      this.transfers.length === 0 &&
+      this.projects.length === 0 &&
+      this.quotas.length === 0 &&
+      this.quotasGone.length === 0 &&
       this.topology === undefined
     );
   }
@@ -123,6 +133,7 @@ export class Tx {
     }
     const after = result.circuit;
     this.book.put(after, this.undo);
+    this.book.accounts.follow(this, before, event, after);
     this.circuits.set(id, { circuit: after, isNew: this.circuits.get(id)?.isNew ?? false });
     this.#log(announce(before, event, after), after, event, describeStep(before, event, after));
     for (const effect of result.effects) this.#enqueue(after, effect, decisionId);
@@ -149,6 +160,19 @@ export class Tx {
       epoch: this.epoch,
       data: { version: record.version },
     });
+  }
+
+  setProject(project: ProjectRecord): void {
+    this.undo.push(this.book.accounts.setProject(project));
+    this.projects.push(project);
+  }
+  setQuota(quota: QuotaRecord): void {
+    this.undo.push(this.book.accounts.setQuota(quota.id, quota));
+    this.quotas.push(quota);
+  }
+  dropQuota(id: string): void {
+    this.undo.push(this.book.accounts.setQuota(id, undefined));
+    this.quotasGone.push(id);
   }
 
   setWebhook(hook: WebhookRecord): void {
@@ -181,6 +205,11 @@ export class Tx {
       this.sets,
       this.webhooks,
       this.webhooksGone,
+      this.transfers,
+      this.usage,
+      this.projects,
+      this.quotas,
+      this.quotasGone,
     ]) {
       list.length = 0;
     }

@@ -9,6 +9,7 @@ import type { Circuit, CircuitRequest, EndpointAsk } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Window } from '../model/window.ts';
 import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/document.ts';
+import type { Bursar } from './bursar.ts';
 import type { DeviceAudit, DevicePlan, DeviceState, Discovery } from './inspection.ts';
 import type {
   CircuitQuery,
@@ -187,6 +188,7 @@ export interface Stats {
 }
 
 export interface UseCases {
+  readonly bursar: Bursar;
   createCircuit(call: Mutation<Circuit>, request: CircuitRequest): Promise<Mutated<Circuit>>;
   createSeries(
     call: Mutation<SeriesRecord>,

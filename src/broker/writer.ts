@@ -247,6 +247,11 @@ export class Writer {
       sets: txs.flatMap((tx) => tx.sets),
       webhooks: lastOf(txs.flatMap((tx) => tx.webhooks)),
       webhooksGone: txs.flatMap((tx) => tx.webhooksGone),
+      transfers: txs.flatMap((tx) => tx.transfers),
+      usage: txs.flatMap((tx) => tx.usage),
+      projects: lastOf(txs.flatMap((tx) => tx.projects)),
+      quotas: lastOf(txs.flatMap((tx) => tx.quotas)),
+      quotasGone: txs.flatMap((tx) => tx.quotasGone),
       ...(topology === undefined ? {} : { topology }),
       reduces: txs.every((tx) => tx.reduces),
     };

@@ -67,6 +67,11 @@ export const problems = {
     title: 'Another circuit of the project carries this client_ref',
     help: 'See the circuit named in the detail.',
   },
+  QUOTA_EXISTS: {
+    status: 409,
+    title: 'There is a quota of this kind already',
+    help: 'Change its limit instead.',
+  },
   MAINTENANCE_CONFLICT: {
     status: 409,
     title: 'Circuits have their place where the maintenance would be',
@@ -203,6 +208,14 @@ export interface ProblemDetails {
   readonly bottlenecks?: readonly Bottleneck[];
   readonly alternatives?: readonly Alternative[];
   readonly proof?: 'PROVEN_IMPOSSIBLE' | 'BUDGET_SPENT';
+  /** The limit that would be passed; without an id it is the balance of the project. */
+  readonly quota?: {
+    readonly id?: string;
+    readonly kind: 'CIRCUITS' | 'BANDWIDTH' | 'VOLUME' | 'BALANCE';
+    readonly limit: number;
+    readonly needed: number;
+    readonly period?: string;
+  };
   /** Circuits that stand in the way. */
   readonly circuits?: readonly {
     readonly circuit_id: string;

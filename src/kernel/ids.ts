@@ -17,7 +17,7 @@ export type DecisionId = Id<'dec'>;
 export type EventId = Id<'evt'>;
 export type WebhookId = Id<'whk'>;
 
-export type IdPrefix = 'cir' | 'ser' | 'set' | 'off' | 'tok' | 'dec' | 'pol' | 'mnt' | 'whk' | 'req';
+export type IdPrefix = 'cir' | 'ser' | 'set' | 'off' | 'tok' | 'dec' | 'pol' | 'mnt' | 'whk' | 'quo' | 'req';
 
 export function newId<P extends IdPrefix>(prefix: P, now: InstantMs, random: Random): Id<P> {
   let text = '';

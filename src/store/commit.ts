@@ -3,6 +3,7 @@
  * the transaction begins, so that the writer's connection is held no longer than the database needs.
  */
 import { type Group, StoreError } from '../broker/ports.ts';
+import { addUp, transferRow, transfers, usage, usageRow } from './accounts.ts';
 import { auditTables, type Rows } from './audit.ts';
 import type { Database } from './database.ts';
 import { fence } from './lease.ts';
@@ -59,6 +60,8 @@ const documents = (table: string, columns: readonly string[]): Insert =>
 const series = documents('series', withDocument);
 const sets = documents('sets', withDocument);
 const webhooks = documents('webhooks', ['id', 'state', 'revision', 'doc']);
+const projects = documents('projects', withDocument);
+const quotas = documents('quotas', withDocument);
 const topologies = new Insert('topologies', ['version', 'time', 'doc']);
 
 /** In this order: what frees a client_ref comes before what takes it. */
@@ -102,6 +105,10 @@ function encode(g: Group): Rows[] {
       webhooks,
       g.webhooks.map((w) => [w.id, w.state, w.revision, JSON.stringify(w)]),
     ),
+    of('a project', projects, g.projects.map(document)),
+    of('a quota', quotas, g.quotas.map(document)),
+    of('a transfer', transfers, g.transfers.map(transferRow)),
+    of('a use', usage, g.usage.map(usageRow)),
     of(
       'a topology',
       topologies,
@@ -125,6 +132,8 @@ export async function commit(db: Database, g: Group): Promise<void> {
     if (g.idempotency.length > 0) {
       await session.run('DELETE FROM idempotency WHERE expire_time <= ?', [g.now]);
     }
+    if (g.transfers.length > 0 && !(await addUp(session, g)))
+      throw new StoreError('CONFLICT', `${db.where} has an account in another unit.`);
     for (const { insert, rows, what } of tables) {
       if (rows.length === 0) continue;
       const changed = await insert.run(session, rows);
@@ -135,6 +144,7 @@ export async function commit(db: Database, g: Group): Promise<void> {
     }
     await remove(session, 'effects', 'seq', g.effectsDone);
     await remove(session, 'webhooks', 'id', g.webhooksGone);
+    await remove(session, 'quotas', 'id', g.quotasGone);
   }, g.reduces);
 }
 

@@ -2,6 +2,9 @@
  * The Store of broker/ports.ts over an open database. Each method says what it does in one line; the work is
  * in commit.ts, lease.ts, prune.ts and queries.ts, and every error leaves here as a StoreError.
  */
+
+import type { Transfer } from '../aaa/ledger/book.ts';
+import type { AccountsState, UsageRecord } from '../broker/accounts.ts';
 import type { CheckpointRow, StoredAuditRow } from '../broker/auditPorts.ts';
 import type {
   CircuitQuery,
@@ -19,11 +22,14 @@ import type {
   Store,
   StoreCounters,
   TopologyRecord,
+  TransferQuery,
+  UsageQuery,
   WebhookRecord,
 } from '../broker/ports.ts';
 import { type InstantMs, instant } from '../kernel/clock.ts';
 import type { CircuitId, DecisionId, SeriesId, SetId } from '../kernel/ids.ts';
 import { type Circuit, finalStates } from '../model/circuit.ts';
+import { accountsState, transferOf, transferPages, usageOf, usagePages } from './accounts.ts';
 import * as audit from './audit.ts';
 import { commit } from './commit.ts';
 import type { Database } from './database.ts';
@@ -155,6 +161,18 @@ export class KnexStore implements Store {
     });
   }
 
+  accounts(): Promise<AccountsState> {
+    return this.#guard(() => accountsState(this.#db.readers));
+  }
+
+  async *usage(query: UsageQuery): AsyncGenerator<UsageRecord[]> {
+    yield* this.#each(usagePages(this.#db.readers, query), usageOf);
+  }
+
+  async *transfers(query: TransferQuery): AsyncGenerator<Transfer[]> {
+    yield* this.#each(transferPages(this.#db.readers, query), transferOf);
+  }
+
   circuit(id: CircuitId): Promise<Circuit | undefined> {
     return this.#document<Circuit>('circuits', id);
   }
@@ -238,9 +256,13 @@ export class KnexStore implements Store {
     });
   }
 
-  async *#pages<T>(walk: Walk & { readonly parse: (row: Row) => T }): AsyncGenerator<T[]> {
+  #pages<T>(walk: Walk & { readonly parse: (row: Row) => T }): AsyncGenerator<T[]> {
+    return this.#each(inPages(this.#db.readers, walk), walk.parse);
+  }
+
+  async *#each<T>(pages: AsyncIterable<Row[]>, parse: (row: Row) => T): AsyncGenerator<T[]> {
     try {
-      for await (const rows of inPages(this.#db.readers, walk)) yield rows.map(walk.parse);
+      for await (const rows of pages) yield rows.map(parse);
     } catch (error) {
       throw storeError(error, this.#db.where);
     }

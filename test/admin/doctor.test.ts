@@ -4,8 +4,6 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import knex from 'knex';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { NO_AUDIT } from '../../src/broker/auditPorts.ts';
-import type { Group } from '../../src/broker/ports.ts';
 import { loadConfig } from '../../src/config.ts';
 import { differences, doctor } from '../../src/doctor.ts';
 import { instant, wallClock } from '../../src/kernel/clock.ts';
@@ -13,6 +11,7 @@ import { silentLog } from '../../src/kernel/log.ts';
 import { readTopology } from '../../src/seeds.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
+import { group } from '../store/samples.ts';
 
 const SEED = resolve(import.meta.dirname, '../../examples/lab-ams.yaml');
 const DAY_MS = 86_400_000;
@@ -44,24 +43,7 @@ async function makeStore(document: TopologyDocument, ahead = 0, giveBack = true)
   const store = await openStore({ client: 'sqlite', file: file() }, { clock, log: silentLog });
   await store.acquireLease('test', 1000);
   const now = instant(clock.now() + ahead);
-  const group: Group = {
-    epoch: 1,
-    now,
-    circuits: [],
-    events: [],
-    effects: [],
-    effectsDone: [],
-    decisions: [],
-    audit: NO_AUDIT,
-    idempotency: [],
-    series: [],
-    sets: [],
-    webhooks: [],
-    webhooksGone: [],
-    reduces: false,
-    topology: { version: 1, time: now, document },
-  };
-  await store.commit(group);
+  await store.commit(group({ epoch: 1, now, topology: { version: 1, time: now, document } }));
   if (giveBack) await store.releaseLease('test', 1);
   await store.close();
 }

@@ -4,6 +4,8 @@
  */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { accounts, type Balance, Book, type Transfer } from '../../src/aaa/ledger/book.ts';
+import type { Posting, ProjectRecord, QuotaRecord, UsageRecord } from '../../src/broker/accounts.ts';
 import { NO_AUDIT } from '../../src/broker/auditPorts.ts';
 import type { CircuitQuery, EventQuery, Group, Store } from '../../src/broker/ports.ts';
 import { type InstantMs, instant } from '../../src/kernel/clock.ts';
@@ -21,6 +23,8 @@ import {
   group,
   T0,
 } from '../store/samples.ts';
+
+const nothing: Balance = { granted: 0, available: 0, held: 0, spent: 0 };
 
 export interface StoreHome {
   /** Opens the same database each time; the one before is closed first. */
@@ -236,6 +240,91 @@ export function storeContract(name: string, makeHome: () => Promise<StoreHome>):
           { principal: 'alice', key: 'k', bodyHash: 'two', expireTime: T0 + 9_000 },
         ]);
         expect(await all(store.idempotencyKeys(instant(T0 + 9_000)))).toEqual([]);
+      });
+    });
+
+    describe('the ledger', () => {
+      /** Rows with what they move, as the broker's own book says. */
+      const posted = (rows: readonly Transfer[], of = new Book()): Posting[] =>
+        rows.map((row) => {
+          const were = { ...of.balance(row.project) };
+          of.enter(row);
+          const are = of.balance(row.project);
+          const change = Object.fromEntries(
+            accounts.map((account) => [account, are[account] - were[account]]),
+          ) as unknown as Balance;
+          return { row, change };
+        });
+      const c = circuit(1);
+      const common = { at: T0, project: 'lhc', unit: 'MBIT' } as const;
+      const grant = { ...common, id: 1, kind: 'GRANT', amount: 100 } as const;
+      const hold = { ...common, id: 2, kind: 'HOLD', circuit: c.id, amount: 60 } as const;
+      const other = { ...hold, id: 3, amount: 10 } as const;
+      const capture = { ...common, id: 4, kind: 'CAPTURE', circuit: c.id, hold: 2, amount: 25 } as const;
+      const refund = { ...common, id: 5, kind: 'REFUND', circuit: c.id, capture: 4, amount: 5 } as const;
+      const rows: readonly Transfer[] = [grant, hold, other, capture, refund];
+      const used: UsageRecord = {
+        circuit: c.id,
+        project: 'lhc',
+        portGroups: ['campus'],
+        mbps: 10,
+        window: { start: T0, end: instant(T0 + 1_000) },
+      };
+
+      test('is read back as it was written, its sums and what is open too', async () => {
+        await store.commit(group({ epoch, ...written(c), transfers: posted(rows), usage: [used] }));
+        await reopen();
+        const { ledger } = await store.accounts();
+        expect({ ...ledger, purses: [...ledger.purses], open: [...ledger.open] }).toMatchObject({
+          lastId: 5,
+          purses: [{ project: 'lhc', balance: { granted: -100, available: 70, held: 10, spent: 20 } }],
+          open: [other],
+        });
+        expect([...ledger.captures]).toEqual([{ row: capture, refunded: 5 }]);
+        expect(await all(store.transfers({ project: 'lhc' }))).toEqual(rows);
+        expect(await all(store.transfers({ circuit: 'cir_none' }))).toEqual([]);
+        expect(await all(store.usage({ from: T0 }))).toEqual([used]);
+        expect(await all(store.usage({ from: used.window.end }))).toEqual([]);
+        expect(await all(store.usage({ from: used.window.end, live: true }))).toEqual([used]);
+      });
+      test.each<[string, readonly Posting[]]>([
+        ['a hold resolved twice', [{ row: { ...capture, id: 9 }, change: nothing }]],
+        [
+          'more than there is',
+          [{ row: { ...hold, id: 9 }, change: { ...nothing, available: -71, held: 71 } }],
+        ],
+        ['sums that do not add up', [{ row: { ...hold, id: 9 }, change: { ...nothing, available: -1 } }]],
+        ['a capture of no hold', [{ row: { ...capture, id: 9, hold: 8 }, change: nothing }]],
+        ['a row entered before', [{ row: other, change: nothing }]],
+      ])('%s is refused', async (_, bad) => {
+        await store.commit(group({ epoch, ...written(c), transfers: posted(rows) }));
+        await expect(store.commit(group({ epoch, transfers: bad }))).rejects.toMatchObject({
+          kind: 'CONFLICT',
+        });
+        expect([...(await store.accounts()).ledger.purses][0]?.balance.available).toBe(70);
+      });
+      test('one rate at a time', async () => {
+        await store.commit(group({ epoch, usage: [used] }));
+        await expect(store.commit(group({ epoch, usage: [used] }))).rejects.toMatchObject({
+          kind: 'CONFLICT',
+        });
+      });
+      test('projects and quotas are kept, changed and dropped', async () => {
+        const project: ProjectRecord = { id: 'lhc', revision: 1, createTime: T0, commercial: false };
+        const quota: QuotaRecord = {
+          id: 'quo_1',
+          revision: 1,
+          createTime: T0,
+          scope: { type: 'PROJECT', id: 'lhc' },
+          kind: 'CIRCUITS',
+          period: 'LIVE',
+          limit: 3,
+        };
+        await store.commit(group({ epoch, projects: [project], quotas: [quota] }));
+        await store.commit(group({ epoch, quotas: [{ ...quota, limit: 5, revision: 2 }] }));
+        expect(await store.accounts()).toMatchObject({ projects: [project], quotas: [{ limit: 5 }] });
+        await store.commit(group({ epoch, quotasGone: [quota.id] }));
+        expect((await store.accounts()).quotas).toEqual([]);
       });
     });
 

@@ -9,6 +9,8 @@ import type {
   Group,
   LeaseAnswer,
   Store,
+  TransferQuery,
+  UsageQuery,
 } from '../../src/broker/ports.ts';
 import type { InstantMs } from '../../src/kernel/clock.ts';
 import type { Gate, Owner } from './gate.ts';
@@ -76,6 +78,15 @@ export class GatedStore implements Store {
   }
   webhooks(): ReturnType<Store['webhooks']> {
     return this.#call('webhooks', () => this.#real.webhooks());
+  }
+  accounts(): ReturnType<Store['accounts']> {
+    return this.#call('accounts', () => this.#real.accounts());
+  }
+  usage(query: UsageQuery): ReturnType<Store['usage']> {
+    return this.#pages('usage', () => this.#real.usage(query));
+  }
+  transfers(query: TransferQuery): ReturnType<Store['transfers']> {
+    return this.#pages('transfers', () => this.#real.transfers(query));
   }
   circuit(id: Parameters<Store['circuit']>[0]): ReturnType<Store['circuit']> {
     return this.#call('circuit', () => this.#real.circuit(id));

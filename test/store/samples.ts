@@ -140,6 +140,11 @@ export function group(over: Omit<Partial<Group>, 'epoch'> & { readonly epoch: nu
     sets: [],
     webhooks: [],
     webhooksGone: [],
+    transfers: [],
+    usage: [],
+    projects: [],
+    quotas: [],
+    quotasGone: [],
     reduces: false,
     ...over,
   };

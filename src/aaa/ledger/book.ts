@@ -59,18 +59,54 @@ interface Purse {
   readonly balance: Record<Account, number>;
 }
 
+type Capture = Extract<Transfer, { kind: 'CAPTURE' }>;
+/** Rows of one circuit that later rows may name. */
+interface File {
+  readonly holds: Map<number, Hold>;
+  /** Not resolved, in order of entry. */
+  open: readonly Hold[];
+  readonly captures: Map<number, { readonly row: Capture; refunded: number }>;
+}
+
+/** What is enough of the past to go on from: what it leaves out, no row to come can name. */
+export interface BookState {
+  readonly lastId: number;
+  readonly purses: Iterable<{ readonly project: string; readonly unit: Unit; readonly balance: Balance }>;
+  readonly open: Iterable<Hold>;
+  readonly captures: Iterable<{ readonly row: Capture; readonly refunded: number }>;
+}
+
 const EMPTY: Balance = { granted: 0, available: 0, held: 0, spent: 0 };
 
 export class Book {
   readonly #purses = new Map<string, Purse>();
-  readonly #holds = new Map<number, Hold>();
-  readonly #captures = new Map<number, { readonly row: Transfer; refunded: number }>();
-  /** Of each circuit, in order of entry. */
-  readonly #open = new Map<string, Hold[]>();
+  readonly #files = new Map<string, File>();
   #last = 0;
+
+  static from(state: BookState): Book {
+    const book = new Book();
+    book.#last = state.lastId;
+    for (const { project, unit, balance } of state.purses)
+      book.#purses.set(project, { unit, balance: { ...balance } });
+    for (const hold of state.open) {
+      const file = book.#file(hold.circuit);
+      file.holds.set(hold.id, hold);
+      file.open = [...file.open, hold];
+    }
+    book.recall(state.captures);
+    return book;
+  }
+
+  /** Captures that a refund is to name. */
+  recall(captures: BookState['captures']): void {
+    for (const { row, refunded } of captures) this.#file(row.circuit).captures.set(row.id, { row, refunded });
+  }
 
   get lastId(): number {
     return this.#last;
+  }
+  projects(): IterableIterator<string> {
+    return this.#purses.keys();
   }
   balance(project: string): Balance {
     return this.#purses.get(project)?.balance ?? EMPTY;
@@ -83,15 +119,23 @@ export class Book {
     return this.#purses.has(project);
   }
   openHolds(circuit: string): readonly Hold[] {
-    return this.#open.get(circuit) ?? [];
+    return this.#files.get(circuit)?.open ?? [];
   }
   held(circuit: string): number {
     return this.openHolds(circuit).reduce((sum, h) => sum + h.amount, 0);
   }
+  /** What was captured of a circuit, in order of entry. */
+  captures(circuit: string): Capture[] {
+    return [...(this.#files.get(circuit)?.captures.values() ?? [])].map(({ row }) => row);
+  }
   /** What of a capture can still be given back. */
-  refundable(capture: number): number {
-    const found = this.#captures.get(capture);
+  refundable(circuit: string, capture: number): number {
+    const found = this.#files.get(circuit)?.captures.get(capture);
     return found === undefined ? 0 : found.row.amount - found.refunded;
+  }
+  /** Everything of the circuit is settled and stored: its rows need no memory any more. */
+  forget(circuit: string): void {
+    if (this.openHolds(circuit).length === 0) this.#files.delete(circuit);
   }
 
   /** Zero, always: what was granted is available, held or spent. */
@@ -125,11 +169,13 @@ export class Book {
         return this.#move(row, { granted: -row.amount, available: row.amount });
       case 'HOLD': {
         const undo = this.#move(row, { available: -row.amount, held: row.amount });
-        this.#holds.set(row.id, row);
-        this.#opened(row);
+        const file = this.#file(row.circuit);
+        const before = file.open;
+        file.holds.set(row.id, row);
+        file.open = [...before, row];
         return () => {
-          this.#closed(row);
-          this.#holds.delete(row.id);
+          file.open = before;
+          file.holds.delete(row.id);
           undo();
         };
       }
@@ -139,9 +185,10 @@ export class Book {
         const rest = hold.amount - row.amount;
         const undo = this.#move(row, { held: -hold.amount, spent: row.amount, available: rest });
         const reopen = this.#closed(hold);
-        this.#captures.set(row.id, { row, refunded: 0 });
+        const { captures } = this.#file(row.circuit);
+        captures.set(row.id, { row, refunded: 0 });
         return () => {
-          this.#captures.delete(row.id);
+          captures.delete(row.id);
           reopen();
           undo();
         };
@@ -157,7 +204,7 @@ export class Book {
         };
       }
       case 'REFUND': {
-        const capture = this.#captures.get(row.capture);
+        const capture = this.#files.get(row.circuit)?.captures.get(row.capture);
         if (capture === undefined || !isSame(capture.row, row)) throw new LedgerError('UNKNOWN');
         if (row.amount > capture.row.amount - capture.refunded)
           throw new LedgerError('EXCEEDS', 'the refund is above what was captured');
@@ -172,22 +219,28 @@ export class Book {
   }
 
   #unresolved(row: Extract<Transfer, { hold: number }>): Hold {
-    const hold = this.#holds.get(row.hold);
-    if (hold === undefined || !isSame(hold, row)) throw new LedgerError('UNKNOWN');
-    if (!this.openHolds(hold.circuit).includes(hold)) throw new LedgerError('RESOLVED');
+    const file = this.#files.get(row.circuit);
+    const hold = file?.holds.get(row.hold);
+    if (file === undefined || hold === undefined || !isSame(hold, row)) throw new LedgerError('UNKNOWN');
+    if (!file.open.includes(hold)) throw new LedgerError('RESOLVED');
     return hold;
   }
 
-  #opened(hold: Hold): void {
-    this.#open.set(hold.circuit, [...this.openHolds(hold.circuit), hold]);
+  #file(circuit: string): File {
+    const known = this.#files.get(circuit);
+    if (known !== undefined) return known;
+    const made: File = { holds: new Map(), open: [], captures: new Map() };
+    this.#files.set(circuit, made);
+    return made;
   }
 
   #closed(hold: Hold): () => void {
-    const before = this.openHolds(hold.circuit);
-    const after = before.filter((h) => h !== hold);
-    if (after.length === 0) this.#open.delete(hold.circuit);
-    else this.#open.set(hold.circuit, after);
-    return () => this.#open.set(hold.circuit, [...before]);
+    const file = this.#file(hold.circuit);
+    const before = file.open;
+    file.open = before.filter((h) => h !== hold);
+    return () => {
+      file.open = before;
+    };
   }
 
   #move(row: Transfer, change: Partial<Balance>): () => void {
@@ -212,8 +265,7 @@ export class Book {
   }
 }
 
-const isSame = (a: Transfer, b: Transfer): boolean =>
-  a.project === b.project && a.unit === b.unit && 'circuit' in a && 'circuit' in b && a.circuit === b.circuit;
+const isSame = (a: Transfer, b: Transfer): boolean => a.project === b.project && a.unit === b.unit;
 
 /** The first row that breaks a rule, in words; undefined when all are well. For rows read from an export. */
 export function firstBadRow(
@@ -229,4 +281,15 @@ export function firstBadRow(
     }
   }
   return undefined;
+}
+
+/** The captures among a circuit's rows, and how much of each was given back. */
+export function capturesIn(rows: Iterable<Transfer>): { readonly row: Capture; readonly refunded: number }[] {
+  const found = new Map<number, { readonly row: Capture; refunded: number }>();
+  for (const row of rows) {
+    if (row.kind === 'CAPTURE') found.set(row.id, { row, refunded: 0 });
+    const of = row.kind === 'REFUND' ? found.get(row.capture) : undefined;
+    if (of !== undefined) of.refunded += row.amount;
+  }
+  return [...found.values()];
 }

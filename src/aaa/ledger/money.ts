@@ -82,7 +82,7 @@ export function refund(book: Book, of: MoneyOf, captures: readonly number[], amo
   let left = amount;
   const drafts: Draft<Transfer>[] = [];
   for (const capture of [...captures].reverse()) {
-    const part = Math.min(left, book.refundable(capture));
+    const part = Math.min(left, book.refundable(of.circuit, capture));
     if (part > 0) drafts.push({ kind: 'REFUND', circuit: of.circuit, capture, amount: part });
     left -= part;
   }

@@ -51,22 +51,64 @@ export interface QuotaUse {
   readonly mbps: number;
 }
 
-/** Of one project or port group. */
-class ScopeUse {
+/** What only some quotas ask for, kept from the first question on: it costs more than the counters. */
+class Look {
   /** What is booked and not over. */
   readonly live = new Steps();
   /** That, and what was used by circuits that have ended. */
   readonly taken = new Steps();
   /** Numbers of circuits, by the period in which they begin. */
-  readonly begun = new Map<string, number>();
-  circuits = 0;
+  readonly #begun = new Map<string, number>();
+
+  begun(period: string): number {
+    return this.#begun.get(period) ?? 0;
+  }
+  count({ window: { start, end }, mbps }: Booking, sign: 1 | -1, live: boolean): void {
+    if (live) this.live.add(start, end, sign * mbps);
+    this.taken.add(start, end, sign * mbps);
+    for (const period of ['DAY', 'MONTH', 'YEAR'] as const) {
+      const name = nameOf(start, period);
+      const next = this.begun(name) + sign;
+      if (next === 0) this.#begun.delete(name);
+      else this.#begun.set(name, next);
+    }
+  }
+}
+
+/** Of one project or port group. */
+class ScopeUse {
+  readonly #live = new Set<Booking>();
+  readonly #ended = new Set<Booking>();
   endless = 0;
   mbit = 0;
+  #look: Look | undefined;
 
-  begin(key: string, sign: 1 | -1): void {
-    const next = (this.begun.get(key) ?? 0) + sign;
-    if (next === 0) this.begun.delete(key);
-    else this.begun.set(key, next);
+  get circuits(): number {
+    return this.#live.size;
+  }
+  get look(): Look {
+    if (this.#look !== undefined) return this.#look;
+    const look = new Look();
+    for (const booking of this.#live) look.count(booking, 1, true);
+    for (const booking of this.#ended) look.count(booking, 1, false);
+    this.#look = look;
+    return look;
+  }
+
+  countLive(booking: Booking, sign: 1 | -1): void {
+    if (sign === 1) this.#live.add(booking);
+    else this.#live.delete(booking);
+    if (booking.window.end === NEVER) this.endless += sign;
+    else this.mbit += sign * mbit(booking.mbps, booking.window);
+    this.#look?.count(booking, sign, true);
+  }
+  countEnded(booking: Booking, sign: 1 | -1): void {
+    if (sign === 1) this.#ended.add(booking);
+    else this.#ended.delete(booking);
+    this.#look?.count(booking, sign, false);
+  }
+  dropEnded(before: InstantMs): void {
+    for (const booking of this.#ended) if (booking.window.end <= before) this.countEnded(booking, -1);
   }
 }
 
@@ -114,15 +156,15 @@ export class QuotaBook {
    * The circuit has ended: it counts no more, but what it used of a period stays used. One that never ran
    * leaves nothing behind.
    */
-  leave(circuit: string, used?: Window): () => void {
+  leave(circuit: string, used: readonly Pick<Booking, 'mbps' | 'window'>[] = []): () => void {
     const booking = this.#bookings.get(circuit);
     if (booking === undefined) return () => {};
     this.#count(booking, -1);
     this.#bookings.delete(circuit);
-    const rest = used === undefined || used.start >= used.end ? undefined : { ...booking, window: used };
-    if (rest !== undefined) this.#countTaken(rest, 1);
+    const rest = used.map(({ mbps, window }) => ({ ...booking, mbps, window }));
+    for (const piece of rest) this.#countEnded(piece, 1);
     return () => {
-      if (rest !== undefined) this.#countTaken(rest, -1);
+      for (const piece of rest) this.#countEnded(piece, -1);
       this.#count(booking, 1);
       this.#bookings.set(circuit, booking);
     };
@@ -130,7 +172,28 @@ export class QuotaBook {
 
   /** Of circuits that ended before a restart: the rest of a period's use, read from the rows. */
   enterEnded(booking: Booking): void {
-    this.#countTaken(booking, 1);
+    this.#countEnded(booking, 1);
+  }
+
+  /** Of periods that are over nobody asks any more. */
+  forget(before: InstantMs): void {
+    for (const use of this.#uses.values()) use.dropEnded(before);
+  }
+
+  /** How much of a quota is taken: of the present day, month or year where it is of one. */
+  used({ scope, kind, period }: Quota, now: InstantMs): number {
+    const use = this.#uses.get(scopeKey(scope));
+    if (use === undefined) return 0;
+    if (kind === 'BANDWIDTH') return use.look.live.highest(now, NEVER);
+    if (period === 'LIVE') return kind === 'CIRCUITS' ? use.circuits : use.mbit;
+    if (kind === 'CIRCUITS') return use.look.begun(nameOf(now, period));
+    return Math.ceil(use.look.taken.area(startOf(now, period), endOf(now, period)));
+  }
+
+  /** What is booked of a scope now. */
+  useOf(scope: Scope): { readonly circuits: number; readonly mbit: number; readonly endless: number } {
+    const use = this.#uses.get(scopeKey(scope));
+    return { circuits: use?.circuits ?? 0, mbit: use?.mbit ?? 0, endless: use?.endless ?? 0 };
   }
 
   /** The first quota that the booking would break. Its own former booking does not stand in its way. */
@@ -157,7 +220,7 @@ export class QuotaBook {
     const { start, end } = booking.window;
     const said = {
       circuits: (use?.circuits ?? 0) + 1,
-      mbps: (use?.live.highest(start, end) ?? 0) + booking.mbps,
+      mbps: (use?.look.live.highest(start, end) ?? 0) + booking.mbps,
     };
     if (former !== undefined) this.#count(former, 1);
     return said;
@@ -171,11 +234,11 @@ export class QuotaBook {
       needed <= limit
         ? undefined
         : { quota: id, kind, limit, needed, ...(where === undefined ? {} : { period: where }) };
-    if (kind === 'BANDWIDTH') return refuse((use?.live.highest(start, end) ?? 0) + mbps);
+    if (kind === 'BANDWIDTH') return refuse((use?.look.live.highest(start, end) ?? 0) + mbps);
     if (kind === 'CIRCUITS') {
       if (period === 'LIVE') return refuse((use?.circuits ?? 0) + 1);
       const name = nameOf(start, period);
-      return refuse((use?.begun.get(name) ?? 0) + 1, name);
+      return refuse((use?.look.begun(name) ?? 0) + 1, name);
     }
     // What has no end is more than any volume.
     if (end === NEVER) return refuse(Number.MAX_SAFE_INTEGER);
@@ -187,7 +250,7 @@ export class QuotaBook {
       invariant(n <= MAX_PERIODS, 'a window is bounded');
       const [from, to] = [startOf(at, period), endOf(at, period)];
       const share = mbit(mbps, { start: at, end: instant(Math.min(end, to)) });
-      const refusal = refuse(Math.ceil(use?.taken.area(from, to) ?? 0) + share, nameOf(at, period));
+      const refusal = refuse(Math.ceil(use?.look.taken.area(from, to) ?? 0) + share, nameOf(at, period));
       if (refusal !== undefined) return refusal;
       at = to;
     }
@@ -195,24 +258,11 @@ export class QuotaBook {
   }
 
   #count(booking: Booking, sign: 1 | -1): void {
-    const { start, end } = booking.window;
-    for (const scope of scopesOf(booking)) {
-      const use = this.#use(scope);
-      use.live.add(start, end, sign * booking.mbps);
-      use.circuits += sign;
-      if (end === NEVER) use.endless += sign;
-      else use.mbit += sign * mbit(booking.mbps, booking.window);
-    }
-    this.#countTaken(booking, sign);
+    for (const scope of scopesOf(booking)) this.#use(scope).countLive(booking, sign);
   }
 
-  #countTaken(booking: Booking, sign: 1 | -1): void {
-    const { start, end } = booking.window;
-    for (const scope of scopesOf(booking)) {
-      const use = this.#use(scope);
-      use.taken.add(start, end, sign * booking.mbps);
-      for (const period of ['DAY', 'MONTH', 'YEAR'] as const) use.begin(nameOf(start, period), sign);
-    }
+  #countEnded(booking: Booking, sign: 1 | -1): void {
+    for (const scope of scopesOf(booking)) this.#use(scope).countEnded(booking, sign);
   }
 
   #use(scope: string): ScopeUse {

@@ -196,6 +196,18 @@ export const ProblemSchema = Type.Object(
     bottlenecks: Type.Optional(Type.Array(ref(BottleneckSchema))),
     alternatives: Type.Optional(Type.Array(ref(AlternativeSchema))),
     proof: Type.Optional(Type.Enum(['PROVEN_IMPOSSIBLE', 'BUDGET_SPENT'])),
+    quota: Type.Optional(
+      Type.Object(
+        {
+          id: Type.Optional(Type.String()),
+          kind: Type.Enum(['CIRCUITS', 'BANDWIDTH', 'VOLUME', 'BALANCE']),
+          limit: Type.Integer(),
+          needed: Type.Integer({ description: 'With what was asked for' }),
+          period: Type.Optional(Type.String({ description: 'The day, month or year at fault' })),
+        },
+        { description: 'The limit that would be passed: circuits, Mb/s or Mbit' },
+      ),
+    ),
     circuits: Type.Optional(
       Type.Array(
         Type.Object({

@@ -136,7 +136,7 @@ describe('the end of a circuit', () => {
   ];
   test('one that ran stays counted in its period, for what it used', () => {
     const book = with_(booking({ circuit: 'c0' }));
-    book.leave('c0', { start: at(0), end: at(0.25) });
+    book.leave('c0', [{ mbps: 100, window: { start: at(0), end: at(0.25) } }]);
     expect(book.check(indexQuotas(quotas), booking())).toMatchObject({ quota: 'day' });
     expect(book.check(indexQuotas(quotas.slice(1)), booking({}, 0, 0.5))).toBeUndefined();
     expect(book.check(indexQuotas(quotas.slice(1)), booking({}, 0, 0.95))).toMatchObject({ quota: 'volume' });
@@ -181,9 +181,10 @@ describe('any sequence of entering, moving, leaving and undoing', () => {
             const was = live.get(s.circuit);
             const used = { start: b.window.start, end: b.window.end };
             if (s.what === 'leave') {
-              book.leave(s.circuit, used)();
-              book.leave(s.circuit, used);
-              if (was !== undefined) ended.push({ ...was, window: used });
+              const pieces = [{ mbps: s.mbps, window: used }];
+              book.leave(s.circuit, pieces)();
+              book.leave(s.circuit, pieces);
+              if (was !== undefined) ended.push({ ...was, ...pieces[0] });
             } else book.leave(s.circuit);
             live.delete(s.circuit);
           }
