@@ -10,6 +10,7 @@ import type { Context } from './context.ts';
 import { CliError, exits, usage } from './io.ts';
 import { dig, isJson, items, type Json, object, text } from './output.ts';
 import { brokenList, differenceList, linkCard, linkList, problemList } from './showNetwork.ts';
+import { addAnalysis } from './topoAnalysis.ts';
 import { differences, withWhatRuns } from './topoDiff.ts';
 import { parseBandwidth, parseCount } from './units.ts';
 
@@ -77,6 +78,8 @@ export function addTopology(program: Command, run: Run): void {
   ).action((file: string, options: PutOptions, command: Command) =>
     run(command, (context) => apply(context, file, { ...options, force: true })),
   );
+
+  addAnalysis(topo, run);
 
   const link = program.command('link').description('one link of the topology');
   link

@@ -1,17 +1,10 @@
-/**
- * A witness that nobody here wrote: NetworkX, from Debian's python3-networkx. Where it is not installed these
- * tests are skipped, and counted as such.
- */
-import { spawnSync } from 'node:child_process';
+/** The searches against NetworkX. Where it is not installed these tests are skipped, and counted as such. */
 import { expect, test, vi } from 'vitest';
 import { findPath } from '../../src/topology/search/find.ts';
 import { findPair } from '../../src/topology/search/pair.ts';
 import { findShortest } from '../../src/topology/search/ranked.ts';
+import { networkx } from './networkx.ts';
 import { query, world } from './worlds.ts';
-
-const python = ['python3', '/usr/bin/python3'].find(
-  (command) => spawnSync(command, ['-c', 'import networkx']).status === 0,
-);
 
 // Reads [{nodes, links: [[a, z, cost]], a, z}] and answers, for each, the costs of the shortest path, of the
 // five shortest simple paths, and of the cheapest two link-disjoint ones.
@@ -45,7 +38,7 @@ for case in json.load(sys.stdin):
 // Much to compare, not much to wait for: but a busy machine may take its time.
 vi.setConfig({ testTimeout: 120_000 });
 
-test.skipIf(python === undefined)('shortest, ranked and disjoint paths cost what NetworkX says', () => {
+test.skipIf(networkx === undefined)('shortest, ranked and disjoint paths cost what NetworkX says', () => {
   const cases = Array.from({ length: 150 }, (_, seed) => {
     // Zero costs would let a minimum flow run in circles on its side: 1 to 9 here.
     const w = world(seed + 50_000, { nodes: 8 + (seed % 30), links: 14 + seed, costs: 10 });
@@ -70,12 +63,11 @@ test.skipIf(python === undefined)('shortest, ranked and disjoint paths cost what
     a: Number(q.a.port.slice(3)),
     z: Number(q.z.port.slice(3)),
   }));
-  const run = spawnSync(python as string, ['-c', SCRIPT], { input: JSON.stringify(input), encoding: 'utf8' });
-  expect(run.stderr).toBe('');
-  const answers = run.stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
+  const answers = (networkx as NonNullable<typeof networkx>)(SCRIPT, input) as {
+    shortest: number | null;
+    ranked: number[];
+    pair: number | null;
+  }[];
   let compared = 0;
   cases.forEach(({ w, q, left }, i) => {
     if (q.a.port === q.z.port) return;
@@ -83,9 +75,10 @@ test.skipIf(python === undefined)('shortest, ranked and disjoint paths cost what
     const path = findPath(w, q);
     const ranked = findShortest(w, q, 5);
     const pair = findPair(w, { ...q, disjoint: 'LINK' });
-    expect(path.found ? path.cost : null).toBe(answers[i].shortest);
-    expect(ranked.found ? ranked.paths.map((one) => one.cost) : []).toEqual(answers[i].ranked);
-    expect(pair.found ? pair.paths[0].cost + pair.paths[1].cost : null).toBe(answers[i].pair);
+    const theirs = answers[i] as (typeof answers)[number];
+    expect(path.found ? path.cost : null).toBe(theirs.shortest);
+    expect(ranked.found ? ranked.paths.map((one) => one.cost) : []).toEqual(theirs.ranked);
+    expect(pair.found ? pair.paths[0].cost + pair.paths[1].cost : null).toBe(theirs.pair);
     compared++;
   });
   expect(compared).toBeGreaterThan(100);

@@ -1,5 +1,6 @@
 /** Every resource of the API. A new one is added here, and the document, the lists and the tests follow. */
 import type { Resource } from '../resource.ts';
+import { analysis } from './analysis.ts';
 import { availability } from './availability.ts';
 import { circuitParts } from './circuitParts.ts';
 import { circuitSets } from './circuitSets.ts';
@@ -29,6 +30,7 @@ export const resources: readonly Resource[] = [
   webhooks,
   decisions,
   topology,
+  analysis,
   availability,
   maintenance,
   devices,
