@@ -23,6 +23,8 @@ export interface DevicePorts {
   stillMaster(epoch: number): boolean | Promise<boolean>;
   /** An element has restarted, or was changed by somebody else. */
   changed(): void;
+  /** An element has fallen silent or answers again, or its ports went into quarantine or came out of it. */
+  reach(): void;
 }
 
 export interface OpenDevices {
@@ -45,7 +47,11 @@ export function openDevices(config: Config, ports: DevicePorts): OpenDevices {
     });
     return { devices: memory, inspection: memoryInspection(memory), start: () => {}, close: async () => {} };
   }
-  const tell = (event: DriverEvent): void => (isTrouble(event) ? log.warn(event) : log.info(event));
+  const tell = (event: DriverEvent): void => {
+    if (isTrouble(event)) log.warn(event);
+    else log.info(event);
+    if (REACH.has(event.event)) ports.reach();
+  };
   checkElements(config);
   const drivers = buildDrivers(devices.elements.map(deviceOf), clock, tell);
   const executor = new Executor({ drivers, clock, random, tell, stillMaster });
@@ -63,6 +69,11 @@ export function openDevices(config: Config, ports: DevicePorts): OpenDevices {
   };
 }
 
+const REACH: ReadonlySet<DriverEvent['event']> = new Set([
+  'device.breaker',
+  'device.quarantined',
+  'device.quarantine_lifted',
+]);
 const GOOD_NEWS: ReadonlySet<DriverEvent['event']> = new Set([
   'device.connected',
   'device.quarantine_lifted',

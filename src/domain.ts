@@ -90,6 +90,7 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
         broker.term?.epoch === epoch &&
         (config.store.client === 'sqlite' || (await store.renewLease(holder, epoch, leaseTtlMs))),
       changed: () => broker.compareDevices(),
+      reach: () => broker.lookWhoAnswers(),
     });
     begun.push(() => devices.close());
     const peering = openPeering(config, topology.prefix, { clock, random, log });

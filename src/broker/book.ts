@@ -23,7 +23,7 @@ import { Fleet } from '../scheduler/laxity/fleet.ts';
 import { type Closure, closuresOf } from '../topology/closures.ts';
 import { compile } from '../topology/compile.ts';
 import { type Neighbours, neighboursOf } from '../topology/neighbours.ts';
-import type { Network } from '../topology/network.ts';
+import type { Network, OutOfReach } from '../topology/network.ts';
 import { Accounts } from './accounts.ts';
 import { Due, type DueOrder } from './due.ts';
 import { isMovable, windowOf } from './movable.ts';
@@ -78,6 +78,7 @@ export class Book {
   /** What maintenance takes, as long as the topology says so. */
   #closures: readonly Closure[] = [];
   readonly #reopenings: Undo[] = [];
+  #outOfReach: readonly OutOfReach[] = [];
 
   constructor(topology: TopologyRecord, seams: BookSeams = {}) {
     this.#claimsOf = seams.claimsOf ?? claimsOfModel;
@@ -109,6 +110,7 @@ export class Book {
       this.#reopen();
       this.#topology = next;
       this.#network = compile(next.document, this.names);
+      this.#network.setOutOfReach(this.#outOfReach);
       this.#neighbours = neighboursOf(next.document);
       this.accounts.setGroups(next.document.port_groups ?? []);
       for (const [edge, room] of this.#network.rooms()) this.calendar.setRoom(edge, room);
@@ -117,6 +119,12 @@ export class Book {
     };
     use(record);
     undo.push(() => use(before));
+  }
+
+  /** What devices say of themselves: no decision of ours, and so without an undo. */
+  setOutOfReach(list: readonly OutOfReach[]): void {
+    this.#outOfReach = list;
+    this.#network.setOutOfReach(list);
   }
 
   /** Books what maintenance closes, as claims that nobody can move. */

@@ -331,6 +331,11 @@ export class Broker implements UseCases {
     this.#office.term?.compareNow();
   }
 
+  /** A device has fallen silent, or answers again. */
+  lookWhoAnswers(): void {
+    this.#office.term?.lookWhoAnswers();
+  }
+
   readiness(): Readiness {
     return this.#office.readiness();
   }

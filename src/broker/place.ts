@@ -21,7 +21,8 @@ import type { Tx } from './tx.ts';
 
 /** Asks the engine for a place between two of our own ports; changes nothing. */
 export function placeHere(tx: Tx, id: CircuitId, request: CircuitRequest, wish: Wish): Placing {
-  const answer = place(tx.book.fleet, askOf(id, request, wish, tx.now), toSeconds(tx.now));
+  const first = place(tx.book.fleet, askOf(id, request, wish, tx.now), toSeconds(tx.now));
+  const answer = first.placed ? first : (afterMending(tx, id, request, wish) ?? first);
   if (!answer.placed) return { kind: 'refused', problem: problemOf(answer, wish, slower(tx, request, wish)) };
   return {
     kind: 'placed',
@@ -29,6 +30,16 @@ export function placeHere(tx: Tx, id: CircuitId, request: CircuitRequest, wish: 
     segments: [segmentOf(tx, answer.seat.path)],
     moves: answer.moves,
   };
+}
+
+/** What is out of order or silent now may well do later in the same window. */
+function afterMending(tx: Tx, id: CircuitId, request: CircuitRequest, wish: Wish): Placed | undefined {
+  const mended = nextFullSecond(instant(tx.now + MENDED_AFTER_MS + 1));
+  const late = { ...wish, notBefore: mended };
+  if (wish.notBefore >= mended || !tx.book.network.anyImpaired) return undefined;
+  if (toSeconds(mended) + wish.durationS > toSeconds(wish.deadline)) return undefined;
+  const answer = place(tx.book.fleet, askOf(id, request, late, tx.now), toSeconds(tx.now));
+  return answer.placed ? answer : undefined;
 }
 
 /** A volume: rate and slot chosen together. */

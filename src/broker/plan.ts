@@ -316,6 +316,8 @@ export function wireBottleneck(blocked: Blocked, { window, mbps }: Slot): Bottle
     blocked.opens === undefined || blocked.opens >= LAST_SECOND
       ? ''
       : `; it opens at ${rfc3339(fromSeconds(blocked.opens))}`;
+  if (blocked.node !== undefined && blocked.kind === 'BARRED')
+    return { kind: 'NODE', id: blocked.node, detail: `its device takes no orders now: ${id}`, ...times };
   if (blocked.node !== undefined)
     return { kind: 'NODE', id: blocked.node, detail: 'every pair of paths would share it', ...times };
   switch (blocked.kind) {

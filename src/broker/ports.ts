@@ -13,6 +13,7 @@ import type { Label, LabelRanges } from '../model/label.ts';
 import type { PortId } from '../model/port.ts';
 import type { Window } from '../model/window.ts';
 import type { TopologyDocument } from '../topology/document.ts';
+import type { OutOfReach } from '../topology/network.ts';
 import type { AccountsState, Posting, ProjectRecord, QuotaRecord, UsageRecord } from './accounts.ts';
 import type { AuditGroup, AuditStore } from './auditPorts.ts';
 
@@ -368,6 +369,8 @@ export interface Devices {
   light(segment: Segment, context: LightContext): Promise<DeviceReport>;
   dark(segment: Segment, context: LightContext): Promise<DeviceReport>;
   observe(): Promise<readonly ObservedConnect[]>;
+  /** What takes no orders now: devices that do not answer, and ports of which nobody knows what they are set to. */
+  outOfReach?(): readonly OutOfReach[];
 }
 
 // ---- peers -----------------------------------------------------------------------------------------------

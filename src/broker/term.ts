@@ -129,6 +129,7 @@ export class Term {
 
   /** Takes up the work: effects that were left, circuits that are due, a look at what the devices really have. */
   run(): void {
+    this.lookWhoAnswers();
     this.lanes.push(this.#loaded.splice(0));
     this.#settler.wake();
     this.#restorer.wake();
@@ -148,6 +149,11 @@ export class Term {
     this.#settler.stop();
     this.#restorer.stop();
     this.lanes.stop();
+  }
+
+  /** Searches keep to devices that take orders. */
+  lookWhoAnswers(): void {
+    this.book.setOutOfReach(this.#ports.devices.outOfReach?.() ?? []);
   }
 
   settleNow(): void {

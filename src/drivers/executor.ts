@@ -7,6 +7,7 @@
 import { type Clock, type InstantMs, instant } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Hop, Segment } from '../model/circuit.ts';
+import type { OutOfReach } from '../topology/network.ts';
 import type { ApplyReport, ChangeKind, Driver } from './driver.ts';
 import type { Tell } from './events.ts';
 import { asFault } from './fault.ts';
@@ -158,6 +159,14 @@ export class Executor implements Devices {
 
   quarantined(): ReturnType<Quarantine['list']> {
     return this.#quarantine.list();
+  }
+
+  outOfReach(): readonly OutOfReach[] {
+    const silent = [...this.#units.values()].filter(({ breaker }) => breaker === 'OPEN');
+    return [
+      ...silent.map(({ driver: { device } }) => ({ device })),
+      ...this.#quarantine.list().map(({ device, ports }) => ({ device, ports })),
+    ];
   }
 
   async close(): Promise<void> {

@@ -69,6 +69,13 @@ export interface NetworkLink {
   readonly mtu: number;
 }
 
+/** A device that cannot be set now, or ports of it: nothing is known of its light, only that it takes no orders. */
+export interface OutOfReach {
+  readonly device: string;
+  /** Device ports; all of them when absent. */
+  readonly ports?: readonly string[];
+}
+
 /** Bits of `state`: all of them set is a link that may carry a circuit. */
 export const ADMIN_UP = 1;
 export const OPER_UP = 2;
@@ -120,6 +127,9 @@ export class Network {
   readonly weights: Readonly<Record<Metric, Weights>>;
   readonly unit: number;
 
+  /** Per link: at one end is something that takes no orders now. */
+  readonly outOfReach: Uint8Array;
+  #unreachable: readonly OutOfReach[] = [];
   readonly #groups: NetworkParts['groups'];
   readonly #nodeState: Uint8Array;
   readonly #linkState: Uint8Array;
@@ -152,6 +162,7 @@ export class Network {
     this.edge = Int32Array.from(parts.links, (link) => link.edge);
     this.hash = Int32Array.from(parts.links, (link) => hashText(link.id));
     this.state = new Uint8Array(parts.links.length);
+    this.outOfReach = new Uint8Array(parts.links.length);
     this.#fillAdjacency();
     for (let link = 0; link < parts.links.length; link++) this.#refresh(link);
   }
@@ -219,6 +230,29 @@ export class Network {
     for (let half = this.offset[node] as number; half < (this.offset[node + 1] as number); half++) {
       this.#refresh(this.via[half] as number);
     }
+  }
+
+  /** What takes no orders now; what was said before no longer counts. */
+  setOutOfReach(list: readonly OutOfReach[]): void {
+    this.#unreachable = list;
+    this.links.forEach((_, i) => {
+      this.outOfReach[i] = list.length > 0 && this.silentOn(i) !== undefined ? 1 : 0;
+    });
+  }
+  /** Is anything out of order, or does it take no orders? */
+  get anyImpaired(): boolean {
+    return this.#unreachable.length > 0 || this.state.some((bits) => (bits & OPER_UP) === 0);
+  }
+  /** The node of this link's silent device. */
+  silentOn(link: number): number | undefined {
+    const { a, z, aPort, zPort } = this.link(link);
+    return this.takesOrders(a, aPort) ? (this.takesOrders(z, zPort) ? undefined : z) : a;
+  }
+  takesOrders(node: number, devicePort: string): boolean {
+    const { device } = this.node(node);
+    return !this.#unreachable.some(
+      (one) => one.device === device && (one.ports === undefined || one.ports.includes(devicePort)),
+    );
   }
 
   /** The lesser of both directions. The calendar has to be told as well: see rooms(). */

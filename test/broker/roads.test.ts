@@ -4,30 +4,7 @@ import { BrokerError } from '../../src/kernel/errors.ts';
 import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
 import { aRequest, at, fixed } from '../support/builders.ts';
-import { call, OneDomain, operator, twoSwitches } from '../support/oneDomain.ts';
-
-/** The short way l1, and the long way round l2 and l3 over a third switch. */
-const triangle: TopologyDocument = {
-  ...twoSwitches,
-  nodes: [...twoSwitches.nodes, { id: 'sw3' }],
-  links: [
-    ...twoSwitches.links,
-    {
-      id: 'l2',
-      a: { node: 'sw1', port: 't2' },
-      z: { node: 'sw3', port: 't1' },
-      capacity_mbps: 10_000,
-      latency_ms: 5,
-    },
-    {
-      id: 'l3',
-      a: { node: 'sw3', port: 't2' },
-      z: { node: 'sw2', port: 't2' },
-      capacity_mbps: 10_000,
-      latency_ms: 5,
-    },
-  ],
-};
+import { call, OneDomain, operator, triangle } from '../support/oneDomain.ts';
 
 /** The same, its long way closed for the first five minutes. */
 const closing: TopologyDocument = {

@@ -222,6 +222,9 @@ describe('a rollback that fails', () => {
     expect(executor.quarantined()).toEqual([
       { device: driver.device, ports: [first?.ports[0], first?.ports[1]], circuit: CIRCUIT },
     ]);
+    expect(executor.outOfReach()).toEqual([
+      { device: driver.device, ports: [first?.ports[0], first?.ports[1]] },
+    ]);
     expect(lab.events.map((e) => e.event)).toEqual(
       expect.arrayContaining(['device.rollback_failed', 'device.quarantined']),
     );
@@ -265,6 +268,7 @@ describe('a device that is gone', () => {
     expect(texts).toHaveLength(20);
     expect(asked).toBe(0);
     expect(executor.inspection.state(gone.driver.device)?.breaker).toBe('OPEN');
+    expect(executor.outOfReach()).toEqual([{ device: gone.driver.device }]);
     gone.reboot();
     gone.faults.mute = false;
     await time.pass(90_000);
@@ -274,6 +278,7 @@ describe('a device that is gone', () => {
     expect(report.elements.map((e) => e.outcome)).toEqual(['already', 'already', 'applied']);
     for (const { driver } of lab.rigs)
       expect(executor.inspection.state(driver.device)?.breaker).toBe('CLOSED');
+    expect(executor.outOfReach()).toEqual([]);
   }, 60_000);
 
   test('costs others nothing', async () => {

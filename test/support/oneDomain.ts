@@ -61,6 +61,29 @@ export const twoSwitches: TopologyDocument = {
   ],
 };
 
+/** The short way l1, and the long way round l2 and l3 over a third switch. */
+export const triangle: TopologyDocument = {
+  ...twoSwitches,
+  nodes: [...twoSwitches.nodes, { id: 'sw3' }],
+  links: [
+    ...twoSwitches.links,
+    {
+      id: 'l2',
+      a: { node: 'sw1', port: 't2' },
+      z: { node: 'sw3', port: 't1' },
+      capacity_mbps: 10_000,
+      latency_ms: 5,
+    },
+    {
+      id: 'l3',
+      a: { node: 'sw3', port: 't2' },
+      z: { node: 'sw2', port: 't2' },
+      capacity_mbps: 10_000,
+      latency_ms: 5,
+    },
+  ],
+};
+
 export const noPeers: Peers = { send: () => Promise.reject(new Error('there are no peers')) };
 
 export const call = (principal: Principal = user, over: Partial<Mutation<never>> = {}): Mutation<never> => ({

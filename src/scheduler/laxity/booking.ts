@@ -99,6 +99,8 @@ export interface Bottleneck {
   readonly free: number;
   readonly start: Seconds;
   readonly end: Seconds;
+  /** See the search's. */
+  readonly node?: string;
 }
 
 /** Something that could be booked now, as it stands, without moving anybody. */

@@ -40,9 +40,21 @@ export const refusedBy = ({
   proof: proven ? 'PROVEN_IMPOSSIBLE' : 'BUDGET_SPENT',
   reason,
   detail,
-  bottlenecks: bottlenecks.map(({ edge, kind, free }) => ({ edge, kind, free, start: 0, end: LAST_SECOND })),
+  bottlenecks: bottlenecks.map((one) => ({ ...told(one), start: 0, end: LAST_SECOND })),
   errors,
   constraints,
+});
+
+const told = ({
+  edge,
+  kind,
+  free,
+  node,
+}: Refusal['bottlenecks'][number]): Omit<Bottleneck, 'start' | 'end'> => ({
+  edge,
+  kind,
+  free,
+  ...(node === undefined ? {} : { node }),
 });
 
 export const tooShort = (trial: Trial, newcomer: Entry, explain: boolean): Refused => {
@@ -99,7 +111,7 @@ function reasons(
   const { reason, detail, constraints } = found;
   const bottlenecks = found.bottlenecks
     .slice(0, MAX_BOTTLENECKS)
-    .map(({ edge, kind, free }) => ({ edge, kind, free, start: notBefore, end: notBefore + duration }));
+    .map((one) => ({ ...told(one), start: notBefore, end: notBefore + duration }));
   return { reason, detail, constraints, bottlenecks };
 }
 

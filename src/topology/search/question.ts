@@ -41,7 +41,7 @@ export interface PathQuery {
   readonly linksOf?: (circuit: string) => readonly string[] | undefined;
   /** Which of several equally short paths is taken depends on this; on the two ports when absent. */
   readonly salt?: string;
-  /** For windows far ahead: links and nodes that are out of order now count as usable. */
+  /** For windows far ahead: what is out of order now, or takes no orders, counts as usable. */
   readonly ignoreOperState?: boolean;
 }
 
@@ -66,7 +66,7 @@ export interface Bottleneck {
   readonly free: number;
   /** When it next has enough for the whole duration, if it ever does. */
   readonly opens?: Seconds;
-  /** SHARED by every pair of paths: this node. */
+  /** SHARED by every pair of paths: this node. BARRED: this node's device does not take orders now. */
   readonly node?: string;
 }
 
@@ -127,6 +127,8 @@ export interface Question {
   readonly metric: Metric;
   readonly salt: number;
   readonly rules: CompiledConstraints;
+  /** Does it keep to devices that take orders now? */
+  readonly reach: boolean;
   /** Never usable for this request, whatever is claimed. */
   readonly barred: (link: number) => boolean;
 }
@@ -158,9 +160,10 @@ export function pose(snapshot: Snapshot, query: PathQuery): Question | Refusal {
     const errors = rules.errors.map((error) => ({ ...error, pointer: `/constraints${error.pointer}` }));
     return refuse('INVALID', 'the constraints cannot be read', { errors });
   }
-  const needed = query.ignoreOperState === true ? ADMIN_UP : USABLE;
+  const reach = query.ignoreOperState !== true;
+  const needed = reach ? USABLE : ADMIN_UP;
   return (
-    endsRefused(network, [a, z], rules, needed) ?? {
+    endsRefused(network, [a, z], rules, needed, reach) ?? {
       network,
       free,
       a,
@@ -171,7 +174,8 @@ export function pose(snapshot: Snapshot, query: PathQuery): Question | Refusal {
       metric: query.metric ?? 'cost',
       salt: hashText(query.salt ?? `${a.id} ${z.id}`),
       rules,
-      barred: barredTest(network, query.mbps, rules, needed),
+      reach,
+      barred: barredTest(network, query.mbps, rules, needed, reach),
     }
   );
 }
@@ -181,11 +185,19 @@ function endsRefused(
   ends: readonly NetworkPort[],
   rules: CompiledConstraints,
   needed: number,
+  reach: boolean,
 ): Refusal | undefined {
   for (const port of ends) {
     const bottlenecks = [{ edge: network.names.name(port.edge), kind: 'BARRED' as const, free: 0 }];
     if (!port.up || (network.nodeState(port.node) & needed) !== needed) {
       return refuse('PORT', `port ${port.id} is out of service`, { bottlenecks });
+    }
+    if (reach && !network.takesOrders(port.node, port.devicePort)) {
+      const { id, device } = network.node(port.node);
+      const silent = bottlenecks.map((one) => ({ ...one, node: id }));
+      return refuse('PORT', `device ${device} of port ${port.id} takes no orders now`, {
+        bottlenecks: silent,
+      });
     }
     const against = [
       ...rules.nodes.filter((rule) => rule.forbids(port.node)),
@@ -204,10 +216,13 @@ function barredTest(
   mbps: number,
   rules: CompiledConstraints,
   needed: number,
+  reach: boolean,
 ): (link: number) => boolean {
-  const { state, capacity, links } = network;
+  const { state, capacity, links, outOfReach } = network;
   const cannot = (link: number): boolean =>
-    ((state[link] as number) & needed) !== needed || (capacity[link] as number) < mbps;
+    ((state[link] as number) & needed) !== needed ||
+    (capacity[link] as number) < mbps ||
+    (reach && outOfReach[link] === 1);
   if (rules.links.length === 0 && rules.nodes.length === 0) return cannot;
   return (index) => {
     if (cannot(index)) return true;

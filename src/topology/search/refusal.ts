@@ -66,7 +66,25 @@ export function explain(question: Question, window: Window, failed: Exact['found
     question.free.free(network.link(link).edge, window.start, window.end);
   const open = (link: number): boolean => !question.barred(link) && free(link) >= question.mbps;
   // What is claimed in this window is to blame if the network as such joins the ends.
-  const fullCut = (): number[] => smallerCut(question, core, (link) => !question.barred(link), free);
+  const silent = (link: number): number | undefined =>
+    question.reach && network.outOfReach[link] === 1 ? network.silentOn(link) : undefined;
+  const fullCut = (): number[] =>
+    smallerCut(question, core, (link) => !question.barred(link) || silent(link) !== undefined, free);
+  const mute = (): string => {
+    if (!question.reach || !network.outOfReach.includes(1)) return '';
+    const nodes = [...network.links.keys()].flatMap((link) => silent(link) ?? []);
+    const devices = [...new Set(nodes.map((node) => network.node(node).device))];
+    return `; no orders are taken now by ${devices.slice(0, MAX_BOTTLENECKS).join(', ')}`;
+  };
+  const barred = (link: number): Bottleneck => {
+    const node = silent(link);
+    return {
+      edge: network.names.name(network.link(link).edge),
+      kind: 'BARRED',
+      free: network.capacity[link] as number,
+      ...(node === undefined ? {} : { node: network.node(node).id }),
+    };
+  };
   let blocked = cut ? fullCut() : undefined;
   core.ask((link) => !question.barred(link), question.metric, question.salt);
   if (!core.search(question.a.node, question.z.node)) {
@@ -74,14 +92,10 @@ export function explain(question: Question, window: Window, failed: Exact['found
     const carries = (link: number): number => network.capacity[link] as number;
     return refuse(
       against.length > 0 && joinedWithoutRules(question) ? 'CONSTRAINTS' : 'DISCONNECTED',
-      `no path of links that can carry ${question.mbps} Mb/s and are allowed joins the two ports`,
+      `no path of links that can carry ${question.mbps} Mb/s and are allowed joins the two ports${mute()}`,
       {
         constraints: against,
-        bottlenecks: smallerCut(question, core, () => true, carries).map((link) => ({
-          edge: network.names.name(network.link(link).edge),
-          kind: 'BARRED',
-          free: carries(link),
-        })),
+        bottlenecks: smallerCut(question, core, () => true, carries).map(barred),
       },
     );
   }
@@ -90,8 +104,12 @@ export function explain(question: Question, window: Window, failed: Exact['found
     if (!core.search(question.a.node, question.z.node)) blocked = fullCut();
   }
   if (blocked !== undefined) {
-    return refuse('CAPACITY', `no path has ${question.mbps} Mb/s free over the whole window`, {
-      bottlenecks: blocked.map((link) => full(question, network.link(link).edge, window.start, window.end)),
+    return refuse('CAPACITY', `no path has ${question.mbps} Mb/s free over the whole window${mute()}`, {
+      bottlenecks: blocked.map((link) =>
+        silent(link) === undefined
+          ? full(question, network.link(link).edge, window.start, window.end)
+          : barred(link),
+      ),
       constraints: named,
     });
   }
