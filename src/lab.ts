@@ -1,43 +1,37 @@
 /**
- * `npm start`, `turnpike lab`: a laboratory on this machine. For now it is one domain on loopback with a
- * development issuer and emulated elements that speak TL1 and SNMP on sockets of their own. What scripts need to
- * know of it is written to lab.json once it is ready, and what people need is printed.
+ * `npm start`, `turnpike lab`: a laboratory on this machine. Three peered domains on loopback, each in a process
+ * of its own with its emulated elements (labDomain.ts); what they need in common is made here: certificates,
+ * keys, and who listens where. What scripts need to know is written to lab.json once all are ready, and what
+ * people need is printed. A domain that dies is told of and begun again.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, fork } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { Env } from './config.ts';
-import { type Domain, startDomain } from './domain.ts';
-import { configFrom, type Io, readFlags, readSets, StartError, UsageError, withMessages } from './flags.ts';
-import type { DevelopmentIssuer, Person } from './identity/dev.ts';
-import { wallClock } from './kernel/clock.ts';
-import { jsonLog } from './kernel/log.ts';
-import { Lab, type RunningElement } from './lab/lab.ts';
-import { readScenario, type Scenario } from './lab/scenario.ts';
+import type { Domain } from './domain.ts';
+import { type Io, readFlags, readSets, StartError, UsageError, withMessages } from './flags.ts';
+import { instant, sleep, wallClock } from './kernel/clock.ts';
+import { systemRandom } from './kernel/random.ts';
+import { makePeerFiles } from './lab/certificates.ts';
+import { freePorts } from './lab/freePorts.ts';
+import { type DescribedDomain, DOMAINS, type DomainSpec, peeringFolder, writePrivate } from './labDomain.ts';
 import { untilStopped } from './serve.ts';
 
 const HELP = `turnpike lab [--port-base PORT] [--data DIR] [--seed N] [--set section.key=value ...]
 
 Runs a laboratory on this machine and prints how to reach it.
-  --port-base PORT   the API of the first domain listens here (8080)
+  --port-base PORT   the API of the first domain listens here (8080), for peers 363 above; 0: any that are free
   --data DIR         databases, keys and lab.json are kept here (./data)
   --seed N           the delays of the emulated devices are drawn from it (1)
 `;
 
-/** The lab's domains; each is made of a network and its elements in examples/. */
-export const DOMAINS = [
-  {
-    name: 'ams.example',
-    prefix: 'ams',
-    network: 'lab-ams.yaml',
-    elements: 'lab-ams-elements.yaml',
-    /** The one label of the links of elements that switch whole ports, as the network has it. */
-    wholePorts: { 'ams-ocx1': 4000, 'nkf-ome1': 4001, 'zui-ons1': 4001 },
-  },
-] as const;
-type LabDomain = (typeof DOMAINS)[number];
-
-const EXAMPLES = fileURLToPath(new URL('../examples/', import.meta.url));
+/** From a domain's API to where it listens for peers. */
+const PEERING_ABOVE = 363;
+const CERTIFICATE_DAYS = 825;
+/** A domain that ends sooner than this after its start is not begun again. */
+const SHORT_LIFE_MS = 5_000;
+const AGAIN_AFTER_MS = 500;
+/** The parent's own limit is a little above. */
+const CHILD_STOP_MS = 4_000;
 
 interface LabFlags {
   readonly portBase: number;
@@ -59,14 +53,15 @@ export function lab(argv: readonly string[], io: Io): Promise<number> {
       io.stdout.write(HELP);
       return 0;
     }
+    const most = 65_535 - PEERING_ABOVE - DOMAINS.length;
     const flags: LabFlags = {
-      portBase: integer('--port-base', given['port-base'] ?? '8080', 0, 65_535 - DOMAINS.length),
+      portBase: integer('--port-base', given['port-base'] ?? '8080', 0, most),
       data: resolve(given.data ?? 'data'),
       seed: integer('--seed', given.seed ?? '1', 0, 2 ** 31 - 1),
       sets: given.set ?? [],
     };
     readSets(flags.sets);
-    return untilStopped((onLost) => startLab(flags, io, onLost));
+    return untilStopped(() => startLab(flags, io));
   });
 }
 
@@ -77,181 +72,181 @@ function integer(flag: string, text: string, least: number, most: number): numbe
   return value;
 }
 
-async function startLab(flags: LabFlags, io: Io, onLost: () => void): Promise<Pick<Domain, 'stop'>> {
+async function startLab(flags: LabFlags, io: Io): Promise<Pick<Domain, 'stop'>> {
   const file = join(flags.data, 'lab.json');
   try {
     mkdirSync(flags.data, { recursive: true, mode: 0o700 });
   } catch (error) {
     throw new StartError(`cannot use ${flags.data} for the lab's data: ${(error as Error).message}`);
   }
-  // Whoever waits for the file must not find that of an earlier lab; but one that still runs keeps its own,
-  // and we shall be told that its database is in use.
-  if (!stillRuns(file)) rmSync(file, { force: true });
+  const other = runningLab(file);
+  if (other !== undefined)
+    throw new StartError(
+      `a lab runs on ${flags.data} already: process ${other}; stop it, or name another --data`,
+    );
+  // Whoever waits for the file must not find that of an earlier lab.
+  rmSync(file, { force: true });
 
-  const running: Domain[] = [];
-  const labs: Lab[] = [];
-  const end = async (): Promise<void> => {
-    await Promise.all(running.map((domain) => domain.stop()));
-    await Promise.all(labs.map((elements) => elements.close()));
+  const specs = await specsOf(flags);
+  for (const spec of specs) makeFiles(spec);
+  const households: Household[] = [];
+  const publish = (): void => {
+    const domains = households.map(({ described }) => described).filter((one) => one !== undefined);
+    if (domains.length < specs.length) return;
+    const ports = domains.flatMap((domain) => domain.ports);
+    const shown = domains.map(({ ports: _ports, ...domain }) => domain);
+    writePrivate(file, `${JSON.stringify({ pid: process.pid, domains: shown, ports }, null, 2)}\n`);
   };
   const stop = async (): Promise<void> => {
     // A lab that does not run is not to be found.
     rmSync(file, { force: true });
-    await end();
+    await Promise.all(households.map((household) => household.stop()));
   };
-  const described: DescribedDomain[] = [];
   try {
-    for (const [index, domain] of DOMAINS.entries()) {
-      const emulated = new Lab(await readElements(domain), wallClock(), flags.seed + index);
-      labs.push(emulated);
-      const elements = await emulated.start();
-      const config = await configFrom(
-        { config: writeConfig(domain, index, elements, flags), set: flags.sets },
-        labIo(io),
-        [['http.port', String(flags.portBase === 0 ? 0 : flags.portBase + index)]],
-      );
-      const started = await startDomain(config, { log: jsonLog(config.log.level), onLost });
-      running.push(started);
-      described.push(await describe(domain, started, elements, flags));
-    }
+    for (const spec of specs) households.push(new Household(spec, io, publish));
+    await Promise.all(households.map((household) => household.start()));
   } catch (error) {
-    await end();
+    await stop();
     throw error;
   }
-  const ports = running.flatMap(({ topology }) =>
-    topology.ports.filter((port) => port.kind === 'CLIENT').map((port) => port.id),
+  publish();
+  io.stdout.write(
+    welcome(
+      households.map((household) => household.described as DescribedDomain),
+      flags,
+    ),
   );
-  writePrivate(file, `${JSON.stringify({ pid: process.pid, domains: described, ports }, null, 2)}\n`);
-  io.stdout.write(welcome(described, flags));
   return { stop };
 }
 
-/** The environment's settings are meant for `serve`: a lab on the same machine should not pick them up. */
-const labIo = (io: Io): Io => ({
-  ...io,
-  env: Object.fromEntries(
-    Object.entries(io.env).filter(([name]) => !name.startsWith('TURNPIKE__')),
-  ) satisfies Env,
-});
+/** One domain's process, begun again when it dies without being asked to. */
+class Household {
+  described: DescribedDomain | undefined;
+  readonly #spec: DomainSpec;
+  readonly #io: Io;
+  readonly #changed: () => void;
+  readonly #clock = wallClock();
+  #child: ChildProcess | undefined;
+  #stopping = false;
 
-const folderOf = (domain: LabDomain, flags: LabFlags): string => join(flags.data, domain.name);
-
-async function readElements({ elements }: LabDomain): Promise<Scenario> {
-  const { parse } = await import('yaml');
-  return readScenario(parse(readFileSync(join(EXAMPLES, elements), 'utf8')));
-}
-
-/** As a file, so that `turnpike doctor --config` and `backup` work on the lab as on any other domain. */
-function writeConfig(
-  domain: LabDomain,
-  index: number,
-  elements: readonly RunningElement[],
-  flags: LabFlags,
-): string {
-  const folder = folderOf(domain, flags);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const file = join(folder, 'domain.yaml');
-  const lines = [
-    '# Written by the lab at each start; changes are lost. `turnpike lab --set section.key=value` is the way.',
-    `domain: ${domain.name}`,
-    `http: {host: 127.0.0.1, port: ${flags.portBase + index}}`,
-    'store: {client: sqlite, file: turnpike.db}',
-    `seeds: {topology: ${JSON.stringify(join(EXAMPLES, domain.network))}}`,
-    'identity: {development_dir: keys}',
-    'devices:',
-    '  driver: elements',
-    '  elements:',
-    ...elements.map(
-      (element) => `    - ${JSON.stringify(writtenElement(element, domain.wholePorts, folder))}`,
-    ),
-    'webhooks: {allow_private: true}',
-    'log: {level: warn}',
-  ];
-  writePrivate(file, `${lines.join('\n')}\n`);
-  return file;
-}
-
-/** An element as the configuration has it; what is secret in a file of its own, as everywhere. */
-export function writtenElement(
-  { id, protocol, dialect, address, port, login }: RunningElement,
-  wholePorts: Readonly<Record<string, number>>,
-  folder: string,
-): Record<string, unknown> {
-  const secrets = join(folder, 'secrets');
-  mkdirSync(secrets, { recursive: true, mode: 0o700 });
-  const label = Object.hasOwn(wholePorts, id) ? wholePorts[id] : undefined;
-  const written: Record<string, unknown> = {
-    id,
-    protocol,
-    dialect,
-    address,
-    port,
-    ...(label === undefined ? {} : { whole_port_label: label }),
-  };
-  for (const key of ['user', 'version'] as const) if (login[key] !== undefined) written[key] = login[key];
-  for (const key of ['password', 'community', 'auth_key', 'priv_key'] as const) {
-    const secret = login[key];
-    if (secret === undefined) continue;
-    writePrivate(join(secrets, `${id}.${key}`), `${secret}\n`);
-    written[`${key}_file`] = `secrets/${id}.${key}`;
+  constructor(spec: DomainSpec, io: Io, changed: () => void) {
+    this.#spec = spec;
+    this.#io = io;
+    this.#changed = changed;
   }
-  return written;
+
+  /** Resolves when it is ready; rejects when it ends before. */
+  start(): Promise<void> {
+    const began = this.#clock.now();
+    const child = fork(process.argv[1] as string, ['lab-domain', JSON.stringify(this.#spec)], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    this.#child = child;
+    return new Promise((ready, failed) => {
+      child.once('message', (message) => {
+        // Only our own child speaks here.
+        this.described = message as DescribedDomain;
+        ready();
+      });
+      child.once('exit', (code, signal) => {
+        this.#child = undefined;
+        if (this.#stopping) return ready();
+        const how = signal === null ? `ended with ${code}` : `was killed by ${signal}`;
+        if (this.described === undefined)
+          return failed(new StartError(`${this.#spec.name} ${how} before it was ready`));
+        const soon = this.#clock.now() - began < SHORT_LIFE_MS;
+        this.#say(`${how}${soon ? ' too soon; it is not begun again' : '; it is begun again'}`);
+        if (!soon) void this.#again();
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const child = this.#child;
+    if (child === undefined) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    const cancel = this.#clock.alarm(instant(this.#clock.now() + CHILD_STOP_MS), () => child.kill('SIGKILL'));
+    await gone;
+    cancel();
+  }
+
+  async #again(): Promise<void> {
+    await sleep(this.#clock, AGAIN_AFTER_MS);
+    if (this.#stopping) return;
+    try {
+      await this.start();
+      if (this.#stopping) return;
+      this.#changed();
+      this.#say(`is back as process ${this.described?.pid}`);
+    } catch (error) {
+      this.#say((error as Error).message);
+    }
+  }
+
+  #say(text: string): void {
+    this.#io.stderr.write(`turnpike lab: ${this.#spec.name} ${text}\n`);
+  }
 }
 
-interface DescribedDomain {
-  readonly name: string;
-  readonly prefix: string;
-  readonly api: string;
-  readonly tokens: Readonly<Record<Person, string>>;
-  readonly token: string;
-  readonly elements: readonly RunningElement[];
+async function specsOf(flags: LabFlags): Promise<DomainSpec[]> {
+  const { portBase } = flags;
+  const free = portBase === 0 ? await freePorts(2 * DOMAINS.length) : undefined;
+  const places = DOMAINS.map((domain, i) => ({
+    name: domain.name,
+    prefix: domain.prefix,
+    folder: join(flags.data, domain.name),
+    port: free?.[2 * i] ?? portBase + i,
+    peeringPort: free?.[2 * i + 1] ?? portBase + PEERING_ABOVE + i,
+  }));
+  return places.map((place, i) => ({
+    ...place,
+    seed: flags.seed + i,
+    sets: flags.sets,
+    peers: places
+      .filter((other) => other !== place)
+      .map((other) => ({
+        name: other.name,
+        prefix: other.prefix,
+        url: `https://127.0.0.1:${other.peeringPort}`,
+        folder: other.folder,
+      })),
+  }));
 }
 
-async function describe(
-  domain: LabDomain,
-  started: Domain,
-  elements: readonly RunningElement[],
-  flags: LabFlags,
-): Promise<DescribedDomain> {
-  const { name, prefix } = domain;
-  // The lab's configuration names a development issuer.
-  const issuer = started.development as DevelopmentIssuer;
-  const tokens = {
-    operator: await issuer.mint('operator'),
-    user: await issuer.mint('user'),
-    stranger: await issuer.mint('stranger'),
-  };
-  for (const [person, token] of Object.entries(tokens))
-    writePrivate(join(folderOf(domain, flags), `${person}.token`), `${token}\n`);
-  return { name, prefix, api: started.address, tokens, token: tokens.user, elements };
+/** Certificate and keys of one domain, kept from one run to the next. */
+function makeFiles({ name, folder }: DomainSpec): void {
+  const secrets = peeringFolder(folder);
+  if (existsSync(join(secrets, 'signing-public.pem'))) return;
+  mkdirSync(secrets, { recursive: true, mode: 0o700 });
+  const made = makePeerFiles({ domain: name, from: wallClock().now(), days: CERTIFICATE_DAYS }, systemRandom);
+  writePrivate(join(secrets, 'certificate.pem'), made.certificate);
+  writePrivate(join(secrets, 'key.pem'), made.key);
+  writePrivate(join(secrets, 'signing.pem'), made.signingKey);
+  // The last: when it is there, all are.
+  writePrivate(join(secrets, 'signing-public.pem'), made.signingPublicKey);
 }
 
-/** For its owner alone, and either whole or not there: tokens are in it. */
-function writePrivate(file: string, text: string): void {
-  const part = `${file}.part`;
-  rmSync(part, { force: true });
-  writeFileSync(part, text, { mode: 0o600, flag: 'wx' });
-  renameSync(part, file);
-}
-
-function stillRuns(file: string): boolean {
-  if (!existsSync(file)) return false;
+/** The process that an earlier lab.json names, if it still runs. */
+function runningLab(file: string): number | undefined {
+  if (!existsSync(file)) return undefined;
   try {
     const { pid } = JSON.parse(readFileSync(file, 'utf8')) as { pid?: unknown };
-    if (typeof pid !== 'number' || pid === process.pid) return false;
+    if (typeof pid !== 'number' || pid === process.pid) return undefined;
     process.kill(pid, 0);
-    return true;
+    return pid;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
 function welcome(domains: readonly DescribedDomain[], flags: LabFlags): string {
   const first = domains[0] as DescribedDomain;
-  const prefix = first.prefix;
   const at = domains.map(({ name, api }) => `  ${name.padEnd(16)} ${api}      (people: ${api}/docs)`);
+  const count = domains.reduce((sum, domain) => sum + domain.elements.length, 0);
   return `
-Turnpike's lab is ready. Its ${first.elements.length} elements are emulated: they speak TL1 and SNMP, and light nothing.
+Turnpike's lab is ready: three domains, peered. Its ${count} elements are emulated: they speak TL1 and SNMP, and light nothing.
 
 ${at.join('\n')}
 
@@ -260,11 +255,11 @@ In another terminal, in this folder, become the lab's user:
   export TURNPIKE_URL=${first.api}
   export TURNPIKE_TOKEN=${first.token}
 
-and book: now, at a time of day, and more than fits.
+and book: now, through two or three domains; at a time of day, in this one; and more than fits.
 
-  npx turnpike circuit create ${prefix}:host1 ${prefix}:host3 --bw 10G --for 1h --wait
-  npx turnpike circuit create ${prefix}:host2 ${prefix}:host5 --bw 20G --start "22:00 Europe/Amsterdam" --for 2h
-  npx turnpike circuit create ${prefix}:host6 ${prefix}:host8 --bw 40G --for 1h
+  npx turnpike circuit create ams:host1 sdg:host1 --bw 10G --for 1h --wait
+  npx turnpike circuit create ams:host2 ams:host3 --bw 20G --start "22:00 Europe/Amsterdam" --for 2h
+  npx turnpike circuit create ams:host4 sdg:host3 --bw 40G --for 1h
 
 What the elements were told: \`device plan CODE\`; whether all is as it should be: \`device audit\`, as the operator.
 

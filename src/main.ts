@@ -12,6 +12,8 @@ async function run(argv: readonly string[]): Promise<number> {
   const io = { env, stdout: process.stdout, stderr: process.stderr };
   if (verb === 'serve') return (await import('./serve.ts')).serve(rest, io);
   if (verb === 'lab') return (await import('./lab.ts')).lab(rest, io);
+  // What `lab` runs for each of its domains; not for people.
+  if (verb === 'lab-domain') return (await import('./labDomain.ts')).labDomain(rest, io);
   const { runCli } = await import('./cli/cli.ts');
   return runCli(argv, {
     ...io,

@@ -35,6 +35,7 @@ interface LabFile {
   readonly domains: readonly {
     readonly name: string;
     readonly prefix: string;
+    readonly pid: number;
     readonly api: string;
     readonly tokens: Readonly<Record<'operator' | 'user' | 'stranger', string>>;
     readonly token: string;
@@ -63,15 +64,22 @@ function shell(
 test('lab.json is complete, its owner alone can read it, and it is ours', () => {
   const file = labFile();
   expect(file.pid).toBe(lab.child.pid);
-  expect(file.ports).toHaveLength(8);
+  expect(file.ports).toHaveLength(14);
   expect(file.ports).toContain('ams:host1');
+  expect(file.domains.map(({ name, prefix }) => [name, prefix])).toEqual([
+    ['ams.example', 'ams'],
+    ['chi.example', 'chi'],
+    ['sdg.example', 'sdg'],
+  ]);
   const [domain] = file.domains;
-  expect(Object.keys(domain ?? {}).sort()).toEqual(['api', 'elements', 'name', 'prefix', 'token', 'tokens']);
-  expect(domain).toMatchObject({ name: 'ams.example', prefix: 'ams' });
-  expect(
-    [...new Set(domain?.elements.map(({ protocol, dialect }) => `${protocol}/${dialect}`))].sort(),
-  ).toEqual(['snmp/dell', 'snmp/leave-first', 'snmp/standard', 'tl1/ome6500', 'tl1/ons15454', 'tl1/polatis']);
-  for (const { protocol, login } of domain?.elements ?? []) {
+  const keys = ['api', 'elements', 'name', 'peering', 'pid', 'prefix', 'token', 'tokens'];
+  expect(Object.keys(domain ?? {}).sort()).toEqual(keys);
+  expect(file.domains.map(({ elements }) => [...new Set(elements.map((e) => e.protocol))].sort())).toEqual([
+    ['tl1'],
+    ['snmp'],
+    ['snmp', 'tl1'],
+  ]);
+  for (const { protocol, login } of file.domains.flatMap(({ elements }) => elements)) {
     const v3 = ['auth_key', 'auth_protocol', 'priv_key', 'priv_protocol', 'user', 'version'];
     const fields = { tl1: ['password', 'user'], v2c: ['community', 'version'], v3 };
     expect(Object.keys(login).sort()).toEqual(
@@ -97,7 +105,7 @@ test('the three commands that it prints do what they say', async () => {
   expect(later?.code, later?.stderr).toBe(0);
   expect(JSON.parse(later?.stdout ?? '')).toMatchObject({ state: 'SCHEDULED' });
   expect(tooMuch?.code).toBe(5);
-  expect(tooMuch?.stderr).toContain('ams:host6');
+  expect(tooMuch?.stderr).toContain('ams:host4');
 }, 120_000);
 
 describe('while it runs', () => {
@@ -175,10 +183,24 @@ test('a restart keeps what was booked, and lights again what should shine', asyn
   ]);
   // The emulated elements have forgotten everything with their process.
   await eventually(
-    async () => (await list('/v1/devices/nkf-sw1/cross-connects')).length === 1,
+    async () => (await list('/v1/devices/ams-ocx1/cross-connects')).length === 1,
     'light again',
   );
 });
+
+test('a domain that is killed is told of and begun again, and the others go on', async () => {
+  const before = labFile().domains.find(({ name }) => name === 'chi.example');
+  process.kill(before?.pid ?? 0, 'SIGKILL');
+  await lab.until(
+    ({ stderr }) => (stderr.includes('chi.example was killed by SIGKILL') ? true : undefined),
+    'it was told',
+  );
+  await lab.until(({ stderr }) => (stderr.includes('chi.example is back') ? true : undefined), 'it was back');
+  const after = labFile().domains.find(({ name }) => name === 'chi.example');
+  expect(after?.pid).not.toBe(before?.pid);
+  expect(after?.api).toBe(before?.api);
+  expect((await fetch(`${after?.api}/readyz`)).status).toBe(200);
+}, 60_000);
 
 test('npm start hands a signal on: the lab does not outlive it', async () => {
   const data = site.path('npm');
