@@ -4,19 +4,22 @@
  * time. Every change leaves an undo behind, so that a group that the store refused can be taken back.
  */
 import { invariant } from '../kernel/assert.ts';
-import type { InstantMs } from '../kernel/clock.ts';
+import { type InstantMs, instant } from '../kernel/clock.ts';
 import type { CircuitId, OfferId, WebhookId } from '../kernel/ids.ts';
 import { type Claim, type EdgeId, EdgeNames, toSeconds } from '../model/capacity.ts';
 import {
   type Circuit,
   claims as claimsOfModel,
   isFinal,
+  type Placement,
+  placements,
   type State,
   states,
   usesOf,
 } from '../model/circuit.ts';
 import type { Label } from '../model/label.ts';
 import { dueAt } from '../model/lifecycle.ts';
+import type { Window } from '../model/window.ts';
 import { Calendar, type Share } from '../scheduler/calendar.ts';
 import type { Booking, EdgeUse } from '../scheduler/laxity/booking.ts';
 import { Fleet } from '../scheduler/laxity/fleet.ts';
@@ -26,8 +29,10 @@ import { type Neighbours, neighboursOf } from '../topology/neighbours.ts';
 import type { Network, OutOfReach } from '../topology/network.ts';
 import { Accounts } from './accounts.ts';
 import { Due, type DueOrder } from './due.ts';
+import { REST_S } from './limits.ts';
 import { isMovable, windowOf } from './movable.ts';
-import type { TopologyRecord, WebhookRecord } from './ports.ts';
+import type { DomainRecord, TopologyRecord, WebhookRecord } from './ports.ts';
+import { Surroundings } from './surroundings.ts';
 
 export type Undo = () => void;
 
@@ -59,6 +64,8 @@ export class Book {
   readonly fleet: Fleet;
   readonly circuits = new Map<CircuitId, Circuit>();
   readonly webhooks = new Map<WebhookId, WebhookRecord>();
+  /** The other domains, and all of them as one network with ours. */
+  readonly around: Surroundings;
   readonly keys = new Map<string, KeyState>();
   readonly accounts = new Accounts();
   readonly due: Due;
@@ -68,6 +75,7 @@ export class Book {
   readonly #homeRefs = new Map<string, CircuitId>();
   readonly #offers = new Map<OfferId, Set<CircuitId>>();
   /** Per edge, what circuits that are going out may still be lighting there. */
+  readonly #rests = new Map<string, readonly { readonly label: Label; readonly until: InstantMs }[]>();
   readonly #goingOut = new Map<EdgeId, Map<CircuitId, Lingering>>();
   readonly #claimsOf: (circuit: Circuit) => Claim[];
   /** Nobody counts claims in his own way. */
@@ -87,6 +95,7 @@ export class Book {
     this.#topology = topology;
     this.#network = compile(topology.document, this.names);
     this.#neighbours = neighboursOf(topology.document);
+    this.around = new Surroundings(this.names, topology.document);
     for (const [edge, room] of this.#network.rooms()) this.calendar.setRoom(edge, room);
     this.fleet = new Fleet(this.#network, this.calendar);
     this.accounts.setGroups(topology.document.port_groups ?? []);
@@ -113,6 +122,7 @@ export class Book {
       this.#network.setOutOfReach(this.#outOfReach);
       this.#neighbours = neighboursOf(next.document);
       this.accounts.setGroups(next.document.port_groups ?? []);
+      this.around.setOwn(next.document);
       for (const [edge, room] of this.#network.rooms()) this.calendar.setRoom(edge, room);
       this.fleet.setNetwork(this.#network);
       this.#close();
@@ -125,6 +135,7 @@ export class Book {
   setOutOfReach(list: readonly OutOfReach[]): void {
     this.#outOfReach = list;
     this.#network.setOutOfReach(list);
+    this.around.setOutOfReach(list);
   }
 
   /** Books what maintenance closes, as claims that nobody can move. */
@@ -140,6 +151,7 @@ export class Book {
   put(circuit: Circuit, undo: Undo[]): void {
     const before = this.circuits.get(circuit.id);
     const seats: Undo[] = [];
+    this.#rest(before, circuit, undo);
     this.#seat(before, circuit, seats);
     this.#replace(before, circuit);
     undo.push(() => {
@@ -236,6 +248,28 @@ export class Book {
     return this.#homeRefs.get(refKey(domain, circuit));
   }
 
+  /** Labels of a border port that were lit a moment ago: the other domain's clock may be behind ours. */
+  resting(port: string, window: Window): Label[] {
+    const rests = (this.#rests.get(port) ?? []).filter((rest) => rest.until > window.start);
+    if (rests.length === 0) this.#rests.delete(port);
+    else this.#rests.set(port, rests);
+    return rests.map((rest) => rest.label);
+  }
+
+  #rest(before: Circuit | undefined, after: Circuit, undo: Undo[]): void {
+    if (before === undefined || !litStates.includes(before.state)) return;
+    const same = before.current === after.current && before.pending === after.pending;
+    if (same && !isFinal(after.state)) return;
+    const kept = new Set((isFinal(after.state) ? [] : placements(after)).flatMap(borderLabels).map(keyOf));
+    for (const one of placements(before).flatMap(borderLabels)) {
+      if (kept.has(keyOf(one))) continue;
+      const rest = { label: one.label, until: instant(after.updateTime + REST_S * 1000) };
+      const there = this.#rests.get(one.port) ?? [];
+      this.#rests.set(one.port, [...there, rest]);
+      undo.push(() => this.#rests.set(one.port, there));
+    }
+  }
+
   /** Runs `look` as if the circuit claimed nothing: what it has may be counted as free for its own change. */
   without<T>(circuit: Circuit, look: () => T): T {
     const undo: Undo[] = [];
@@ -275,6 +309,10 @@ export class Book {
     if (before === undefined) return;
     this.webhooks.delete(id);
     undo.push(() => this.webhooks.set(id, before));
+  }
+
+  setDomain(record: DomainRecord, undo: Undo[]): void {
+    undo.push(this.around.set(record));
   }
 
   setKey(key: string, state: KeyState, undo: Undo[]): void {
@@ -360,5 +398,18 @@ export class Book {
     };
   }
 }
+
+/** States in which something may have been lit. */
+const litStates: readonly State[] = ['PROVISIONING', 'ACTIVE', 'RELEASING'];
+
+const borderLabels = (p: Placement): { port: string; label: Label }[] =>
+  p.segments
+    .filter((s) => s.local)
+    .flatMap((s) => [s.a, s.z])
+    .flatMap(({ port, label, border }) =>
+      border === undefined || label === undefined ? [] : [{ port, label }],
+    );
+
+const keyOf = ({ port, label }: { port: string; label: Label }): string => `${port} ${label}`;
 
 const refKey = (space: string, ref: string): string => `${space}\u0000${ref}`;

@@ -10,6 +10,7 @@ import type { Circuit, CircuitRequest, EndpointAsk } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Window } from '../model/window.ts';
 import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/document.ts';
+import type { DomainDocument } from '../topology/domainDocument.ts';
 import * as actions from './actions.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
 import { Bursar } from './bursar.ts';
@@ -28,16 +29,16 @@ import { Mutations } from './mutations.ts';
 import { makeOffers, takeOffer } from './offers.ts';
 import { Office } from './office.ts';
 import { PeerDesk } from './peer.ts';
+import type { PeerAnswer, PeerMessage } from './peerPorts.ts';
 import type {
   CircuitQuery,
   DecisionQuery,
   DecisionRecord,
+  DomainRecord,
   EventQuery,
   EventRecord,
   ObservedConnect,
   Page,
-  PeerAnswer,
-  PeerMessage,
   SeriesRecord,
   TopologyRecord,
   WebhookProgress,
@@ -46,6 +47,7 @@ import type {
 import { Queries } from './queries.ts';
 import * as sets from './sets.ts';
 import { settled } from './settled.ts';
+import type { Learned } from './surroundings.ts';
 import type { Term } from './term.ts';
 import { linkChange, topologyChange } from './topologyChange.ts';
 import type {
@@ -239,6 +241,26 @@ export class Broker implements UseCases {
   async peer(from: string, message: PeerMessage): Promise<PeerAnswer> {
     const term = this.#office.now();
     return term.writer.submit((tx) => term.desk.answer(tx, from, message), PeerDesk.reduces(message));
+  }
+
+  /** What we publish about ourselves, for the adapter to sign and to hand round. */
+  document(): DomainDocument {
+    return this.#office.now().document();
+  }
+  /** A document that its domain has signed. The older and the forged are not entered; what they are is said. */
+  async learn(record: DomainRecord): Promise<Learned> {
+    const term = this.#office.now();
+    const judged = term.book.around.judge(record);
+    if (judged !== 'NEW' && judged !== 'SAME') return judged;
+    return term.writer.submit((tx) => {
+      const again = tx.book.around.judge(record);
+      if (again === 'NEW' || again === 'SAME') tx.setDomain(record);
+      return again;
+    });
+  }
+  /** The documents of other domains, as they came. */
+  domains(): readonly DomainRecord[] {
+    return this.#office.now().book.around.records;
   }
 
   async webhookProgress(id: WebhookId, progress: WebhookProgress): Promise<void> {

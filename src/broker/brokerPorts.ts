@@ -6,7 +6,8 @@ import type { Random } from '../kernel/random.ts';
 import type { TopologyDocument } from '../topology/document.ts';
 import type { BookSeams } from './book.ts';
 import type { Inspection } from './inspection.ts';
-import type { Devices, Peers, Store, StoreError } from './ports.ts';
+import type { Peers } from './peerPorts.ts';
+import type { Devices, Store, StoreError } from './ports.ts';
 
 export interface BrokerPorts {
   readonly domain: string;

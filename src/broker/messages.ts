@@ -2,10 +2,10 @@
 import { instant } from '../kernel/clock.ts';
 import { type Circuit, isFinal, type Pending, type Placement, type Segment } from '../model/circuit.ts';
 import type { Effect } from '../model/effects.ts';
-import type { LabelAsk, LabelRanges } from '../model/label.ts';
-import { ALL_LABELS } from '../model/label.ts';
+import { ALL_LABELS, type LabelAsk, type LabelRanges, rangesOf } from '../model/label.ts';
 import type { PortId } from '../model/port.ts';
-import type { PeerMessage, PeerSegment } from './ports.ts';
+import { mayMove } from './movable.ts';
+import type { PeerEnd, PeerMessage, PeerSegment, SegmentConstraints } from './peerPorts.ts';
 
 type PeerEffect = Exclude<Effect, { type: 'device.light' | 'device.dark' }>;
 
@@ -87,13 +87,38 @@ function segmentFor(circuit: Circuit, placement: Placement, domain: string): Pee
   const segment = placement.segments.find((s) => !s.local && s.domain === domain);
   if (segment === undefined) return undefined;
   return {
-    a: { port: segment.a.port, labels: labelsOf(circuit, segment, 'a') },
-    z: { port: segment.z.port, labels: labelsOf(circuit, segment, 'z') },
+    a: endFor(circuit, segment, 'a'),
+    z: endFor(circuit, segment, 'z'),
     window: placement.window,
     mbps: placement.mbps,
     provision: circuit.request.provision,
     requester: circuit.owner,
+    ...constraintsFor(circuit, segment),
+    ...(mayMove(circuit.request) ? { noticeS: circuit.request.noticeS } : {}),
+    path: placement.segments.map((s) => s.domain),
   };
+}
+
+function endFor(circuit: Circuit, segment: Segment, end: 'a' | 'z'): PeerEnd {
+  const { port, offered } = segment[end];
+  if (offered !== undefined) return { port, labels: rangesOf(offered), candidates: offered };
+  return { port, labels: labelsOf(circuit, segment, end) };
+}
+
+/** What of the request's constraints a domain has to keep to inside itself. */
+function constraintsFor({ request }: Circuit, segment: Segment): { constraints?: SegmentConstraints } {
+  const { max_latency_ms, min_mtu, exclude_srlgs } = request.constraints as {
+    readonly max_latency_ms?: number;
+    readonly min_mtu?: number;
+    readonly exclude_srlgs?: readonly string[];
+  };
+  const all: SegmentConstraints = {
+    // What the whole may take is shared out as the domains themselves have said.
+    ...(max_latency_ms === undefined ? {} : { maxLatencyMs: segment.latencyMs }),
+    ...(min_mtu === undefined ? {} : { minMtu: min_mtu }),
+    ...(exclude_srlgs === undefined ? {} : { excludeSrlgs: exclude_srlgs }),
+  };
+  return Object.keys(all).length === 0 ? {} : { constraints: all };
 }
 
 function labelsOf(circuit: Circuit, segment: Segment, end: 'a' | 'z'): LabelRanges | 'UNTAGGED' {

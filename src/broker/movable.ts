@@ -1,10 +1,17 @@
 /** Which circuits may step aside for others, and how far: what the fleet must know of a circuit that is booked. */
 import { invariant } from '../kernel/assert.ts';
 import { type InstantMs, instant } from '../kernel/clock.ts';
-import { type Circuit, localSegment } from '../model/circuit.ts';
+import { type Circuit, type CircuitRequest, localSegment } from '../model/circuit.ts';
 
 /** Booked, dark, all ours, with a window and no change under way. */
-export function isMovable(circuit: Circuit): boolean {
+export const isMovable = (circuit: Circuit): boolean =>
+  couldMove(circuit) && circuit.current?.segments.length === 1;
+
+/** The same of a circuit that other domains must agree to move. */
+export const isMovableAbroad = (circuit: Circuit): boolean =>
+  couldMove(circuit) && (circuit.current?.segments.length ?? 0) > 1;
+
+function couldMove(circuit: Circuit): boolean {
   const { request, current, state } = circuit;
   if (
     circuit.role !== 'HOME' ||
@@ -13,11 +20,14 @@ export function isMovable(circuit: Circuit): boolean {
     circuit.pending !== undefined
   )
     return false;
-  if (request.pinned || request.protection === 'PROTECTED') return false;
-  if (request.schedule.type !== 'FLEXIBLE' && request.schedule.type !== 'VOLUME') return false;
+  if (!mayMove(request)) return false;
   const segment = localSegment(current);
-  return segment !== undefined && current.segments.length === 1 && segment.light === 'DARK';
+  return segment?.light === 'DARK';
 }
+
+/** Was it asked for in a way that leaves us a choice? */
+export const mayMove = ({ pinned, protection, schedule }: CircuitRequest): boolean =>
+  !pinned && protection === 'UNPROTECTED' && (schedule.type === 'FLEXIBLE' || schedule.type === 'VOLUME');
 
 /** The window that a booked circuit may be moved in. */
 export function windowOf({ request, createTime, bounds }: Circuit): {

@@ -7,13 +7,17 @@ import { type InstantMs, instant } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
 import { newId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
-import { type Circuit, type CircuitRequest, isFinal, placements } from '../model/circuit.ts';
+import { relabel } from '../model/borders.ts';
+import { type Circuit, type CircuitRequest, isFinal, type Placement, placements } from '../model/circuit.ts';
 import type { ParticipantEvent } from '../model/events.ts';
+import { ALL_LABELS } from '../model/label.ts';
 import { anyLight } from '../model/rules.ts';
 import type { Authoriser } from './authorise.ts';
+import { type Guest, planGuest, requestOf } from './guest.ts';
 import { HORIZON_S } from './limits.ts';
-import { placementOf, planSegment } from './plan.ts';
-import type { PeerAnswer, PeerMessage, PeerSegment } from './ports.ts';
+
+import type { PeerAnswer, PeerMessage, PeerSegment, RefusalKind } from './peerPorts.ts';
+import { placementOf } from './plan.ts';
 import { blank } from './request.ts';
 import type { Tx } from './tx.ts';
 import type { StoredRefusal } from './writer.ts';
@@ -165,7 +169,7 @@ export class PeerDesk {
     }
     const asked = segment.window;
     if (asked.end <= tx.now || asked.start >= asked.end || asked.start > tx.now + HORIZON_S * 1000)
-      return this.#refused('the slot has passed or is too far ahead');
+      return this.#refused('WINDOW', 'the slot has passed or is too far ahead');
     const request = requestOf(segment, from);
     const decision = this.#authoriser.ask(tx, {
       principal: { id: `peer|${from}`, name: from, roles: [], projects: [request.project], assurance: 2 },
@@ -181,24 +185,26 @@ export class PeerDesk {
       },
       sequence: 'PULL',
     });
-    if (decision.denied !== undefined) return this.#refused('denied by policy');
+    if (decision.denied !== undefined) return this.#refused('POLICY', 'denied by policy');
     const held =
       known?.pending?.phase === 'HOLDING' && known.pending.placement.version === version
         ? known.pending.placement
         : undefined;
-    let placement = held;
+    let placement = held === undefined ? undefined : named(held, segment);
     if (placement === undefined) {
-      const slot = { window: segment.window, mbps: segment.mbps };
-      let found: ReturnType<typeof planSegment>;
+      const look = (): Guest => planGuest(tx.ground, segment, request);
+      let guest: Guest;
       try {
-        const look = (): ReturnType<typeof planSegment> => planSegment(tx.ground, request, slot);
-        found = known === undefined ? look() : tx.book.without(known, look);
+        guest = known === undefined ? look() : tx.book.without(known, look);
       } catch (error) {
-        if (error instanceof BrokerError) return this.#refused(error.message);
+        if (error instanceof BrokerError) return this.#refused('INVALID', error.message);
         throw error;
       }
-      if ('found' in found) return this.#refused(found.detail);
-      placement = placementOf(version, slot, [found]);
+      if (!('segment' in guest)) {
+        const { kind, cause, opens } = guest;
+        return this.#refused(kind, cause, opens === undefined ? {} : { opens });
+      }
+      placement = placementOf(version, { window: segment.window, mbps: segment.mbps }, [guest.segment]);
     }
     const subject = known ?? this.#begin(tx, from, message.circuit, request, segment.requester);
     const committed = {
@@ -231,7 +237,9 @@ export class PeerDesk {
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
       const now = this.present(known, version);
-      return now.state === 'HELD' || now.state === 'COMMITTED' ? this.#refused(error.message) : now;
+      return now.state === 'HELD' || now.state === 'COMMITTED'
+        ? this.#refused('INVALID', error.message)
+        : now;
     }
     return this.present(tx.mustGet(known.id), version);
   }
@@ -265,6 +273,8 @@ export class PeerDesk {
         peerRef: c.id,
         ...(segment?.a.label === undefined ? {} : { aLabel: segment.a.label }),
         ...(segment?.z.label === undefined ? {} : { zLabel: segment.z.label }),
+        ...(segment?.a.offered === undefined ? {} : { aLabels: segment.a.offered }),
+        ...(segment?.z.offered === undefined ? {} : { zLabels: segment.z.offered }),
         epoch,
       };
     }
@@ -273,8 +283,8 @@ export class PeerDesk {
       : { state: 'CLOSED', dark, epoch };
   }
 
-  #refused(cause: string): PeerAnswer {
-    return { state: 'REFUSED', cause, epoch: this.#epoch };
+  #refused(kind: RefusalKind, cause: string, more: { readonly opens?: InstantMs } = {}): PeerAnswer {
+    return { state: 'REFUSED', kind, cause, ...more, epoch: this.#epoch };
   }
 
   #cap(now: InstantMs, until: InstantMs): InstantMs {
@@ -304,41 +314,29 @@ export class PeerDesk {
 
   /** An abort or cancel that overtook its hold: remember it, so that the hold finds the door closed. */
   #tombstone(tx: Tx, from: string, message: PeerMessage): Circuit {
-    const nowhere = { port: `${from}:none` as CircuitRequest['a']['port'], vlan: 'ANY' as const };
+    const nowhere = { port: `${from}:none` as PeerSegment['a']['port'], labels: ALL_LABELS };
     const at = tx.now;
-    const request = requestFrom(from, {
-      a: nowhere,
-      z: nowhere,
-      mbps: 1,
-      provision: 'AUTOMATIC',
-      schedule: { type: 'FIXED', start: at, end: instant(at + 1000) },
-    });
+    const window = { start: at, end: instant(at + 1000) };
+    const request = requestOf({ a: nowhere, z: nowhere, mbps: 1, provision: 'AUTOMATIC', window }, from);
     return this.#begin(tx, from, message.circuit, request, `peer|${from}`);
   }
 }
 
-const requestOf = (segment: PeerSegment, from: string): CircuitRequest =>
-  requestFrom(from, {
-    a: { port: segment.a.port, vlan: segment.a.labels },
-    z: { port: segment.z.port, vlan: segment.z.labels },
-    mbps: segment.mbps,
-    provision: segment.provision,
-    schedule: { type: 'FIXED', start: segment.window.start, end: segment.window.end },
-  });
-
-/** What a peer does not say: its own policies, protection and constraints stay with it. */
-function requestFrom(
-  from: string,
-  asked: Pick<CircuitRequest, 'a' | 'z' | 'mbps' | 'provision' | 'schedule'>,
-): CircuitRequest {
-  return {
-    project: `peer:${from}`,
-    protection: 'UNPROTECTED',
-    constraints: {},
-    holdS: 0,
-    pinned: false,
-    noticeS: 60,
-    priority: 50,
-    ...asked,
-  };
+/** What is held, with the labels that the commit names; undefined when it names others than are held. */
+function named(held: Placement, { a, z, window, mbps }: PeerSegment): Placement | undefined {
+  const [segment] = held.segments;
+  if (segment === undefined || !sameSlot(held, { window, mbps })) return undefined;
+  if (segment.a.port !== a.port || segment.z.port !== z.port) return undefined;
+  let made = segment;
+  for (const [end, { labels, candidates }] of [['a', a] as const, ['z', z] as const]) {
+    const { offered } = made[end];
+    if (offered === undefined || candidates !== undefined) continue;
+    const label = labels === 'UNTAGGED' ? 0 : labels[0]?.[0];
+    if (label === undefined || !offered.includes(label)) return undefined;
+    made = relabel(made, end, label);
+  }
+  return { ...held, segments: [made] };
 }
+
+const sameSlot = (held: Placement, slot: Pick<PeerSegment, 'window' | 'mbps'>): boolean =>
+  held.mbps === slot.mbps && held.window.start === slot.window.start && held.window.end === slot.window.end;

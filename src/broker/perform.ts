@@ -21,7 +21,8 @@ import type { HomeEvent, ParticipantEvent } from '../model/events.ts';
 import type { Book } from './book.ts';
 import { backOff, type Tried } from './lanes.ts';
 import { messageFor } from './messages.ts';
-import type { Devices, EffectRecord, LightContext, PeerAnswer, Peers } from './ports.ts';
+import type { PeerAnswer, Peers } from './peerPorts.ts';
+import type { Devices, EffectRecord, LightContext } from './ports.ts';
 import type { Writer } from './writer.ts';
 
 const DEVICE_RETRY_MS = 30_000;
@@ -162,12 +163,18 @@ export class Performer {
     const at = this.#clock.now();
     const { domain } = effect;
     const refusal = answer.state === 'REFUSED' ? answer.cause : answer.state;
+    const more =
+      answer.state === 'REFUSED'
+        ? { kind: answer.kind, ...(answer.opens === undefined ? {} : { opens: answer.opens }) }
+        : { kind: answer.state };
     switch (effect.type) {
       case 'peer.hold':
         if (answer.state === 'HELD') {
           const labels = {
             ...(answer.aLabel === undefined ? {} : { aLabel: answer.aLabel }),
             ...(answer.zLabel === undefined ? {} : { zLabel: answer.zLabel }),
+            ...(answer.aLabels === undefined ? {} : { aLabels: answer.aLabels }),
+            ...(answer.zLabels === undefined ? {} : { zLabels: answer.zLabels }),
           };
           return {
             type: 'held',
@@ -179,11 +186,11 @@ export class Performer {
             at,
           };
         }
-        return { type: 'refused', domain, version: effect.version, cause: refusal, at };
+        return { type: 'refused', domain, version: effect.version, cause: refusal, ...more, at };
       case 'peer.commit':
         return answer.state === 'COMMITTED'
           ? { type: 'committed', domain, version: effect.version, at }
-          : { type: 'refused', domain, version: effect.version, cause: refusal, at };
+          : { type: 'refused', domain, version: effect.version, cause: refusal, ...more, at };
       case 'peer.extend':
         return answer.state === 'HELD' || answer.state === 'COMMITTED'
           ? undefined

@@ -5,43 +5,34 @@
 import { type InstantMs, NEVER, rfc3339 } from '../kernel/clock.ts';
 import { type Alternative, type Bottleneck, BrokerError } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
-import { type Free, fromSeconds, LAST_SECOND, type Seconds, toSeconds } from '../model/capacity.ts';
+import { fromSeconds, LAST_SECOND, type Seconds, toSeconds } from '../model/capacity.ts';
 import {
-  type Circuit,
   type CircuitRequest,
-  type EndpointAsk,
   localSegment,
   type Placement,
   placements,
   type Road,
   type Segment,
 } from '../model/circuit.ts';
-import type { LabelAsk } from '../model/label.ts';
 import { type PortId, prefixOf } from '../model/port.ts';
 import type { Window } from '../model/window.ts';
 import type { Move } from '../scheduler/laxity/booking.ts';
-import type { Neighbours } from '../topology/neighbours.ts';
-import type { Network } from '../topology/network.ts';
 import { findEarliest } from '../topology/search/earliest.ts';
 import { findPath, findWidest } from '../topology/search/find.ts';
 import { findPair } from '../topology/search/pair.ts';
-import type { Bottleneck as Blocked, Path, PathQuery, Refusal } from '../topology/search/question.ts';
+import type {
+  Bottleneck as Blocked,
+  Path,
+  PathQuery,
+  Refusal,
+  Snapshot,
+} from '../topology/search/question.ts';
+import type { Ground } from './ground.ts';
 import { MENDED_AFTER_MS } from './limits.ts';
 
 export interface Slot {
   readonly window: Window;
   readonly mbps: number;
-}
-
-/** What planning may know: the running topology, what is claimed of it, and the circuits there are. */
-export interface Ground {
-  readonly network: Network;
-  readonly neighbours: Neighbours;
-  readonly calendar: Free;
-  readonly circuits: ReadonlyMap<CircuitId, Circuit>;
-  /** Circuits that keep clear of this one's links: it must not be put on theirs. */
-  readonly shunnedBy: (id: string) => readonly string[];
-  readonly now: InstantMs;
 }
 
 /** What is asked of time: a slot, or a window to choose one in. */
@@ -66,28 +57,12 @@ export type Plan =
   | { readonly kind: 'placed'; readonly segments: readonly Segment[] }
   | { readonly kind: 'refused'; readonly problem: BrokerError };
 
-/** The ends as the search needs them: ours, or a border port of ours with the neighbour's end behind it. */
-interface Ends {
-  readonly a: EndpointAsk;
-  readonly z: EndpointAsk;
-  /** Set where one end lies in a neighbour's domain. */
-  readonly beyond?: {
-    readonly side: 'a' | 'z';
-    readonly domain: string;
-    readonly entry: PortId;
-    readonly end: EndpointAsk;
-  };
-}
-
+/** Between two ports of ours. */
 export function plan(ground: Ground, request: CircuitRequest, slot: Slot): Plan {
-  const candidates = endsOf(ground, request);
-  const refusals: Refusal[] = [];
-  for (const ends of candidates) {
-    const found = roadsFor(ground, request, queryOf(ground, ends, request, slot));
-    if (found.found) return { kind: 'placed', segments: segmentsOf(ground, ends, found.road, found.backup) };
-    refusals.push(found);
-  }
-  return { kind: 'refused', problem: problemOf(ground, request, slot, candidates, refusals) };
+  const found = roadsFor(ground, request, queryOf(ground, request, slot));
+  return found.found
+    ? { kind: 'placed', segments: [localSegmentOf(ground, found.road, found.backup)] }
+    : { kind: 'refused', problem: problemOf(ground, request, slot, found) };
 }
 
 export const isOurs = ({ network }: Ground, { a, z }: CircuitRequest): boolean =>
@@ -121,18 +96,15 @@ export function planWithin(ground: Ground, request: CircuitRequest, wish: Wish):
 
 /** When something changes on the way, after the slot's start: the first moment that another try could end better. */
 function nextStart(ground: Ground, request: CircuitRequest, slot: Slot, latest: number): number | undefined {
-  const starts = endsOf(ground, request).flatMap((ends) => {
-    const { start, end, ...query } = queryOf(ground, ends, request, slot);
-    const found = findEarliest(snapshot(ground), {
-      ...query,
-      notBefore: start + 1,
-      latest,
-      duration: end - start,
-    });
-    return found.found ? [found.start] : [];
+  const { start, end, ...query } = queryOf(ground, request, slot);
+  const found = findEarliest(snapshot(ground), {
+    ...query,
+    notBefore: start + 1,
+    latest,
+    duration: end - start,
   });
-  const soonest = Math.min(...starts);
-  if (!Number.isFinite(soonest)) return undefined;
+  if (!found.found) return undefined;
+  const soonest = found.start;
   // A single road may be free all along while a second one is not: go on by whole steps then.
   const step = Math.max(1, Math.ceil((latest - toSeconds(slot.window.start)) / STARTS_TRIED));
   return soonest > toSeconds(slot.window.start) + 1
@@ -159,8 +131,7 @@ export const roadOf = ({ links, latencyMs, uses, hops }: Path): Road => ({ links
 
 /** A segment between two of our own ports, as a peer asks for it. */
 export function planSegment(ground: Ground, request: CircuitRequest, slot: Slot): Segment | Refusal {
-  const ends: Ends = { a: request.a, z: request.z };
-  const found = findPath(snapshot(ground), queryOf(ground, ends, request, slot));
+  const found = findPath(snapshot(ground), queryOf(ground, request, slot));
   return found.found ? localSegmentOf(ground, found, undefined) : found;
 }
 
@@ -171,14 +142,14 @@ export const placementOf = (version: number, slot: Slot, segments: readonly Segm
   segments,
 });
 
-const snapshot = ({ network, calendar }: Ground): { network: Network; free: Free } => ({
+const snapshot = ({ network, calendar }: Ground): Snapshot => ({
   network,
   free: calendar,
 });
 
-const queryOf = (ground: Ground, ends: Ends, request: CircuitRequest, { window, mbps }: Slot): PathQuery => ({
-  a: ends.a,
-  z: ends.z,
+export const queryOf = (ground: Ground, request: CircuitRequest, { window, mbps }: Slot): PathQuery => ({
+  a: request.a,
+  z: request.z,
   mbps,
   start: toSeconds(window.start),
   end: toSeconds(window.end),
@@ -192,36 +163,6 @@ const queryOf = (ground: Ground, ends: Ends, request: CircuitRequest, { window, 
 export function linksOf({ circuits }: Pick<Ground, 'circuits'>, id: string): readonly string[] | undefined {
   const circuit = circuits.get(id as CircuitId);
   return circuit === undefined ? undefined : placements(circuit).flatMap((p) => localSegment(p)?.links ?? []);
-}
-
-function endsOf({ network, neighbours }: Ground, request: CircuitRequest): Ends[] {
-  const { domain, prefix } = network.document;
-  const { a, z } = request;
-  const aOurs = prefixOf(a.port) === prefix;
-  const zOurs = prefixOf(z.port) === prefix;
-  if (!aOurs && !zOurs) {
-    const ask =
-      neighbours.domainOfPrefix.get(prefixOf(a.port)) ?? neighbours.domainOfPrefix.get(prefixOf(z.port));
-    throw new BrokerError(
-      'NOT_HOME',
-      `neither ${a.port} nor ${z.port} is a port of ${domain}`,
-      ask === undefined ? {} : { domain: ask },
-    );
-  }
-  if (aOurs && zOurs) return [{ a, z }];
-  const side = aOurs ? 'z' : 'a';
-  const end = aOurs ? z : a;
-  const far = neighbours.ports.get(end.port);
-  if (far === undefined) {
-    throw new BrokerError('INVALID_REQUEST', `no port ${end.port} is known`, {
-      errors: [{ pointer: `/${side}/port`, detail: 'no such port' }],
-    });
-  }
-  return (neighbours.borders.get(far.domain) ?? []).map((border) => {
-    const beyond = { side, domain: far.domain, entry: border.remote, end } as const;
-    const there: EndpointAsk = { port: border.port, vlan: 'ANY' };
-    return aOurs ? { a, z: there, beyond } : { a: there, z, beyond };
-  });
 }
 
 function localSegmentOf({ network }: Ground, found: Path, backup: Road | undefined): Segment {
@@ -241,67 +182,35 @@ function localSegmentOf({ network }: Ground, found: Path, backup: Road | undefin
   };
 }
 
-function segmentsOf(ground: Ground, ends: Ends, found: Path, backup: Road | undefined): Segment[] {
-  const own = localSegmentOf(ground, found, backup);
-  if (ends.beyond === undefined) return [own];
-  const { side, domain, entry, end } = ends.beyond;
-  const label = onlyLabel(end.vlan);
-  const far = { port: end.port, ...(label === undefined ? {} : { label }) };
-  const near = side === 'z' ? own.z : own.a;
-  const border = { ...near, port: entry };
-  const remote: Segment = {
-    domain,
-    local: false,
-    a: side === 'z' ? border : far,
-    z: side === 'z' ? far : border,
-    links: [],
-    latencyMs: 0,
-    uses: [],
-    hops: [],
-    agreed: 'ASKED',
-    light: 'DARK',
-  };
-  return side === 'z' ? [own, remote] : [remote, own];
-}
-
-/** The one label that an end can only have, if it was asked for by name. */
-function onlyLabel(ask: LabelAsk): number | undefined {
-  if (ask === 'UNTAGGED') return 0;
-  const [first, second] = ask === 'ANY' ? [] : ask;
-  return first !== undefined && second === undefined && first[0] === first[1] ? first[0] : undefined;
-}
-
 // ---- refusals --------------------------------------------------------------------------------------------
 
 /** How far ahead an alternative start is looked for. */
 const LOOK_AHEAD_S = 30 * 86_400;
 
-function problemOf(
-  ground: Ground,
+function problemOf(ground: Ground, request: CircuitRequest, slot: Slot, refusal: Refusal): BrokerError {
+  return refusedBy(request, slot, refusal, [
+    ...later(ground, request, slot),
+    ...slowerHere(ground, request, slot),
+  ]);
+}
+
+/** What the search says no to, in the words of the API. */
+export function refusedBy(
   request: CircuitRequest,
   slot: Slot,
-  candidates: readonly Ends[],
-  refusals: readonly Refusal[],
+  refusal: Refusal,
+  alternatives: readonly Alternative[],
 ): BrokerError {
-  const first = refusals[0];
-  if (first === undefined)
-    return new BrokerError('NO_FEASIBLE_SLOT', 'no link leads to that domain', {
-      proof: 'PROVEN_IMPOSSIBLE',
-    });
-  if (first.reason === 'INVALID')
-    return new BrokerError('INVALID_REQUEST', first.detail, { errors: first.errors });
-  const bottlenecks = refusals.flatMap((refusal) => refusal.bottlenecks.map((b) => wireBottleneck(b, slot)));
-  const alternatives = candidates.flatMap((ends) => [
-    ...later(ground, request, slot, ends),
-    ...slower(ground, request, slot, ends),
-  ]);
-  return new BrokerError('NO_FEASIBLE_SLOT', first.detail, {
+  if (refusal.reason === 'INVALID')
+    return new BrokerError('INVALID_REQUEST', refusal.detail, { errors: refusal.errors });
+  const bottlenecks = refusal.bottlenecks.map((b) => wireBottleneck(b, slot));
+  return new BrokerError('NO_FEASIBLE_SLOT', refusal.detail, {
     bottlenecks:
       bottlenecks.length > 0
         ? bottlenecks
-        : [{ kind: 'NO_ROUTE', id: `${request.a.port}-${request.z.port}`, detail: first.detail }],
+        : [{ kind: 'NO_ROUTE', id: `${request.a.port}-${request.z.port}`, detail: refusal.detail }],
     ...(alternatives.length === 0 ? {} : { alternatives }),
-    proof: refusals.every((refusal) => refusal.proven) ? 'PROVEN_IMPOSSIBLE' : 'BUDGET_SPENT',
+    proof: refusal.proven ? 'PROVEN_IMPOSSIBLE' : 'BUDGET_SPENT',
   });
 }
 
@@ -349,9 +258,9 @@ export function wireBottleneck(blocked: Blocked, { window, mbps }: Slot): Bottle
 const endTime = (end: InstantMs): { end_time?: string } => (end === NEVER ? {} : { end_time: rfc3339(end) });
 
 /** The same for as long, as soon as it can be had after the asked start. */
-function later(ground: Ground, request: CircuitRequest, slot: Slot, ends: Ends): Alternative[] {
+function later(ground: Ground, request: CircuitRequest, slot: Slot): Alternative[] {
   if (slot.window.end === NEVER) return [];
-  const { start, end, ...query } = queryOf(ground, ends, request, slot);
+  const { start, end, ...query } = queryOf(ground, request, slot);
   const found = findEarliest(snapshot(ground), {
     ...query,
     notBefore: start + 1,
@@ -368,13 +277,9 @@ function later(ground: Ground, request: CircuitRequest, slot: Slot, ends: Ends):
   ];
 }
 
-/** The same slot of ours at the highest rate that fits. */
-export const slowerHere = (ground: Ground, request: CircuitRequest, slot: Slot): Alternative[] =>
-  slower(ground, request, slot, { a: request.a, z: request.z });
-
 /** The same slot at the highest rate that fits. */
-function slower(ground: Ground, request: CircuitRequest, slot: Slot, ends: Ends): Alternative[] {
-  const found = findWidest(snapshot(ground), queryOf(ground, ends, request, { ...slot, mbps: 1 }));
+export function slowerHere(ground: Ground, request: CircuitRequest, slot: Slot): Alternative[] {
+  const found = findWidest(snapshot(ground), queryOf(ground, request, { ...slot, mbps: 1 }));
   if (!found.found || found.mbps >= slot.mbps) return [];
   return [
     { start_time: rfc3339(slot.window.start), ...endTime(slot.window.end), bandwidth_mbps: found.mbps },

@@ -1,6 +1,6 @@
 /**
- * What the broker needs of the world, in the broker's own words: a store, devices, peers. Adapters implement
- * these and are handed in; nothing here knows SQL, SNMP or HTTP.
+ * What the broker needs of the world, in the broker's own words: a store and devices (peers: peerPorts.ts).
+ * Adapters implement these and are handed in; nothing here knows SQL, SNMP or HTTP.
  */
 import type { Verdict } from '../aaa/decide.ts';
 import type { Transfer } from '../aaa/ledger/book.ts';
@@ -9,10 +9,8 @@ import type { CircuitId, DecisionId, SeriesId, SetId, WebhookId } from '../kerne
 import type { Circuit, Hop, Segment, State } from '../model/circuit.ts';
 import type { Effect } from '../model/effects.ts';
 import type { CircuitEvent } from '../model/events.ts';
-import type { Label, LabelRanges } from '../model/label.ts';
-import type { PortId } from '../model/port.ts';
-import type { Window } from '../model/window.ts';
 import type { TopologyDocument } from '../topology/document.ts';
+import type { DomainDocument } from '../topology/domainDocument.ts';
 import type { OutOfReach } from '../topology/network.ts';
 import type { AccountsState, Posting, ProjectRecord, QuotaRecord, UsageRecord } from './accounts.ts';
 import type { AuditGroup, AuditStore } from './auditPorts.ts';
@@ -151,6 +149,14 @@ export interface TopologyRecord {
   readonly document: TopologyDocument;
 }
 
+/** Another domain's document as its broker signed it. `signed` is the adapter's, to be handed on unchanged. */
+export interface DomainRecord {
+  readonly document: DomainDocument;
+  /** From then on no new circuit is planned over it. */
+  readonly expires: InstantMs;
+  readonly signed: string;
+}
+
 // ---- store -----------------------------------------------------------------------------------------------
 
 /** Everything that one database transaction writes: all of it or nothing. */
@@ -180,6 +186,8 @@ export interface Group {
   readonly quotas: readonly QuotaRecord[];
   readonly quotasGone: readonly string[];
   readonly topology?: TopologyRecord;
+  /** What other domains have published about themselves; each replaces what was known of that domain. */
+  readonly domains: readonly DomainRecord[];
   /** Only frees room (release, cancel, abort, what ends by itself): must pass when the store is full. */
   readonly reduces: boolean;
 }
@@ -306,6 +314,7 @@ export interface Store extends AuditStore {
   accounts(): Promise<AccountsState>;
   usage(query: UsageQuery): AsyncIterable<readonly UsageRecord[]>;
   transfers(query: TransferQuery): AsyncIterable<readonly Transfer[]>;
+  domains(): Promise<readonly DomainRecord[]>;
 
   circuit(id: CircuitId): Promise<Circuit | undefined>;
   circuits(query: CircuitQuery): Promise<Page<Circuit>>;
@@ -371,85 +380,4 @@ export interface Devices {
   observe(): Promise<readonly ObservedConnect[]>;
   /** What takes no orders now: devices that do not answer, and ports of which nobody knows what they are set to. */
   outOfReach?(): readonly OutOfReach[];
-}
-
-// ---- peers -----------------------------------------------------------------------------------------------
-
-interface PeerHeader {
-  /** The home's id of the circuit. */
-  readonly circuit: string;
-  /** The sender's lease epoch. */
-  readonly epoch: number;
-  /** The version now in force, if there is one: everything else up to `floor` is closed. */
-  readonly active?: number;
-  readonly floor: number;
-}
-
-export interface PeerSegment {
-  readonly a: { readonly port: PortId; readonly labels: LabelRanges | 'UNTAGGED' };
-  readonly z: { readonly port: PortId; readonly labels: LabelRanges | 'UNTAGGED' };
-  readonly window: Window;
-  readonly mbps: number;
-  readonly provision: 'AUTOMATIC' | 'MANUAL';
-  /** A pairwise pseudonym: the same user has another name at each peer. */
-  readonly requester: string;
-}
-
-export type PeerMessage = PeerHeader &
-  (
-    | {
-        readonly op: 'hold';
-        readonly version: number;
-        readonly segment: PeerSegment;
-        readonly until: InstantMs;
-        readonly replaces?: number;
-      }
-    | { readonly op: 'extend'; readonly version: number; readonly until: InstantMs }
-    | { readonly op: 'commit'; readonly version: number; readonly segment: PeerSegment }
-    | { readonly op: 'abort'; readonly version: number }
-    | { readonly op: 'free'; readonly version: number }
-    | { readonly op: 'provision'; readonly version: number }
-    | { readonly op: 'release'; readonly reason: string }
-    | { readonly op: 'cancel' }
-    | { readonly op: 'query' }
-    | {
-        readonly op: 'notify';
-        readonly what: 'UP' | 'DOWN' | 'ENDED';
-        readonly version: number;
-        readonly sequence: number;
-        readonly cause?: string;
-      }
-  );
-
-/** Always from the present state of the one who answers, never a cached old answer. */
-export type PeerAnswer =
-  | {
-      readonly state: 'HELD';
-      readonly version: number;
-      readonly until: InstantMs;
-      readonly peerRef: string;
-      readonly aLabel?: Label;
-      readonly zLabel?: Label;
-      readonly epoch: number;
-    }
-  | {
-      readonly state: 'COMMITTED';
-      readonly version: number;
-      readonly lit: boolean;
-      readonly peerRef: string;
-      readonly epoch: number;
-    }
-  | { readonly state: 'EXPIRED'; readonly version: number; readonly epoch: number }
-  /** `dark`: nothing of the circuit shines here any more. */
-  | { readonly state: 'CLOSED'; readonly dark: boolean; readonly epoch: number }
-  | { readonly state: 'UNKNOWN'; readonly epoch: number }
-  | { readonly state: 'REFUSED'; readonly cause: string; readonly epoch: number }
-  /** A home's answer to a query. */
-  | { readonly state: 'ACTIVE'; readonly version: number; readonly epoch: number }
-  | { readonly state: 'PENDING'; readonly epoch: number }
-  | { readonly state: 'ABORTED'; readonly epoch: number };
-
-export interface Peers {
-  /** Rejects when no answer came: nobody knows then whether the message arrived. */
-  send(domain: string, message: PeerMessage): Promise<PeerAnswer>;
 }

@@ -6,13 +6,14 @@ import { type InstantMs, instant, NEVER, rfc3339 } from '../kernel/clock.ts';
 import { BrokerError, toProblem } from '../kernel/errors.ts';
 import { type CircuitId, newId, type SeriesId, type SetId, shortCode } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
-import type { Circuit, CircuitRequest, Segment } from '../model/circuit.ts';
+import type { Circuit, CircuitRequest, Segment, Setback } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
 import { nextFullSecond, plusSeconds, secondsBetween, type Window } from '../model/window.ts';
 import type { Move, Seat } from '../scheduler/laxity/booking.ts';
 import { type Authoriser, factsOf } from './authorise.ts';
 import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
 import { applyMoves, placeBytes, placeHere, segmentOf, slotOf, wishOf } from './place.ts';
+import { placeAbroad } from './placeAbroad.ts';
 import type { Placing, Wish } from './plan.ts';
 import { isOurs, placementOf, planWithin, type Slot } from './plan.ts';
 import type { Tx } from './tx.ts';
@@ -132,10 +133,20 @@ const laxityOf = (wish: Wish, { window }: Slot): number =>
     : secondsBetween(wish.notBefore, wish.deadline) - secondsBetween(window.start, window.end);
 
 /** The engine where it is alone to decide; the plain search where a second road or another domain has a say. */
-function findPlace(tx: Tx, id: CircuitId, request: CircuitRequest, wish: Wish): Placing {
-  const alone = request.protection === 'UNPROTECTED' && isOurs(tx.ground, request);
+function findPlace(
+  tx: Tx,
+  id: CircuitId,
+  request: CircuitRequest,
+  wish: Wish,
+  setbacks: readonly Setback[] = [],
+): Placing {
+  const alone = request.protection === 'UNPROTECTED';
+  if (!isOurs(tx.ground, request)) {
+    if (!alone) throw notYet('protection over several domains');
+    return placeAbroad(tx, id, request, wish, setbacks);
+  }
   if (request.schedule.type === 'VOLUME') {
-    if (!alone) throw notYet('a VOLUME that is protected or goes to another domain');
+    if (!alone) throw notYet('a VOLUME that is protected');
     return placeBytes(tx, id, request);
   }
   if (alone) return placeHere(tx, id, request, wish);
@@ -157,15 +168,27 @@ export function placeAgain(tx: Tx, circuit: Circuit, attempts: number): void {
     );
     return;
   }
-  if (circuit.version >= attempts) {
+  const setbacks = circuit.setbacks ?? [];
+  const last = setbacks.at(-1);
+  const domain = last === undefined ? {} : { domain: last.domain };
+  const silent = new BrokerError('PEER_FAILED', reason.detail, domain);
+  if (setbacks.length >= attempts) {
     reject(
-      reason.code === 'PEER_SILENT'
-        ? new BrokerError('PEER_FAILED', reason.detail)
-        : new BrokerError('NO_FEASIBLE_SLOT', reason.detail, { proof: 'BUDGET_SPENT' }),
+      last?.kind === 'SILENT'
+        ? silent
+        : new BrokerError('NO_FEASIBLE_SLOT', reason.detail, { ...domain, proof: 'BUDGET_SPENT' }),
     );
     return;
   }
-  const planned = findPlace(tx, id, request, wishOf(request, fixedSlot(request, tx.now), tx.now));
+  let planned: Placing;
+  try {
+    planned = findPlace(tx, id, request, wishOf(request, fixedSlot(request, tx.now), tx.now), setbacks);
+  } catch (error) {
+    // A domain that has gone with its ports, a slot that has passed.
+    if (!(error instanceof BrokerError)) throw error;
+    planned = { kind: 'refused', problem: error };
+  }
+  if (planned.kind === 'refused' && last?.kind === 'SILENT') planned = { kind: 'refused', problem: silent };
   if (planned.kind === 'refused') {
     reject(planned.problem);
     return;

@@ -15,10 +15,11 @@ import { ROAD_IMPAIRED, remotes } from '../model/rules.ts';
 import { nextFullSecond, plusSeconds, secondsBetween } from '../model/window.ts';
 import { ADMIN_UP, USABLE } from '../topology/network.ts';
 import { findPath } from '../topology/search/find.ts';
+import { type Ground, groundOf } from './ground.ts';
 import { ATTEMPT_MS, MENDED_AFTER_MS } from './limits.ts';
 import { isMovable, windowOf } from './movable.ts';
 import { placeHere } from './place.ts';
-import { type Ground, linksOf, plan, roadOf, type Wish } from './plan.ts';
+import { linksOf, plan, roadOf, type Wish } from './plan.ts';
 import type { Tx } from './tx.ts';
 import type { Writer } from './writer.ts';
 
@@ -99,7 +100,7 @@ export class Restorer {
     const now = this.#clock.now();
     for (const [id, times] of this.#given)
       if (times.every((at) => at + DAMPING_MS <= now)) this.#given.delete(id);
-    const on: Ground = { ...ground(book), now };
+    const on = groundOf(book, now);
     const broken: Circuit[] = [];
     for (const circuit of book.circuits.values()) {
       const need = needOf(on, circuit);
@@ -301,11 +302,3 @@ const askFor = (label: number | undefined): LabelAsk =>
 
 const excluded = (constraints: Circuit['request']['constraints']): readonly string[] =>
   (constraints['exclude_links'] as readonly string[] | undefined) ?? [];
-
-const ground = (book: Writer['book']): Omit<Ground, 'now'> => ({
-  network: book.network,
-  neighbours: book.neighbours,
-  calendar: book.calendar,
-  circuits: book.circuits,
-  shunnedBy: (id) => book.fleet.shunnedBy(id),
-});

@@ -8,6 +8,8 @@ import { textOf } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import { toSeconds } from '../model/capacity.ts';
 import { type Circuit, finalStates, isFinal } from '../model/circuit.ts';
+import { documentOf } from '../topology/advertise.ts';
+import type { DomainDocument } from '../topology/domainDocument.ts';
 import { AuditLog } from './auditLog.ts';
 import { loadTree } from './auditTree.ts';
 import { Authoriser } from './authorise.ts';
@@ -120,6 +122,7 @@ export class Term {
       noUndo.length = 0;
     }
     for (const hook of await store.webhooks()) book.setWebhook(hook, noUndo);
+    for (const record of await store.domains()) book.setDomain(record, noUndo);
     const sequences = { event: counters.eventSeq, effect: counters.effectSeq };
     const term = new Term(epoch, book, sequences, audit, ports, on);
     for await (const page of store.pendingEffects()) term.#loaded.push(...page);
@@ -155,6 +158,15 @@ export class Term {
   lookWhoAnswers(): void {
     this.book.setOutOfReach(this.#ports.devices.outOfReach?.() ?? []);
   }
+
+  /** Made anew when the topology has changed: the same version always has the same content. */
+  document(): DomainDocument {
+    const { version } = this.book.topology;
+    if (this.#document?.version.n !== version)
+      this.#document = documentOf(this.book.network, { epoch: this.epoch, n: version });
+    return this.#document;
+  }
+  #document: DomainDocument | undefined;
 
   settleNow(): void {
     this.#settler.wake();

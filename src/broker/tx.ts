@@ -16,9 +16,10 @@ import { announce, describeStep, snapshot } from './announce.ts';
 import { recordOf } from './auditLog.ts';
 import type { AuditEntry, CheckpointRow } from './auditPorts.ts';
 import type { Book, Undo } from './book.ts';
-import type { Ground } from './plan.ts';
+import { type Ground, groundOf } from './ground.ts';
 import type {
   DecisionRecord,
+  DomainRecord,
   EffectRecord,
   EventRecord,
   IdempotencyRecord,
@@ -59,6 +60,7 @@ export class Tx {
   readonly projects: ProjectRecord[] = [];
   readonly quotas: QuotaRecord[] = [];
   readonly quotasGone: string[] = [];
+  readonly domains: DomainRecord[] = [];
   topology: TopologyRecord | undefined;
   /** Frees room and takes none: passes when the store is full. */
   reduces = false;
@@ -89,14 +91,14 @@ export class Tx {
       this.projects.length === 0 &&
       this.quotas.length === 0 &&
       this.quotasGone.length === 0 &&
+      this.domains.length === 0 &&
       this.topology === undefined
     );
   }
 
   /** What planning may know, as this decision sees it. */
   get ground(): Ground {
-    const { network, neighbours, calendar, circuits, fleet } = this.book;
-    return { network, neighbours, calendar, circuits, shunnedBy: (id) => fleet.shunnedBy(id), now: this.now };
+    return groundOf(this.book, this.now);
   }
 
   /** The last line of the log so far. */
@@ -175,6 +177,12 @@ export class Tx {
     this.quotasGone.push(id);
   }
 
+  /** What another domain says of itself, in the place of what it said before. */
+  setDomain(record: DomainRecord): void {
+    this.book.setDomain(record, this.undo);
+    this.domains.push(record);
+  }
+
   setWebhook(hook: WebhookRecord): void {
     this.book.setWebhook(hook, this.undo);
     this.webhooks.push(hook);
@@ -210,6 +218,7 @@ export class Tx {
       this.projects,
       this.quotas,
       this.quotasGone,
+      this.domains,
     ]) {
       list.length = 0;
     }

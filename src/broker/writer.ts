@@ -252,6 +252,9 @@ export class Writer {
       projects: lastOf(txs.flatMap((tx) => tx.projects)),
       quotas: lastOf(txs.flatMap((tx) => tx.quotas)),
       quotasGone: txs.flatMap((tx) => tx.quotasGone),
+      domains: [
+        ...new Map(txs.flatMap((tx) => tx.domains).map((one) => [one.document.domain, one])).values(),
+      ],
       ...(topology === undefined ? {} : { topology }),
       reduces: txs.every((tx) => tx.reduces),
     };

@@ -11,7 +11,7 @@
 import { type InstantMs, instant } from '../kernel/clock.ts';
 import type { Problem } from '../kernel/errors.ts';
 import type { CircuitId, OfferId, SeriesId, SetId } from '../kernel/ids.ts';
-import type { Claim, EdgeId } from './capacity.ts';
+import { type Claim, type EdgeId, portEdge } from './capacity.ts';
 import type { Label, LabelAsk } from './label.ts';
 import type { PortId } from './port.ts';
 import { overlaps, type Window } from './window.ts';
@@ -111,6 +111,15 @@ export interface Road {
 /** DARK is verified or never lit; anything else may be carrying light. */
 export type Light = 'DARK' | 'LIGHTING' | 'LIT' | 'DARKENING';
 
+export interface SegmentEnd {
+  readonly port: PortId;
+  readonly label?: Label;
+  /** The link to the next domain that it is an end of. */
+  readonly border?: string;
+  /** Labels asked for or held there, until both domains have agreed on one; in the order of preference. */
+  readonly offered?: readonly Label[];
+}
+
 /** The part of a circuit inside one domain, between two of its ports. */
 export interface Segment {
   readonly domain: string;
@@ -118,8 +127,8 @@ export interface Segment {
   readonly local: boolean;
   /** The participant's own id for it, once it has told us. */
   readonly peerRef?: string;
-  readonly a: { readonly port: PortId; readonly label?: Label };
-  readonly z: { readonly port: PortId; readonly label?: Label };
+  readonly a: SegmentEnd;
+  readonly z: SegmentEnd;
   readonly links: readonly string[];
   readonly latencyMs: number;
   readonly uses: readonly Use[];
@@ -206,10 +215,29 @@ export interface Circuit {
   readonly bounds?: Window;
   /** A firm offer that has not been taken: capacity held for whoever takes it. */
   readonly offer?: { readonly id: OfferId; readonly option: number };
+  /** What was refused since it last had a placement: the next attempt goes another way. */
+  readonly setbacks?: readonly Setback[];
   /** Why a circuit that was stored before it was decided was refused. */
   readonly problem?: Problem;
   /** Participant only: where the home is, what it calls the circuit, and whether it has confirmed. */
   readonly home?: HomeRef;
+}
+
+/** Why an attempt over several domains failed, and what of it the next one must not try again. */
+export interface Setback {
+  readonly version: number;
+  readonly domain: string;
+  /** What the domain said, or SILENT, ENDED. */
+  readonly kind: string;
+  readonly detail: string;
+  readonly start: InstantMs;
+  /** What the segment went over; of a LABEL: the border link. */
+  readonly links: readonly string[];
+  /** LABEL: those that are left to try; none: all but those that were. */
+  readonly left?: readonly Label[];
+  readonly asked?: readonly Label[];
+  /** When there may be room. */
+  readonly opens?: InstantMs;
 }
 
 export interface HomeRef {
@@ -241,16 +269,21 @@ export const isLit = (s: Segment): boolean => s.light !== 'DARK';
 
 function claimsOf(p: Placement): Claim[] {
   const { start, end } = p.window;
-  return p.segments
-    .filter((s) => s.local)
-    .flatMap(usesOf)
-    .map(({ edge, label }) => ({
+  const here = p.segments.filter((s) => s.local && s.agreed !== 'ASKED');
+  const claims = here.flatMap(usesOf).map(
+    ({ edge, label }): Claim => ({
       edge,
       mbps: p.mbps,
       start,
       end,
       ...(label === undefined ? {} : { label }),
-    }));
+    }),
+  );
+  for (const { port, label, offered = [] } of here.flatMap((s) => [s.a, s.z])) {
+    for (const other of offered)
+      if (other !== label) claims.push({ edge: portEdge(port), mbps: 0, start, end, label: other });
+  }
+  return claims;
 }
 
 /** Of both its roads, where there are two: the ports, and a label of a node, which they share, once. */
@@ -271,20 +304,14 @@ export function claims(c: Circuit): Claim[] {
   if (first === undefined) return [];
   const mine = claimsOf(first);
   if (second === undefined) return mine;
-  return [
-    ...mine,
-    ...claimsOf(second).flatMap((claim) =>
-      beyond(
-        claim,
-        mine.find((m) => m.edge === claim.edge && m.label === claim.label) ??
-          mine.find((m) => m.edge === claim.edge),
-      ),
-    ),
-  ];
+  return [...mine, ...claimsOf(second).flatMap((claim) => beyond(claim, mine))];
 }
 
-/** The part of `claim` that `twin`, the same circuit's claim of the same edge, does not cover already. */
-function beyond(claim: Claim, twin: Claim | undefined): Claim[] {
+/** The part of `claim` that the same circuit's claims of the same edge do not cover already. */
+function beyond(claim: Claim, mine: readonly Claim[]): Claim[] {
+  const there = mine.filter((m) => m.edge === claim.edge);
+  const same = there.find((m) => m.label === claim.label && m.mbps > 0);
+  const twin = same ?? there.find((m) => m.mbps > 0) ?? there[0];
   if (twin === undefined || !overlaps(claim, twin)) return [claim];
   const pieces: Claim[] = [];
   if (claim.start < twin.start) pieces.push({ ...claim, end: twin.start });
@@ -292,7 +319,7 @@ function beyond(claim: Claim, twin: Claim | undefined): Claim[] {
   const start = instant(Math.max(claim.start, twin.start));
   const end = instant(Math.min(claim.end, twin.end));
   const { label, ...bare } = claim;
-  const newLabel = label !== undefined && label !== twin.label;
+  const newLabel = label !== undefined && !there.some((m) => m.label === label);
   const more = Math.max(0, claim.mbps - twin.mbps);
   if (more > 0 || newLabel) pieces.push({ ...bare, mbps: more, start, end, ...(newLabel ? { label } : {}) });
   return pieces;

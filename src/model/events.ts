@@ -39,8 +39,18 @@ export type HomeEvent = At &
         readonly until: InstantMs;
         readonly aLabel?: Label;
         readonly zLabel?: Label;
+        readonly aLabels?: readonly Label[];
+        readonly zLabels?: readonly Label[];
       }
-    | { readonly type: 'refused'; readonly domain: string; readonly version: number; readonly cause: string }
+    | {
+        readonly type: 'refused';
+        readonly domain: string;
+        readonly version: number;
+        readonly cause: string;
+        /** One of the words of the Peers port, or what became of a hold that was not refused. */
+        readonly kind?: string;
+        readonly opens?: InstantMs;
+      }
     | { readonly type: 'committed'; readonly domain: string; readonly version: number }
     | { readonly type: 'ended'; readonly domain: string; readonly cause: string }
     | { readonly type: 'commit' }

@@ -5,6 +5,7 @@
  */
 import { invariant } from '../kernel/assert.ts';
 import { type InstantMs, instant } from '../kernel/clock.ts';
+import { type Agreement, agree, answeredAt } from './borders.ts';
 import {
   type ChangeCause,
   type Circuit,
@@ -15,6 +16,8 @@ import {
   type Pending,
   type Placement,
   placements,
+  type Segment,
+  type Setback,
 } from './circuit.ts';
 import type { Effect } from './effects.ts';
 import type { HomeEvent } from './events.ts';
@@ -75,7 +78,9 @@ const held = go<Ev<'held'>>(['HELD', 'COMMITTING'], (c, e) => {
   const attempt = answered(c.pending, e);
   if (attempt === undefined) return 'same';
   if (attempt.placement.segments.some((s) => s.agreed === 'ASKED')) return next(c, { pending: attempt });
-  const current = attempt.placement;
+  const labels = agree(attempt.placement);
+  if (!labels.agreed) return backToReserving(c, attempt.placement, conflict(attempt.placement, labels));
+  const current = labels.placement;
   const agreed = { ...c, current };
   delete (agreed as { pending?: Pending }).pending;
   if (c.request.holdS === 0) return committing(agreed, e.at);
@@ -105,7 +110,7 @@ const retreat = go<Ev<'refused'> | Ev<'ended'>>(['RESERVING'], (c, e) => {
   const attempt = c.current ?? c.pending?.placement;
   if (attempt === undefined) return 'same';
   if (e.type === 'refused' && e.version !== attempt.version) return 'same';
-  return backToReserving(c, attempt, 'PEER_REFUSED', `${e.domain}: ${e.cause}`);
+  return backToReserving(c, attempt, setbackOf(attempt, e));
 });
 
 const withdraw = go<Ev<'abort'> | Ev<'cancel'>>(['CANCELLED'], (c, e) =>
@@ -156,8 +161,14 @@ const changeHeld = go<Ev<'held'>>(stays, (c, e) => {
   const attempt = answered(c.pending, e);
   if (attempt === undefined) return 'same';
   if (attempt.placement.segments.some((s) => s.agreed === 'ASKED')) return next(c, { pending: attempt });
+  const labels = agree(attempt.placement);
+  if (!labels.agreed) {
+    const { code, detail } = conflict(attempt.placement, labels);
+    return dropPending(c, `${code}: ${detail}`);
+  }
   const until = plus(e.at, COMMIT_WITHIN_MS);
-  return next(c, { pending: { ...attempt, phase: 'COMMITTING', until } }, commitAll(attempt.placement));
+  const { placement } = labels;
+  return next(c, { pending: { ...attempt, placement, phase: 'COMMITTING', until } }, commitAll(placement));
 });
 
 const changeCommitted = go<Ev<'committed'>>(stays, (c, e) => {
@@ -235,7 +246,7 @@ const out_ = go<Ev<'dark'>>(['ENDED', 'CANCELLED', 'FAILED'], (c, e) => {
 const dueReserving = go<Ev<'due'>>(['RESERVING'], (c, e) => {
   const attempt = c.pending;
   if (attempt?.until === undefined || e.at < attempt.until) return 'same';
-  return backToReserving(c, attempt.placement, 'PEER_SILENT', 'a domain of the path did not answer in time');
+  return backToReserving(c, attempt.placement, silence(attempt.placement, 'ASKED', 'did not answer in time'));
 });
 const dueHeld = go<Ev<'due'>>(['HOLD_EXPIRED'], (c, e) =>
   c.holdExpire !== undefined && e.at >= c.holdExpire
@@ -244,7 +255,7 @@ const dueHeld = go<Ev<'due'>>(['HOLD_EXPIRED'], (c, e) =>
 );
 const dueCommitting = go<Ev<'due'>>(['RESERVING'], (c, e) =>
   c.holdExpire !== undefined && e.at >= c.holdExpire
-    ? backToReserving(c, inForce(c), 'PEER_SILENT', 'a domain of the path did not commit in time')
+    ? backToReserving(c, inForce(c), silence(inForce(c), 'HELD', 'did not commit in time'))
     : 'same',
 );
 const dueScheduled = go<Ev<'due'>>(['PROVISIONING', 'FAILED'], (c, e) => {
@@ -382,9 +393,7 @@ export const homeMatrix = {
     held: changeHeld,
     refused: changeRefused,
     committed: changeCommitted,
-    ended: go(['RESERVING'], (c, e) =>
-      backToReserving(c, inForce(c), 'PEER_ENDED', `${e.domain}: ${e.cause}`),
-    ),
+    ended: go(['RESERVING'], (c, e) => backToReserving(c, inForce(c), setbackOf(inForce(c), e))),
     commit: ignore,
     abort: refuse,
     'extend-hold': refuse,
@@ -529,8 +538,8 @@ function answered(pending: Pending | undefined, e: Ev<'held'>): Pending | undefi
       ...s,
       agreed: 'HELD',
       peerRef: e.peerRef,
-      a: e.aLabel === undefined ? s.a : { ...s.a, label: e.aLabel },
-      z: e.zLabel === undefined ? s.z : { ...s.z, label: e.zLabel },
+      a: answeredAt(s.a, e.aLabel, e.aLabels),
+      z: answeredAt(s.z, e.zLabel, e.zLabels),
     })),
   );
   const until = pending.until === undefined || e.until < pending.until ? e.until : pending.until;
@@ -561,10 +570,19 @@ function scheduled(c: Circuit): Result {
   const current = mapSegments(inForce(c), (s) => (s.local ? { ...s, agreed: 'COMMITTED' } : s));
   const waits =
     c.request.provision === 'MANUAL' ? 'waiting for its start and for provision' : 'waiting for its start';
-  return next(c, { state: 'SCHEDULED', current, holdExpire: undefined, ...because('COMMITTED', waits) });
+  return next(c, {
+    state: 'SCHEDULED',
+    current,
+    holdExpire: undefined,
+    setbacks: undefined,
+    ...because('COMMITTED', waits),
+  });
 }
 
-function backToReserving(c: Circuit, attempt: Placement, code: string, detail: string): Result {
+/** Setbacks that are remembered; more attempts than these are not made. */
+const MOST_SETBACKS = 16;
+
+function backToReserving(c: Circuit, attempt: Placement, why: Failed): Result {
   const effects = abortAll(attempt);
   if (c.pending !== undefined && c.pending.placement.version !== attempt.version)
     effects.push(...abortAll(c.pending.placement));
@@ -575,10 +593,75 @@ function backToReserving(c: Circuit, attempt: Placement, code: string, detail: s
       current: undefined,
       pending: undefined,
       holdExpire: undefined,
-      ...because(code, detail),
+      setbacks: [...(c.setbacks ?? []), why.setback].slice(-MOST_SETBACKS),
+      ...because(why.code, why.detail),
     },
     effects,
   );
+}
+
+interface Failed {
+  readonly setback: Setback;
+  readonly code: string;
+  readonly detail: string;
+}
+
+function failed(
+  code: string,
+  attempt: Placement,
+  segment: Segment | undefined,
+  about: Pick<Setback, 'domain' | 'kind' | 'detail'> & Partial<Setback>,
+): Failed {
+  const setback: Setback = {
+    version: attempt.version,
+    start: attempt.window.start,
+    links: segment?.links ?? [],
+    ...about,
+  };
+  return { setback, code, detail: `${about.domain}: ${about.detail}` };
+}
+
+function setbackOf(attempt: Placement, e: Ev<'refused'> | Ev<'ended'>): Failed {
+  const segment = attempt.segments.find((s) => s.domain === e.domain);
+  const { domain, cause: detail } = e;
+  if (e.type === 'ended') return failed('PEER_ENDED', attempt, segment, { domain, kind: 'ENDED', detail });
+  // Whoever refuses for want of a label names no border: all that it was offered did not do.
+  const ends = segment === undefined ? [] : [segment.a, segment.z];
+  const noLabel = e.kind === 'LABEL' ? ends.filter((end) => end.offered !== undefined) : [];
+  const more =
+    noLabel.length === 0
+      ? {}
+      : { links: noLabel.map((end) => end.border ?? ''), asked: noLabel.flatMap((end) => end.offered ?? []) };
+  return failed('PEER_REFUSED', attempt, segment, {
+    domain,
+    kind: e.kind ?? 'ROOM',
+    detail,
+    ...more,
+    ...(e.opens === undefined ? {} : { opens: e.opens }),
+  });
+}
+
+/** The first domain that still owes its answer. */
+function silence(attempt: Placement, owing: Segment['agreed'], detail: string): Failed {
+  const segment = remotes(attempt).find((s) => s.agreed === owing);
+  const domain = segment?.domain ?? 'a domain of the path';
+  return failed('PEER_SILENT', attempt, segment, { domain, kind: 'SILENT', detail });
+}
+
+function conflict(
+  attempt: Placement,
+  { border, domain, left }: Extract<Agreement, { agreed: false }>,
+): Failed {
+  const asked = attempt.segments.flatMap((s) => (s.z.border === border ? (s.z.offered ?? []) : []));
+  const detail = `no label of ${border} is free at both ends`;
+  return failed('PEER_REFUSED', attempt, undefined, {
+    domain,
+    kind: 'LABEL',
+    detail,
+    links: [border],
+    left,
+    asked,
+  });
 }
 
 function dropPending(c: Circuit, detail: string): Result {

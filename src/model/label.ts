@@ -41,6 +41,18 @@ export function parseLabels(text: string): LabelRanges | undefined {
 export const formatLabels = (ranges: LabelRanges): string =>
   ranges.map(([low, high]) => (low === high ? `${low}` : `${low}-${high}`)).join(',');
 
+/** A few labels as ranges. */
+export function rangesOf(labels: readonly Label[]): LabelRanges {
+  const sorted = [...new Set(labels)].sort((one, other) => one - other);
+  const ranges: [Label, Label][] = [];
+  for (const label of sorted) {
+    const last = ranges.at(-1);
+    if (last !== undefined && label === last[1] + 1) last[1] = label;
+    else ranges.push([label, label]);
+  }
+  return ranges;
+}
+
 /** A set of labels as a bitset of 4,096 bits. */
 export class LabelSet {
   readonly words = new Uint32Array(128);

@@ -3,7 +3,7 @@
  * and what both know of each peer. Says hello before the first message of a session; whether to try again after
  * no answer is the broker's lanes' business.
  */
-import type { PeerAnswer, PeerMessage, Peers } from '../broker/ports.ts';
+import type { PeerAnswer, PeerMessage, Peers } from '../broker/peerPorts.ts';
 import { newAjv } from '../http/schema.ts';
 import type { HttpServer } from '../http/server.ts';
 import { type Cancel, type Clock, every, stopwatch } from '../kernel/clock.ts';
@@ -150,7 +150,7 @@ export class Peering implements Peers, Receiver {
   }
 
   #refused(peer: Peer, cause: string): PeerAnswer {
-    return { state: 'REFUSED', cause, epoch: peer.epoch };
+    return { state: 'REFUSED', kind: 'INVALID', cause, epoch: peer.epoch };
   }
 
   /** A refusal of the message itself. Some will not pass by waiting; the others are tried again. */

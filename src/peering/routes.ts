@@ -5,7 +5,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
-import type { PeerAnswer, PeerMessage } from '../broker/ports.ts';
+import type { PeerAnswer, PeerMessage } from '../broker/peerPorts.ts';
 import { ref } from '../http/schema.ts';
 import { buildServer, type HttpServer } from '../http/server.ts';
 import { type Clock, stopwatch } from '../kernel/clock.ts';

@@ -4,7 +4,7 @@
  * these.
  */
 import { type Static, type TSchema, Type } from 'typebox';
-import type { PeerAnswer, PeerMessage } from '../broker/ports.ts';
+import type { PeerAnswer, PeerMessage } from '../broker/peerPorts.ts';
 import { taggedUnion } from '../http/schema.ts';
 import { HIGHEST_LABEL } from '../model/label.ts';
 import { PORT_MAX_LENGTH, PORT_PATTERN, type PortId } from '../model/port.ts';
@@ -27,6 +27,7 @@ const Version = Type.Integer({ minimum: 0, description: 'Of the placement; every
 export const Epoch = Type.Integer({ minimum: 0, description: "The sender's term of office" });
 const Mbps = Type.Integer({ minimum: 1, maximum: 2_000_000_000 });
 const Text = Type.String({ maxLength: 1_024 });
+const CircuitName = Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$', description: "The home's id of it" });
 const Label = Type.Integer({ minimum: 0, maximum: HIGHEST_LABEL });
 export const PortName = Type.Unsafe<PortId>(
   Type.String({ pattern: PORT_PATTERN, maxLength: PORT_MAX_LENGTH }),
@@ -42,12 +43,17 @@ const Labels = Type.Union([
     description: 'Inclusive ranges in ascending order',
   }),
 ]);
-const End = Type.Object({ port: PortName, labels: Labels }, strict);
+const Window = Type.Object({ start: Instant, end: Instant }, { ...strict, description: 'Half open' });
+const Candidates = Type.Array(Label, {
+  maxItems: 4,
+  description: 'In the order of preference: the label master holds the first free one, the other end all',
+});
+const End = Type.Object({ port: PortName, labels: Labels, candidates: maybe(Candidates) }, strict);
 const Segment = Type.Object(
   {
     a: End,
     z: End,
-    window: Type.Object({ start: Instant, end: Instant }, { ...strict, description: 'Half open' }),
+    window: Window,
     mbps: Mbps,
     provision: Type.Enum(['AUTOMATIC', 'MANUAL']),
     requester: Type.String({
@@ -55,13 +61,33 @@ const Segment = Type.Object(
       maxLength: 256,
       description: 'A pseudonym that means something to these two domains only',
     }),
+    constraints: maybe(
+      Type.Object(
+        {
+          max_latency_ms: maybe(Type.Number({ minimum: 0 })),
+          min_mtu: maybe(Type.Integer({ minimum: 0 })),
+          exclude_srlgs: maybe(Type.Array(Type.String({ maxLength: 256 }), { maxItems: 256 })),
+        },
+        strict,
+      ),
+    ),
+    notice_s: maybe(
+      Type.Integer({
+        minimum: 0,
+        description: 'Until so long before its start the home may be asked to move it',
+      }),
+    ),
+    path: maybe(Type.Array(DomainName, { maxItems: MOST_TRACE, description: 'The domains from a to z' })),
   },
   strict,
 );
+const Freeing = Type.Object({ circuit: CircuitName, version: Version, active: Version }, strict);
+const DigestLine = Type.Object({ home: DomainName, circuit: CircuitName, version: Version }, strict);
+const Digest = Type.Array(DigestLine, { maxItems: 10_000 });
 
 /** On every message, whatever it says. */
 const header = {
-  circuit: Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$', description: "The home's id of it" }),
+  circuit: CircuitName,
   epoch: Epoch,
   active: maybe(Version),
   floor: Version,
@@ -71,7 +97,13 @@ const op = <const O extends string, P extends Record<string, TSchema>>(name: O, 
   Type.Object({ op: Type.Literal(name), ...header, ...fields }, strict);
 
 const messages = [
-  op('hold', { version: Version, segment: Segment, until: Instant, replaces: maybe(Version) }),
+  op('hold', {
+    version: Version,
+    segment: Segment,
+    until: Instant,
+    replaces: maybe(Version),
+    frees: maybe(Type.Array(Freeing, { maxItems: 16 })),
+  }),
   op('extend', { version: Version, until: Instant }),
   op('commit', { version: Version, segment: Segment }),
   op('abort', { version: Version }),
@@ -86,6 +118,16 @@ const messages = [
     sequence: Type.Integer({ minimum: 0 }),
     cause: maybe(Text),
   }),
+  op('availability', {
+    a: PortName,
+    z: PortName,
+    mbps: Mbps,
+    duration_s: Type.Integer({ minimum: 1 }),
+    window: Window,
+  }),
+  op('ask-move', { window: Window, ask_id: Text, waiting: Text, reason: Text }),
+  op('border-match', { home: DomainName, port: PortName, label: Label, version: Version }),
+  op('digest', { hash: Text, circuits: Digest }),
 ] as const;
 
 const answers = [
@@ -97,6 +139,8 @@ const answers = [
       peer_ref: Text,
       a_label: maybe(Label),
       z_label: maybe(Label),
+      a_labels: maybe(Candidates),
+      z_labels: maybe(Candidates),
       epoch: Epoch,
     },
     strict,
@@ -114,10 +158,36 @@ const answers = [
   Type.Object({ state: Type.Literal('EXPIRED'), version: Version, epoch: Epoch }, strict),
   Type.Object({ state: Type.Literal('CLOSED'), dark: Type.Boolean(), epoch: Epoch }, strict),
   Type.Object({ state: Type.Literal('UNKNOWN'), epoch: Epoch }, strict),
-  Type.Object({ state: Type.Literal('REFUSED'), cause: Text, epoch: Epoch }, strict),
+  Type.Object(
+    {
+      state: Type.Literal('REFUSED'),
+      cause: Text,
+      kind: Type.Enum(['LABEL', 'ROOM', 'POLICY', 'CAP', 'FROZEN', 'WINDOW', 'INVALID']),
+      opens: maybe(Instant),
+      blockers: maybe(Type.Array(CircuitName, { maxItems: 16 })),
+      epoch: Epoch,
+    },
+    strict,
+  ),
+  Type.Object({ state: Type.Literal('BUSY'), epoch: Epoch }, strict),
   Type.Object({ state: Type.Literal('ACTIVE'), version: Version, epoch: Epoch }, strict),
   Type.Object({ state: Type.Literal('PENDING'), epoch: Epoch }, strict),
   Type.Object({ state: Type.Literal('ABORTED'), epoch: Epoch }, strict),
+  Type.Object(
+    {
+      state: Type.Literal('AVAILABLE'),
+      intervals: Type.Array(Window, { maxItems: 32 }),
+      until: Instant,
+      as_of: Instant,
+      latency_ms: maybe(Type.Number({ minimum: 0 })),
+      epoch: Epoch,
+    },
+    strict,
+  ),
+  Type.Object({ state: Type.Literal('MOVED'), version: Version, epoch: Epoch }, strict),
+  Type.Object({ state: Type.Literal('MATCH'), label: maybe(Label), epoch: Epoch }, strict),
+  Type.Object({ state: Type.Literal('MISMATCH'), label: maybe(Label), epoch: Epoch }, strict),
+  Type.Object({ state: Type.Literal('DIFFERS'), circuits: Digest, epoch: Epoch }, strict),
 ] as const;
 
 export const MessageSchema = Type.Object(

@@ -62,6 +62,13 @@ const sets = documents('sets', withDocument);
 const webhooks = documents('webhooks', ['id', 'state', 'revision', 'doc']);
 const projects = documents('projects', withDocument);
 const quotas = documents('quotas', withDocument);
+// A version of a domain's document never falls, and what has the same version is the same document.
+const domains = new Insert(
+  'domains',
+  ['id', 'epoch', 'n', 'expire_time', 'doc'],
+  `ON CONFLICT (id) DO UPDATE SET ${replace(['epoch', 'n', 'expire_time', 'doc'])}
+   WHERE excluded.epoch > domains.epoch OR (excluded.epoch = domains.epoch AND excluded.n >= domains.n)`,
+);
 const topologies = new Insert('topologies', ['version', 'time', 'doc']);
 
 /** In this order: what frees a client_ref comes before what takes it. */
@@ -109,6 +116,17 @@ function encode(g: Group): Rows[] {
     of('a quota', quotas, g.quotas.map(document)),
     of('a transfer', transfers, g.transfers.map(transferRow)),
     of('a use', usage, g.usage.map(usageRow)),
+    of(
+      'a document of another domain',
+      domains,
+      g.domains.map((d) => [
+        d.document.domain,
+        d.document.version.epoch,
+        d.document.version.n,
+        d.expires,
+        JSON.stringify(d),
+      ]),
+    ),
     of(
       'a topology',
       topologies,

@@ -10,6 +10,7 @@ import type {
   CircuitQuery,
   DecisionQuery,
   DecisionRecord,
+  DomainRecord,
   EffectRecord,
   EventQuery,
   EventRecord,
@@ -171,6 +172,13 @@ export class KnexStore implements Store {
 
   async *transfers(query: TransferQuery): AsyncGenerator<Transfer[]> {
     yield* this.#each(transferPages(this.#db.readers, query), transferOf);
+  }
+
+  domains(): Promise<DomainRecord[]> {
+    return this.#guard(async () => {
+      const rows: Row[] = await this.#db.readers<Row>('domains').select('doc').orderBy('id');
+      return rows.map((row) => docOf<DomainRecord>(row));
+    });
   }
 
   circuit(id: CircuitId): Promise<Circuit | undefined> {

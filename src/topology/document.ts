@@ -83,8 +83,18 @@ export interface PortDocument extends LabelsDocument {
   /** What the device calls it; the local part of the id when absent. */
   readonly device_port?: string;
   /** BORDER: the port of the neighbour at the other end of the cable. */
-  readonly remote?: { readonly domain: string; readonly port: string };
+  readonly remote?: RemoteDocument;
   readonly admin_state?: StateDocument;
+}
+
+/** Where the cable of a border port leads, and what crossing it means to a circuit. */
+export interface RemoteDocument {
+  readonly domain: string;
+  readonly port: string;
+  readonly latency_ms?: number;
+  /** 1 when absent. */
+  readonly cost?: number;
+  readonly srlgs?: readonly string[];
 }
 
 /** Ports that share room: a line card, an aggregate. */

@@ -56,7 +56,15 @@ const port = strictly({
   capacity_mbps: mbps,
   mtu: maybe(mtu),
   device_port: maybe(id),
-  remote: maybe(strictly({ domain, port: portId })),
+  remote: maybe(
+    strictly({
+      domain,
+      port: portId,
+      latency_ms: maybe(Type.Number({ minimum: 0, maximum: 1e6 })),
+      cost: maybe(Type.Number({ minimum: 0, maximum: 1e9 })),
+      srlgs: maybe(Type.Array(id, { maxItems: 64 })),
+    }),
+  ),
   admin_state: maybe(state),
   ...labelled,
 });

@@ -1,6 +1,6 @@
 /** A circuit that needs a neighbour, as its client sees it: stored first, decided later, and told either way. */
 import { afterEach, describe, expect, it } from 'vitest';
-import type { PeerAnswer, PeerMessage } from '../../src/broker/ports.ts';
+import type { PeerAnswer, PeerMessage } from '../../src/broker/peerPorts.ts';
 import { rfc3339 } from '../../src/kernel/clock.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
 import { at } from '../support/builders.ts';
@@ -62,7 +62,7 @@ const agrees = (message: PeerMessage): PeerAnswer =>
         version: message.version,
         until: message.until,
         peerRef: 'cir_there',
-        aLabel: 2,
+        aLabels: message.segment.a.candidates?.slice(0, 1) ?? [],
         zLabel: 7,
         epoch: 1,
       }
@@ -71,7 +71,7 @@ const agrees = (message: PeerMessage): PeerAnswer =>
       : { state: 'CLOSED', dark: true, epoch: 1 };
 const declines = (message: PeerMessage): PeerAnswer =>
   message.op === 'hold'
-    ? { state: 'REFUSED', cause: 'port sdg:host1 is full', epoch: 1 }
+    ? { state: 'REFUSED', kind: 'ROOM', cause: 'port sdg:host1 is full', epoch: 1 }
     : { state: 'CLOSED', dark: true, epoch: 1 };
 
 describe('a circuit into a neighbour', () => {

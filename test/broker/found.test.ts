@@ -1,7 +1,8 @@
 /** Faults that the simulation has found, each as a short story, so that none comes back. */
 import { expect, it } from 'vitest';
 import { Lanes } from '../../src/broker/lanes.ts';
-import type { Devices, EffectRecord, PeerMessage, Peers } from '../../src/broker/ports.ts';
+import type { PeerMessage, Peers } from '../../src/broker/peerPorts.ts';
+import type { Devices, EffectRecord } from '../../src/broker/ports.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
 import { instant } from '../../src/kernel/clock.ts';
 import type { CircuitId } from '../../src/kernel/ids.ts';
@@ -23,7 +24,14 @@ it('a circuit that ends while its last order is being written still says goodbye
       sent.push(message);
       const now = (world as OneDomain).clock.now();
       return message.op === 'hold'
-        ? { state: 'HELD', version: 1, until: instant(now + 1_000), peerRef: 'cir_far', epoch: 1 }
+        ? {
+            state: 'HELD',
+            version: 1,
+            until: instant(now + 1_000),
+            peerRef: 'cir_far',
+            aLabels: message.segment.a.candidates ?? [],
+            epoch: 1,
+          }
         : { state: 'CLOSED', dark: true, epoch: 1 };
     },
   };

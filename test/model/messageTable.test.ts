@@ -8,7 +8,7 @@ import { allowAll } from '../../src/aaa/allowAll.ts';
 import { Authoriser } from '../../src/broker/authorise.ts';
 import { Book } from '../../src/broker/book.ts';
 import { PeerDesk } from '../../src/broker/peer.ts';
-import type { PeerAnswer, PeerMessage, PeerSegment } from '../../src/broker/ports.ts';
+import type { PeerAnswer, PeerMessage, PeerSegment } from '../../src/broker/peerPorts.ts';
 import { Tx } from '../../src/broker/tx.ts';
 import { type InstantMs, instant } from '../../src/kernel/clock.ts';
 import { seededRandom } from '../../src/kernel/random.ts';

@@ -206,7 +206,9 @@ export interface Piece {
 /** One circuit's shares by edge: at each moment the larger of its placements, and the labels of both. */
 export function sharesOf(c: Circuit): Map<string, Piece[]> {
   const uses = placementsOf(c).flatMap((p) =>
-    p.segments.filter((s) => s.local).flatMap((s) => usesOf(s).map((use) => ({ p, ...use }))),
+    p.segments
+      .filter((s) => s.local && s.agreed !== 'ASKED')
+      .flatMap((s) => [...usesOf(s), ...heldAt(s.a), ...heldAt(s.z)].map((use) => ({ p, ...use }))),
   );
   const shares = new Map<string, Piece[]>();
   for (const edge of new Set(uses.map((use) => use.edge))) {
@@ -232,6 +234,10 @@ const usesOf = (s: Segment): readonly Use[] => [
   ...s.uses,
   ...(s.backup?.uses ?? []).filter((second) => !s.uses.some((use) => use.edge === second.edge)),
 ];
+
+/** Labels that are held at a border until both ends have agreed on one. */
+const heldAt = ({ port, offered = [] }: Segment['a']): Use[] =>
+  offered.map((label) => ({ edge: `port:${port}`, label }));
 
 const AGREED: readonly State[] = ['SCHEDULED', 'PROVISIONING', 'ACTIVE'];
 

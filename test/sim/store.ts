@@ -73,6 +73,9 @@ export class GatedStore implements Store {
   idempotencyKeys(after: InstantMs): ReturnType<Store['idempotencyKeys']> {
     return this.#pages('idempotencyKeys', () => this.#real.idempotencyKeys(after));
   }
+  domains(): ReturnType<Store['domains']> {
+    return this.#call('domains', () => this.#real.domains());
+  }
   topology(): ReturnType<Store['topology']> {
     return this.#call('topology', () => this.#real.topology());
   }

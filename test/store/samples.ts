@@ -145,6 +145,7 @@ export function group(over: Omit<Partial<Group>, 'epoch'> & { readonly epoch: nu
     projects: [],
     quotas: [],
     quotasGone: [],
+    domains: [],
     reduces: false,
     ...over,
   };

@@ -6,7 +6,8 @@ import { allowAll } from '../../src/aaa/allowAll.ts';
 import type { Decide } from '../../src/aaa/decide.ts';
 import { Broker } from '../../src/broker/broker.ts';
 import type { Inspection } from '../../src/broker/inspection.ts';
-import type { Devices, Peers, Store } from '../../src/broker/ports.ts';
+import type { Peers } from '../../src/broker/peerPorts.ts';
+import type { Devices, Store } from '../../src/broker/ports.ts';
 import type { Mutation } from '../../src/broker/usecases.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
 

@@ -105,7 +105,18 @@ const TopologyPortSchema = Type.Object(
     mtu: Type.Optional(Mtu),
     device_port: Type.Optional(Name),
     admin_state: Type.Optional(State),
-    remote: Type.Optional(Type.Object({ domain: DomainName, port: PortSchema }, strict)),
+    remote: Type.Optional(
+      Type.Object(
+        {
+          domain: DomainName,
+          port: PortSchema,
+          latency_ms: Type.Optional(Type.Number({ minimum: 0, maximum: 1e6 })),
+          cost: Type.Optional(Type.Number({ minimum: 0, maximum: 1e9 })),
+          srlgs: Type.Optional(Type.Array(Name, { maxItems: 64 })),
+        },
+        strict,
+      ),
+    ),
   },
   { $id: 'TopologyPort', ...strict },
 );

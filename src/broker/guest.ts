@@ -1,0 +1,149 @@
+/**
+ * A peer's segment through our domain: which road, and at a border which labels. Of the candidates that a home
+ * offers, the end that is the link's label master holds the first that is free and the other end all that are.
+ */
+import type { InstantMs } from '../kernel/clock.ts';
+import { relabel } from '../model/borders.ts';
+import { fromSeconds, LAST_SECOND, portEdge, toSeconds } from '../model/capacity.ts';
+import type { CircuitRequest, Constraints, Segment } from '../model/circuit.ts';
+import { type Label, type LabelAsk, rangesOf } from '../model/label.ts';
+import type { Window } from '../model/window.ts';
+import type { PortDocument } from '../topology/document.ts';
+import type { Refusal } from '../topology/search/question.ts';
+import { borderId, masterOf } from '../topology/stitch.ts';
+import type { Ground } from './ground.ts';
+import { REST_S } from './limits.ts';
+import type { PeerEnd, PeerSegment, RefusalKind, SegmentConstraints } from './peerPorts.ts';
+import { planSegment, type Slot } from './plan.ts';
+
+/** More labels than these are not looked at one by one. */
+const MOST_CANDIDATES = 4;
+
+export interface Declined {
+  readonly kind: RefusalKind;
+  readonly cause: string;
+  readonly opens?: InstantMs;
+}
+
+export type Guest = { readonly segment: Segment } | Declined;
+
+/** What a peer does not say: its own policies, protection and windows stay with it. */
+export const requestOf = (
+  segment: Pick<PeerSegment, 'a' | 'z' | 'window' | 'mbps' | 'provision' | 'constraints'>,
+  from: string,
+): CircuitRequest => ({
+  project: `peer:${from}`,
+  a: { port: segment.a.port, vlan: segment.a.labels },
+  z: { port: segment.z.port, vlan: segment.z.labels },
+  mbps: segment.mbps,
+  provision: segment.provision,
+  schedule: { type: 'FIXED', start: segment.window.start, end: segment.window.end },
+  protection: 'UNPROTECTED',
+  constraints: constraintsOf(segment.constraints ?? {}),
+  holdS: 0,
+  pinned: false,
+  noticeS: 60,
+  priority: 50,
+});
+
+const constraintsOf = ({ maxLatencyMs, minMtu, excludeSrlgs }: SegmentConstraints): Constraints => ({
+  ...(maxLatencyMs === undefined ? {} : { max_latency_ms: maxLatencyMs }),
+  ...(minMtu === undefined ? {} : { min_mtu: minMtu }),
+  ...(excludeSrlgs === undefined ? {} : { exclude_srlgs: excludeSrlgs }),
+});
+
+export function planGuest(ground: Ground, asked: PeerSegment, request: CircuitRequest): Guest {
+  const slot: Slot = { window: asked.window, mbps: asked.mbps };
+  const [a, z] = [endOf(ground, asked.a, slot), endOf(ground, asked.z, slot)];
+  if (a.vlan === undefined || z.vlan === undefined) {
+    const { port } = a.vlan === undefined ? asked.a : asked.z;
+    return { kind: 'LABEL', cause: `none of the labels offered at ${port} is free` };
+  }
+  const known = knownHere(ground, request);
+  const found = planSegment(
+    ground,
+    { ...known, a: { port: asked.a.port, vlan: a.vlan }, z: { port: asked.z.port, vlan: z.vlan } },
+    slot,
+  );
+  if ('found' in found) return declined(found);
+  return { segment: settle(ground, settle(ground, found, 'a', a), 'z', z) };
+}
+
+interface End {
+  /** Undefined: none of what is offered is free. */
+  readonly vlan: LabelAsk | undefined;
+  readonly border?: PortDocument;
+  /** Free here, in the order of preference; absent where there is no choice to be made. */
+  readonly free?: readonly Label[];
+  /** The home has decided: the label that is named is the one. */
+  readonly decided: boolean;
+}
+
+function endOf(ground: Ground, { port, labels, candidates }: PeerEnd, { window }: Slot): End {
+  const decided = candidates === undefined;
+  const own = ground.network.document.ports.find((one) => one.id === port);
+  if (own?.remote === undefined) return { vlan: labels, decided };
+  const border = { border: own, decided };
+  const offered = candidates ?? single(labels);
+  if (offered === undefined) return { vlan: labels, ...border };
+  const taken = takenAt(ground, own.id, window);
+  const free = offered.slice(0, MOST_CANDIDATES).filter((label) => !taken(label));
+  return { vlan: free.length === 0 ? undefined : rangesOf(free), free, ...border };
+}
+
+const single = (labels: PeerEnd['labels']): Label[] | undefined =>
+  labels !== 'UNTAGGED' && labels.length === 1 && labels[0]?.[0] === labels[0]?.[1]
+    ? labels.map(([label]) => label)
+    : undefined;
+
+/** Somebody has the label then, or so shortly before or after that the two ends might not agree who. */
+function takenAt(ground: Ground, port: string, window: Window): (label: Label) => boolean {
+  const edge = ground.network.ports.get(port)?.edge ?? ground.network.names.intern(portEdge(port));
+  const start = Math.max(0, toSeconds(window.start) - REST_S);
+  const end = Math.min(LAST_SECOND, toSeconds(window.end) + REST_S);
+  const claimed = ground.calendar.labels(edge, start, end);
+  const resting = ground.resting(port, window);
+  return (label) => claimed.has(label) || resting.includes(label);
+}
+
+/** Writes into the segment which labels it holds at that end. */
+function settle(ground: Ground, segment: Segment, end: 'a' | 'z', { border, free, decided }: End): Segment {
+  if (border?.remote === undefined) return segment;
+  const at = { ...segment[end], border: borderId(border.id, border.remote.port) };
+  const made: Segment = { ...segment, [end]: at };
+  if (free === undefined || at.label === undefined) return made;
+  const { network } = ground;
+  const node = network.nodeIndex.get(border.node) ?? 0;
+  const swaps = network.swaps[node] === 1;
+  const first = swaps ? (free[0] ?? at.label) : at.label;
+  const relabelled = first === at.label ? made : relabel(made, end, first);
+  if (decided) return relabelled;
+  const own = { domain: network.document.domain, port: at.port };
+  // Documents have been checked: what names a port has the form of one.
+  const there = { domain: border.remote.domain, port: border.remote.port as typeof own.port };
+  const decides = masterOf(own, there) === own.domain;
+  const offered = decides || !swaps ? [first] : free;
+  return { ...relabelled, [end]: { ...relabelled[end], offered } };
+}
+
+/** Names that only the home knows are nothing to be kept clear of here. */
+function knownHere({ network }: Ground, request: CircuitRequest): CircuitRequest {
+  const { exclude_srlgs, ...rest } = request.constraints as { exclude_srlgs?: readonly string[] };
+  if (exclude_srlgs === undefined) return request;
+  const srlgs = new Set(network.links.flatMap((link) => link.srlgs));
+  const known = exclude_srlgs.filter((name) => srlgs.has(name));
+  return { ...request, constraints: known.length === 0 ? rest : { ...rest, exclude_srlgs: known } };
+}
+
+export function declined(refusal: Refusal): Declined {
+  const kind = refusal.reason === 'INVALID' ? 'INVALID' : refusal.reason === 'LABELS' ? 'LABEL' : 'ROOM';
+  const times = refusal.bottlenecks.flatMap(({ opens }) =>
+    opens === undefined || opens >= LAST_SECOND ? [] : [opens],
+  );
+  // Every way needs one of them: it opens when the first of them does.
+  return {
+    kind,
+    cause: refusal.detail,
+    ...(times.length === 0 ? {} : { opens: fromSeconds(Math.min(...times)) }),
+  };
+}

@@ -1,0 +1,69 @@
+/**
+ * Labels at borders: both domains of a link must use the same one. While a circuit is being agreed each end
+ * of a border carries the labels that its domain holds there; when all have answered, one that both hold is
+ * taken and the others drop.
+ */
+import type { Placement, Segment, SegmentEnd } from './circuit.ts';
+import type { Label } from './label.ts';
+
+/** One of a segment's ends gets the label, and nothing else is held there any more. */
+export function relabel(s: Segment, end: 'a' | 'z', label: Label): Segment {
+  const { offered: _, ...bare } = s[end];
+  const at: SegmentEnd = { ...bare, label };
+  if (!s.local) return { ...s, [end]: at };
+  const edge = `port:${bare.port}`;
+  const uses = s.uses.map((use) => (use.edge === edge && use.label !== undefined ? { ...use, label } : use));
+  const last = s.hops.length - 1;
+  const hops = s.hops.map((hop, i) => {
+    if (end === 'a' && i === 0) return { ...hop, in: { ...hop.in, label } };
+    return end === 'z' && i === last ? { ...hop, out: { ...hop.out, label } } : hop;
+  });
+  return { ...s, [end]: at, uses, hops };
+}
+
+export type Agreement =
+  | { readonly agreed: true; readonly placement: Placement }
+  | {
+      readonly agreed: false;
+      /** The link that has no common label, and the domain whose answer did not fit. */
+      readonly border: string;
+      readonly domain: string;
+      /** Held at the end that does not decide: what the next attempt may ask for. */
+      readonly left: readonly Label[];
+    };
+
+/** Takes one label at every border where there is a choice: the first of those that both ends hold. */
+export function agree(placement: Placement): Agreement {
+  const segments = [...placement.segments];
+  for (let i = 0; i + 1 < segments.length; i++) {
+    const [left, right] = [segments[i] as Segment, segments[i + 1] as Segment];
+    const [mine, theirs] = [heldAt(left.z), heldAt(right.a)];
+    if (mine === undefined && theirs === undefined) continue;
+    const common = (mine ?? []).filter((label) => (theirs ?? []).includes(label));
+    const label = common[0];
+    if (label === undefined) {
+      const decides = left.z.port < right.a.port ? left : right;
+      const other = decides === left ? right : left;
+      const held = heldAt(decides === left ? right.a : left.z) ?? [];
+      return { agreed: false, border: left.z.border ?? '', domain: other.domain, left: held };
+    }
+    if (left.z.offered !== undefined) segments[i] = relabel(left, 'z', label);
+    if (right.a.offered !== undefined) segments[i + 1] = relabel(right, 'a', label);
+  }
+  return { agreed: true, placement: { ...placement, segments } };
+}
+
+const heldAt = (end: SegmentEnd): readonly Label[] | undefined =>
+  end.offered ?? (end.border === undefined || end.label === undefined ? undefined : [end.label]);
+
+/** What a domain answered for one end, as far as it was asked for it. */
+export function answeredAt(
+  end: SegmentEnd,
+  label: Label | undefined,
+  labels: readonly Label[] | undefined,
+): SegmentEnd {
+  if (end.offered === undefined)
+    return label === undefined || end.label !== undefined ? end : { ...end, label };
+  const said = labels ?? (label === undefined ? [] : [label]);
+  return { ...end, offered: end.offered.filter((one) => said.includes(one)) };
+}
