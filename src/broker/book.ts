@@ -4,22 +4,19 @@
  * time. Every change leaves an undo behind, so that a group that the store refused can be taken back.
  */
 import { invariant } from '../kernel/assert.ts';
-import { type InstantMs, instant } from '../kernel/clock.ts';
+import type { InstantMs } from '../kernel/clock.ts';
 import type { CircuitId, OfferId, WebhookId } from '../kernel/ids.ts';
 import { type Claim, type EdgeId, EdgeNames, toSeconds } from '../model/capacity.ts';
 import {
   type Circuit,
   claims as claimsOfModel,
   isFinal,
-  type Placement,
-  placements,
   type State,
   states,
   usesOf,
 } from '../model/circuit.ts';
 import type { Label } from '../model/label.ts';
 import { dueAt } from '../model/lifecycle.ts';
-import type { Window } from '../model/window.ts';
 import { Calendar, type Share } from '../scheduler/calendar.ts';
 import type { Booking, EdgeUse } from '../scheduler/laxity/booking.ts';
 import { Fleet } from '../scheduler/laxity/fleet.ts';
@@ -29,9 +26,9 @@ import { type Neighbours, neighboursOf } from '../topology/neighbours.ts';
 import type { Network, OutOfReach } from '../topology/network.ts';
 import { Accounts } from './accounts.ts';
 import { Due, type DueOrder } from './due.ts';
-import { REST_S } from './limits.ts';
 import { isMovable, windowOf } from './movable.ts';
 import type { DomainRecord, TopologyRecord, WebhookRecord } from './ports.ts';
+import { Rests } from './rests.ts';
 import { Surroundings } from './surroundings.ts';
 
 export type Undo = () => void;
@@ -68,6 +65,7 @@ export class Book {
   readonly around: Surroundings;
   readonly keys = new Map<string, KeyState>();
   readonly accounts = new Accounts();
+  readonly rests = new Rests();
   readonly due: Due;
   readonly byState = Object.fromEntries(states.map((state) => [state, 0])) as Record<State, number>;
   readonly #shortCodes = new Map<string, CircuitId>();
@@ -75,7 +73,6 @@ export class Book {
   readonly #homeRefs = new Map<string, CircuitId>();
   readonly #offers = new Map<OfferId, Set<CircuitId>>();
   /** Per edge, what circuits that are going out may still be lighting there. */
-  readonly #rests = new Map<string, readonly { readonly label: Label; readonly until: InstantMs }[]>();
   readonly #goingOut = new Map<EdgeId, Map<CircuitId, Lingering>>();
   readonly #claimsOf: (circuit: Circuit) => Claim[];
   /** Nobody counts claims in his own way. */
@@ -151,7 +148,7 @@ export class Book {
   put(circuit: Circuit, undo: Undo[]): void {
     const before = this.circuits.get(circuit.id);
     const seats: Undo[] = [];
-    this.#rest(before, circuit, undo);
+    this.rests.note(before, circuit, undo);
     this.#seat(before, circuit, seats);
     this.#replace(before, circuit);
     undo.push(() => {
@@ -246,28 +243,6 @@ export class Book {
   }
   byHomeRef(domain: string, circuit: string): CircuitId | undefined {
     return this.#homeRefs.get(refKey(domain, circuit));
-  }
-
-  /** Labels of a border port that were lit a moment ago: the other domain's clock may be behind ours. */
-  resting(port: string, window: Window): Label[] {
-    const rests = (this.#rests.get(port) ?? []).filter((rest) => rest.until > window.start);
-    if (rests.length === 0) this.#rests.delete(port);
-    else this.#rests.set(port, rests);
-    return rests.map((rest) => rest.label);
-  }
-
-  #rest(before: Circuit | undefined, after: Circuit, undo: Undo[]): void {
-    if (before === undefined || !litStates.includes(before.state)) return;
-    const same = before.current === after.current && before.pending === after.pending;
-    if (same && !isFinal(after.state)) return;
-    const kept = new Set((isFinal(after.state) ? [] : placements(after)).flatMap(borderLabels).map(keyOf));
-    for (const one of placements(before).flatMap(borderLabels)) {
-      if (kept.has(keyOf(one))) continue;
-      const rest = { label: one.label, until: instant(after.updateTime + REST_S * 1000) };
-      const there = this.#rests.get(one.port) ?? [];
-      this.#rests.set(one.port, [...there, rest]);
-      undo.push(() => this.#rests.set(one.port, there));
-    }
   }
 
   /** Runs `look` as if the circuit claimed nothing: what it has may be counted as free for its own change. */
@@ -398,18 +373,5 @@ export class Book {
     };
   }
 }
-
-/** States in which something may have been lit. */
-const litStates: readonly State[] = ['PROVISIONING', 'ACTIVE', 'RELEASING'];
-
-const borderLabels = (p: Placement): { port: string; label: Label }[] =>
-  p.segments
-    .filter((s) => s.local)
-    .flatMap((s) => [s.a, s.z])
-    .flatMap(({ port, label, border }) =>
-      border === undefined || label === undefined ? [] : [{ port, label }],
-    );
-
-const keyOf = ({ port, label }: { port: string; label: Label }): string => `${port} ${label}`;
 
 const refKey = (space: string, ref: string): string => `${space}\u0000${ref}`;

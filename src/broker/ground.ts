@@ -27,7 +27,7 @@ export const groundOf = (book: Book, now: InstantMs): Ground => ({
   calendar: book.calendar,
   circuits: book.circuits,
   shunnedBy: (id) => book.fleet.shunnedBy(id),
-  resting: (port, window) => book.resting(port, window),
+  resting: (port, window) => book.rests.at(port, window),
   world: () => book.around.world(now),
   now,
 });
