@@ -89,11 +89,12 @@ export function grant(
   call: Call,
   id: string,
   amount: number,
+  reason?: string,
 ): ProjectView | StoredRefusal {
   const denied = authorise(tx, term, call, 'project.write', id, { amount_mbit: amount });
   if (denied !== undefined) return denied;
   return paying(() => {
-    tx.book.accounts.grant(tx, id, amount);
+    tx.book.accounts.grant(tx, id, amount, { actor: call.principal.id, ...because(reason) });
     return projectView(tx.book, id);
   });
 }
@@ -105,13 +106,14 @@ export function refundCircuit(
   call: Call,
   of: { readonly project: string; readonly circuit: CircuitId; readonly amount: number },
   rows: readonly Transfer[],
+  reason?: string,
 ): ProjectView | StoredRefusal {
   const facts = { amount_mbit: of.amount };
   const denied = authorise(tx, term, call, 'project.write', of.project, facts, of.circuit);
   if (denied !== undefined) return denied;
   return paying(() => {
     tx.book.accounts.recall(of.circuit, rows, tx.undo);
-    tx.book.accounts.refund(tx, of.project, of.circuit, of.amount);
+    tx.book.accounts.refund(tx, of, { actor: call.principal.id, ...because(reason) });
     return projectView(tx.book, of.project);
   });
 }
@@ -180,6 +182,9 @@ function mustFind(tx: Tx, id: string, revision: number | undefined): QuotaRecord
   if (revision !== undefined && revision !== quota.revision) throw stale(quota.revision);
   return quota;
 }
+
+const because = (reason: string | undefined): { readonly reason?: string } =>
+  reason === undefined ? {} : { reason };
 
 function paying<T>(act: () => T): T {
   try {

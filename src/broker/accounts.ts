@@ -28,6 +28,7 @@ import type { CircuitId } from '../kernel/ids.ts';
 import { type Circuit, isFinal, type Placement } from '../model/circuit.ts';
 import type { CircuitEvent } from '../model/events.ts';
 import type { Window } from '../model/window.ts';
+import type { AuditEntry } from './auditPorts.ts';
 
 export interface ProjectRecord {
   readonly id: string;
@@ -71,7 +72,11 @@ export interface Entries {
   readonly undo: (() => void)[];
   readonly transfers: Posting[];
   readonly usage: UsageRecord[];
+  record(entry: AuditEntry): void;
 }
+
+/** What an operator did is recorded with his name and his words. */
+type Who = Pick<AuditEntry, 'actor' | 'reason'>;
 
 type Slot = Pick<Placement, 'mbps' | 'window'>;
 
@@ -125,11 +130,10 @@ export class Accounts {
       this.#index = indexQuotas(this.quotas.values());
     };
   }
-  grant(into: Entries, project: string, amount: number): Balance {
+  grant(into: Entries, project: string, amount: number, who: Who): void {
     const unit = this.ledger.unit(project) ?? 'MBIT';
     const row = { id: this.ledger.lastId + 1, at: into.now, project, unit, amount } as const;
-    this.#post(into, [{ ...row, kind: 'GRANT' }]);
-    return this.ledger.balance(project);
+    this.#post(into, [{ ...row, kind: 'GRANT' }], who);
   }
   /** Takes a circuit that ended long ago into memory again, from all its rows. */
   recall(circuit: string, rows: readonly Transfer[], undo: (() => void)[]): void {
@@ -137,10 +141,18 @@ export class Accounts {
     this.ledger.recall(capturesIn(rows));
     undo.push(() => this.ledger.forget(circuit));
   }
-  refund(into: Entries, project: string, circuit: string, amount: number): void {
+  refund(
+    into: Entries,
+    {
+      project,
+      circuit,
+      amount,
+    }: { readonly project: string; readonly circuit: string; readonly amount: number },
+    who: Who,
+  ): void {
     const of = { project, circuit, at: into.now };
     const captures = this.ledger.captures(circuit).map(({ id }) => id);
-    this.#post(into, refund(this.ledger, of, captures, amount));
+    this.#post(into, refund(this.ledger, of, captures, amount), who);
   }
 
   // ---- admission -------------------------------------------------------------------------------------------
@@ -286,20 +298,28 @@ export class Accounts {
     };
   }
 
-  #post(into: Entries, rows: readonly Transfer[]): void {
+  #post(into: Entries, rows: readonly Transfer[], who: Who = {}): void {
     for (const row of rows) {
-      const were = { ...this.ledger.balance(row.project) };
-      into.undo.push(this.ledger.enter(row));
-      const are = this.ledger.balance(row.project);
-      const change = {
-        granted: are.granted - were.granted,
-        available: are.available - were.available,
-        held: are.held - were.held,
-        spent: are.spent - were.spent,
-      };
-      into.transfers.push({ row, change });
+      const { posting, undo } = post(this.ledger, row);
+      into.undo.push(undo);
+      into.transfers.push(posting);
+      into.record({ ...auditOf(row), ...who });
     }
   }
+}
+
+/** Enters a row and says what it moved. */
+export function post(ledger: Book, row: Transfer): { readonly posting: Posting; readonly undo: () => void } {
+  const were = { ...ledger.balance(row.project) };
+  const undo = ledger.enter(row);
+  const are = ledger.balance(row.project);
+  const change = {
+    granted: are.granted - were.granted,
+    available: are.available - were.available,
+    held: are.held - were.held,
+    spent: are.spent - were.spent,
+  };
+  return { posting: { row, change }, undo };
 }
 
 /** The user has nothing more of it, though its light may still be going out. */
@@ -322,6 +342,13 @@ const moneyOf = ({ id, request }: Circuit, at: InstantMs): MoneyOf => ({
   project: request.project,
   circuit: id,
   at,
+});
+
+const auditOf = (row: Transfer): AuditEntry => ({
+  op: `ledger.${row.kind.toLowerCase() as Lowercase<Transfer['kind']>}`,
+  project: row.project,
+  ...('circuit' in row ? { circuit: row.circuit } : {}),
+  transfer: { ...row },
 });
 
 const mbitOf = ({ mbps, window }: Slot): number => priceOf(mbps, window.start, window.end);

@@ -59,15 +59,27 @@ export class Bursar {
   ): Promise<Mutated<ProjectView>> {
     return this.#mutations.run(call, (tx, term) => accounting.setProject(tx, term, call, id, ask, revision));
   }
-  grant(call: Mutation<ProjectView>, id: string, amount: number): Promise<Mutated<ProjectView>> {
-    return this.#mutations.run(call, (tx, term) => accounting.grant(tx, term, call, id, amount));
+  grant(
+    call: Mutation<ProjectView>,
+    id: string,
+    amount: number,
+    reason?: string,
+  ): Promise<Mutated<ProjectView>> {
+    return this.#mutations.run(call, (tx, term) => accounting.grant(tx, term, call, id, amount, reason));
   }
   /** Gives back what a circuit was charged, or a part of it. */
-  async refund(call: Mutation<ProjectView>, id: CircuitId, amount: number): Promise<Mutated<ProjectView>> {
-    const { request } = await this.#queries.circuit(call.principal, id);
-    const rows = await all(this.#ports.store.transfers({ circuit: id }));
-    const of = { project: request.project, circuit: id, amount };
-    return this.#mutations.run(call, (tx, term) => accounting.refundCircuit(tx, term, call, of, rows));
+  async refund(
+    call: Mutation<ProjectView>,
+    of: { readonly project: string; readonly circuit: CircuitId; readonly amount: number },
+    reason?: string,
+  ): Promise<Mutated<ProjectView>> {
+    const { request } = await this.#queries.circuit(call.principal, of.circuit);
+    if (request.project !== of.project)
+      throw new BrokerError('NOT_FOUND', `there is no circuit ${of.circuit} of project ${of.project}`);
+    const rows = await all(this.#ports.store.transfers({ circuit: of.circuit }));
+    return this.#mutations.run(call, (tx, term) =>
+      accounting.refundCircuit(tx, term, call, of, rows, reason),
+    );
   }
   async statement(who: Principal, id: string, from: InstantMs, to: InstantMs): Promise<Statement> {
     this.project(who, id);

@@ -4,6 +4,7 @@
  * a command uses them.
  */
 import { Command, CommanderError } from 'commander';
+import { addAccounting } from './accounting.ts';
 import { addCircuit, type Run } from './circuit.ts';
 import { Client, interrupted } from './client.ts';
 import { Context } from './context.ts';
@@ -113,6 +114,7 @@ function build(io: CliIo, interrupt: AbortSignal, setCode: (exit: number) => voi
   addMaintenance(program, run);
   addNetwork(program, run);
   addDevices(program, run);
+  addAccounting(program, run);
   addRecords(program, run);
   program
     .command('version')

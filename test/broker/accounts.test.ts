@@ -186,10 +186,12 @@ describe('operators', () => {
     const { id } = await book(fixed(10, 110));
     await world.pass(200);
     await world.restart();
-    await world.broker.bursar.refund(admin, id, 3_000);
+    await world.broker.bursar.refund(admin, { project: 'lhc', circuit: id, amount: 3_000 });
     expect(balance()).toEqual([93_000, 0, 7_000]);
-    expect((await refusal(world.broker.bursar.refund(admin, id, 7_001))).code).toBe('INVALID_REQUEST');
-    await world.broker.bursar.refund(admin, id, 7_000);
+    expect(
+      (await refusal(world.broker.bursar.refund(admin, { project: 'lhc', circuit: id, amount: 7_001 }))).code,
+    ).toBe('INVALID_REQUEST');
+    await world.broker.bursar.refund(admin, { project: 'lhc', circuit: id, amount: 7_000 });
     expect(balance()).toEqual([100_000, 0, 0]);
   });
 });

@@ -4,8 +4,14 @@
  */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { accounts, type Balance, Book, type Transfer } from '../../src/aaa/ledger/book.ts';
-import type { Posting, ProjectRecord, QuotaRecord, UsageRecord } from '../../src/broker/accounts.ts';
+import { type Balance, Book, type Transfer } from '../../src/aaa/ledger/book.ts';
+import {
+  type Posting,
+  type ProjectRecord,
+  post,
+  type QuotaRecord,
+  type UsageRecord,
+} from '../../src/broker/accounts.ts';
 import { NO_AUDIT } from '../../src/broker/auditPorts.ts';
 import type { CircuitQuery, EventQuery, Group, Store } from '../../src/broker/ports.ts';
 import { type InstantMs, instant } from '../../src/kernel/clock.ts';
@@ -244,17 +250,10 @@ export function storeContract(name: string, makeHome: () => Promise<StoreHome>):
     });
 
     describe('the ledger', () => {
-      /** Rows with what they move, as the broker's own book says. */
-      const posted = (rows: readonly Transfer[], of = new Book()): Posting[] =>
-        rows.map((row) => {
-          const were = { ...of.balance(row.project) };
-          of.enter(row);
-          const are = of.balance(row.project);
-          const change = Object.fromEntries(
-            accounts.map((account) => [account, are[account] - were[account]]),
-          ) as unknown as Balance;
-          return { row, change };
-        });
+      const posted = (rows: readonly Transfer[]): Posting[] => {
+        const book = new Book();
+        return rows.map((row) => post(book, row).posting);
+      };
       const c = circuit(1);
       const common = { at: T0, project: 'lhc', unit: 'MBIT' } as const;
       const grant = { ...common, id: 1, kind: 'GRANT', amount: 100 } as const;

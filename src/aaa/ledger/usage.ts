@@ -104,10 +104,13 @@ function cell(value: string | number): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** RFC 4180, with a header line. */
+/** RFC 4180; the first row is the header. */
+export const csv = (rows: readonly (readonly (string | number)[])[]): string =>
+  rows.map((row) => `${row.map(cell).join(',')}\r\n`).join('');
+
 export function statementCsv(statement: Statement): string {
   const head = ['project', 'unit', 'circuit', 'held', 'captured', 'refunded', 'open'];
   const { project, unit } = statement;
   const body = statement.lines.map((l) => [project, unit, l.circuit, l.held, l.captured, l.refunded, l.open]);
-  return [head, ...body].map((row) => `${row.map(cell).join(',')}\r\n`).join('');
+  return csv([head, ...body]);
 }

@@ -11,9 +11,12 @@ import { devices } from './devices.ts';
 import { events } from './events.ts';
 import { maintenance } from './maintenance.ts';
 import { offers } from './offers.ts';
+import { projects } from './projects.ts';
+import { quotas } from './quotas.ts';
 import { series } from './series.ts';
 import { system } from './system.ts';
 import { topology } from './topology.ts';
+import { usage } from './usage.ts';
 import { webhooks } from './webhooks.ts';
 import { whoami } from './whoami.ts';
 
@@ -34,5 +37,9 @@ export const resources: readonly Resource[] = [
   availability,
   maintenance,
   devices,
+  // Before the other two: it brings the schemas of all three.
+  quotas,
+  projects,
+  usage,
   whoami,
 ];
