@@ -14,6 +14,7 @@ import type { DomainDocument } from '../topology/domainDocument.ts';
 import * as actions from './actions.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
 import { Bursar } from './bursar.ts';
+import { groundOf } from './ground.ts';
 import * as hooks from './hooks.ts';
 import {
   auditDevice,
@@ -240,6 +241,8 @@ export class Broker implements UseCases {
   /** A message of a peer that has proved to be `from`. */
   async peer(from: string, message: PeerMessage): Promise<PeerAnswer> {
     const term = this.#office.now();
+    const known = term.desk.look(groundOf(term.book, this.#ports.clock.now()), from, message);
+    if (known !== undefined) return known;
     return term.writer.submit((tx) => term.desk.answer(tx, from, message), PeerDesk.reduces(message));
   }
 

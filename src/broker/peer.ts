@@ -13,6 +13,8 @@ import type { ParticipantEvent } from '../model/events.ts';
 import { ALL_LABELS } from '../model/label.ts';
 import { anyLight } from '../model/rules.ts';
 import type { Authoriser } from './authorise.ts';
+import { AvailabilityDesk } from './availability.ts';
+import type { Ground } from './ground.ts';
 import { type Guest, planGuest, requestOf } from './guest.ts';
 import { HORIZON_S } from './limits.ts';
 
@@ -29,6 +31,7 @@ export class PeerDesk {
   readonly #authoriser: Authoriser;
   readonly #random: Random;
   readonly #epoch: number;
+  readonly #availability = new AvailabilityDesk();
 
   constructor(authoriser: Authoriser, random: Random, epoch: number) {
     this.#authoriser = authoriser;
@@ -44,6 +47,13 @@ export class PeerDesk {
       message.op !== 'provision' &&
       message.op !== 'extend'
     );
+  }
+
+  /** Questions that change nothing are answered from memory, without a transaction. */
+  look(ground: Ground, from: string, message: PeerMessage): PeerAnswer | undefined {
+    return message.op === 'availability'
+      ? this.#availability.answer(ground, from, message, this.#epoch)
+      : undefined;
   }
 
   answer(tx: Tx, from: string, message: PeerMessage): PeerAnswer | StoredRefusal {

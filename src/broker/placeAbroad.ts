@@ -11,9 +11,9 @@ import type { CircuitRequest, Segment, Setback } from '../model/circuit.ts';
 import { contains, type Window } from '../model/window.ts';
 import { findEarliest } from '../topology/search/earliest.ts';
 import { planAbroad, worldFree } from './abroad.ts';
+import { gridUp } from './availability.ts';
 import type { Ground } from './ground.ts';
 import { type Placing, queryOf, type Slot, type Wish } from './plan.ts';
-import type { Tx } from './tx.ts';
 
 /** Starts that are looked at for one rate. */
 const MOST_STARTS = 48;
@@ -27,12 +27,14 @@ export interface Availability {
   readonly z: string;
   readonly mbps: number;
   readonly durationS: number;
+  /** What it was asked for begins here; its answers begin on the grid. */
+  readonly from: InstantMs;
   readonly intervals: readonly Window[];
   readonly until: InstantMs;
 }
 
 export function placeAbroad(
-  tx: Tx,
+  ground: Ground,
   id: string,
   request: CircuitRequest,
   wish: Wish,
@@ -40,10 +42,13 @@ export function placeAbroad(
   known: readonly Availability[] = [],
 ): Placing {
   let problem: BrokerError | undefined;
-  for (const { mbps, durationS } of ratesOf(tx.ground, request, wish)) {
-    const placing = earliest(tx.ground, id, request, { ...wish, mbps, durationS }, setbacks, known);
-    if (placing.kind === 'placed') return placing;
-    problem ??= placing.problem;
+  // What others have said is coarse: where it leaves nothing, holds decide without it.
+  for (const said of known.length === 0 ? [known] : [known, []]) {
+    for (const { mbps, durationS } of ratesOf(ground, request, wish)) {
+      const placing = earliest(ground, id, request, { ...wish, mbps, durationS }, setbacks, said);
+      if (placing.kind === 'placed') return placing;
+      problem ??= placing.problem;
+    }
   }
   const late = new BrokerError('DEADLINE_UNREACHABLE', 'the window is shorter than the duration');
   return { kind: 'refused', problem: problem ?? late };
@@ -55,7 +60,7 @@ interface Rate {
 }
 
 /** A volume finishes soonest at the highest rate; where that finds no room a lower one may. */
-export function ratesOf(ground: Ground, request: CircuitRequest, wish: Wish): Rate[] {
+function ratesOf(ground: Ground, request: CircuitRequest, wish: Wish): Rate[] {
   const { schedule } = request;
   if (schedule.type !== 'VOLUME') return [{ mbps: wish.mbps, durationS: wish.durationS }];
   const world = ground.world();
@@ -117,8 +122,8 @@ function whenAllAgree(
   let start = window.start;
   for (let before: InstantMs | undefined; start !== before; ) {
     before = start;
-    for (const { intervals, until } of said) {
-      if (start >= until) continue;
+    for (const { from, intervals, until } of said) {
+      if (start >= until || start < gridUp(from)) continue;
       if (intervals.some((interval) => contains(interval, start))) continue;
       const next = intervals.find((interval) => interval.start > start);
       start = next?.start ?? until;

@@ -12,8 +12,9 @@ import { nextFullSecond, plusSeconds, secondsBetween, type Window } from '../mod
 import type { Move, Seat } from '../scheduler/laxity/booking.ts';
 import { type Authoriser, factsOf } from './authorise.ts';
 import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
+import { mayMove } from './movable.ts';
 import { applyMoves, placeBytes, placeHere, segmentOf, slotOf, wishOf } from './place.ts';
-import { placeAbroad } from './placeAbroad.ts';
+import { type Availability, placeAbroad } from './placeAbroad.ts';
 import type { Placing, Wish } from './plan.ts';
 import { isOurs, placementOf, planWithin, type Slot } from './plan.ts';
 import type { Tx } from './tx.ts';
@@ -21,6 +22,10 @@ import type { Tx } from './tx.ts';
 /** A FIXED start may be this far past: the request was on its way. */
 export const LATE_START_MS = 5_000;
 const SHORT_CODE_TRIES = 64;
+/** How long the domains of a path may take to say when they could. */
+const SCOUT_MS = 6_000;
+/** How many placements a circuit over several domains is tried at. */
+export const ATTEMPTS = 8;
 
 export interface Admission {
   readonly principal: Principal;
@@ -41,6 +46,13 @@ export function admit(tx: Tx, authoriser: Authoriser, random: Random, admission:
   const { id, wish, decisionId } = ready;
   const planned = findPlace(tx, id, admission.request, wish);
   if (planned.kind === 'refused') throw planned.problem;
+  // Whoever leaves us the choice of the time is placed when the other domains have said when they could.
+  if (mayMove(admission.request) && planned.segments.length > 1)
+    return {
+      circuit: store(tx, random, { admission, ...ready }, planned.slot, {
+        scouting: instant(tx.now + SCOUT_MS),
+      }),
+    };
   applyMoves(tx, planned.moves, id, decisionId);
   return { circuit: enter(tx, random, { admission, ...ready }, planned.slot, planned.segments) };
 }
@@ -126,6 +138,23 @@ function enter(
 
 export const portsOf = ({ a, z }: CircuitRequest): string[] => [a.port, z.port];
 
+function store(
+  tx: Tx,
+  random: Random,
+  { admission, id, wish, decisionId }: Prepared,
+  slot: Slot,
+  more: Pick<Circuit, 'bounds' | 'scouting'>,
+): Circuit {
+  tx.create({
+    ...blank(tx, id, random, admission.request, admission.principal.id),
+    decisionIds: [decisionId],
+    ...membership(admission),
+    laxityS: laxityOf(wish, slot),
+    ...more,
+  });
+  return tx.mustGet(id);
+}
+
 /** Deadline less the time it would finish if it started as soon as it may. */
 const laxityOf = (wish: Wish, { window }: Slot): number =>
   wish.deadline === NEVER || window.end === NEVER
@@ -139,11 +168,12 @@ function findPlace(
   request: CircuitRequest,
   wish: Wish,
   setbacks: readonly Setback[] = [],
+  known: readonly Availability[] = [],
 ): Placing {
   const alone = request.protection === 'UNPROTECTED';
   if (!isOurs(tx.ground, request)) {
     if (!alone) throw notYet('protection over several domains');
-    return placeAbroad(tx, id, request, wish, setbacks);
+    return placeAbroad(tx.ground, id, request, wish, setbacks, known);
   }
   if (request.schedule.type === 'VOLUME') {
     if (!alone) throw notYet('a VOLUME that is protected');
@@ -154,7 +184,12 @@ function findPlace(
 }
 
 /** A home circuit whose last attempt failed: try the next alternative, or give up with the last cause. */
-export function placeAgain(tx: Tx, circuit: Circuit, attempts: number): void {
+export function placeAgain(
+  tx: Tx,
+  circuit: Circuit,
+  attempts: number,
+  known: readonly Availability[] = [],
+): void {
   const { id, request, reason } = circuit;
   const reject = (problem: BrokerError): void => {
     tx.apply(id, { type: 'reject', problem: toProblem(problem), at: tx.now });
@@ -182,7 +217,7 @@ export function placeAgain(tx: Tx, circuit: Circuit, attempts: number): void {
   }
   let planned: Placing;
   try {
-    planned = findPlace(tx, id, request, wishOf(request, fixedSlot(request, tx.now), tx.now), setbacks);
+    planned = findPlace(tx, id, request, wishNow(request, tx.now), setbacks, known);
   } catch (error) {
     // A domain that has gone with its ports, a slot that has passed.
     if (!(error instanceof BrokerError)) throw error;
@@ -197,6 +232,10 @@ export function placeAgain(tx: Tx, circuit: Circuit, attempts: number): void {
   const placement = placementOf(circuit.version + 1, planned.slot, planned.segments);
   tx.apply(id, { type: 'place', placement, until: instant(tx.now + ATTEMPT_MS), at: tx.now });
 }
+
+/** What the request wishes of time, from now on. */
+export const wishNow = (request: CircuitRequest, now: InstantMs): Wish =>
+  wishOf(request, fixedSlot(request, now), now);
 
 export function blank(
   tx: Tx,

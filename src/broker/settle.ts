@@ -7,7 +7,8 @@ import { textOf } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import { isFinal } from '../model/circuit.ts';
-import { placeAgain } from './request.ts';
+import { ATTEMPTS, placeAgain } from './request.ts';
+import type { Scout } from './scout.ts';
 import type { Tx } from './tx.ts';
 import type { Writer } from './writer.ts';
 
@@ -15,11 +16,10 @@ import type { Writer } from './writer.ts';
 const BATCH = 1_000;
 /** A settle that the store refused is tried again after this long. */
 const RETRY_MS = 1_000;
-/** How many placements a circuit over several domains is tried at. */
-const ATTEMPTS = 8;
 
 export class Settler {
   readonly #writer: Writer;
+  readonly #scout: Scout;
   readonly #clock: Clock;
   readonly #log: Log;
   #alarm: Cancel = () => {};
@@ -27,7 +27,8 @@ export class Settler {
   #again = false;
   #stopped = false;
 
-  constructor(writer: Writer, ports: { clock: Clock; log: Log }) {
+  constructor(writer: Writer, scout: Scout, ports: { clock: Clock; log: Log }) {
+    this.#scout = scout;
     this.#writer = writer;
     this.#clock = ports.clock;
     this.#log = ports.log;
@@ -92,7 +93,7 @@ export class Settler {
     if (ids.length === 0) return true;
     try {
       await this.#writer.submit((tx) => {
-        for (const id of ids) settleOne(tx, id);
+        for (const id of ids) settleOne(tx, id, this.#scout);
       }, reduces);
       return true;
     } catch (error) {
@@ -114,11 +115,11 @@ export class Settler {
   }
 }
 
-function settleOne(tx: Tx, id: CircuitId): void {
+function settleOne(tx: Tx, id: CircuitId, scout: Scout): void {
   const circuit = tx.book.circuits.get(id);
   if (circuit === undefined || isFinal(circuit.state)) return;
   if (circuit.role === 'HOME' && circuit.state === 'RESERVING' && circuit.pending === undefined) {
-    placeAgain(tx, circuit, ATTEMPTS);
+    placeAgain(tx, circuit, ATTEMPTS, scout.said(id));
     return;
   }
   tx.apply(id, { type: 'due', at: tx.now });

@@ -22,6 +22,7 @@ import { Performer } from './perform.ts';
 import type { EventRecord, StoreError, TopologyRecord } from './ports.ts';
 import { reconcile } from './reconcile.ts';
 import { Restorer } from './restore.ts';
+import { Scout } from './scout.ts';
 import { Settler } from './settle.ts';
 import { Writer } from './writer.ts';
 
@@ -47,6 +48,7 @@ export class Term {
   readonly authoriser: Authoriser;
   readonly offers = new OfferDesk();
   readonly #settler: Settler;
+  readonly #scout: Scout;
   readonly #restorer: Restorer;
   readonly #ports: BrokerPorts;
   readonly #cancels: Cancel[] = [];
@@ -70,6 +72,7 @@ export class Term {
       durable: (events, effects, txs) => {
         this.lanes.push(effects);
         for (const tx of txs) for (const id of tx.circuits.keys()) this.#forget(id);
+        for (const tx of txs) this.#scout.look(tx.circuits.keys());
         this.#settler.wake();
         if (txs.some((tx) => tx.topology !== undefined)) this.#restorer.wake();
         if (events.length > 0) on.events(events);
@@ -79,7 +82,8 @@ export class Term {
         on.lost(error);
       },
     });
-    this.#settler = new Settler(this.writer, ports);
+    this.#scout = new Scout(this.writer, ports);
+    this.#settler = new Settler(this.writer, this.#scout, ports);
     this.#restorer = new Restorer(this.writer, ports);
     const performer = new Performer(this.writer, ports, () => this.lanes.nudge());
     this.lanes = new Lanes(
@@ -150,6 +154,7 @@ export class Term {
     for (const cancel of this.#cancels) cancel();
     this.#comparing?.();
     this.#settler.stop();
+    this.#scout.stop();
     this.#restorer.stop();
     this.lanes.stop();
   }

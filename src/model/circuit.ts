@@ -215,6 +215,8 @@ export interface Circuit {
   readonly bounds?: Window;
   /** A firm offer that has not been taken: capacity held for whoever takes it. */
   readonly offer?: { readonly id: OfferId; readonly option: number };
+  /** RESERVING: until then other domains are asked when they could, before a place is looked for. */
+  readonly scouting?: InstantMs;
   /** What was refused since it last had a placement: the next attempt goes another way. */
   readonly setbacks?: readonly Setback[];
   /** Why a circuit that was stored before it was decided was refused. */

@@ -66,11 +66,12 @@ const place = go<Ev<'place'>>(['RESERVING', 'HELD', 'SCHEDULED'], (c, e) => {
     const pending: Pending = { phase: 'HOLDING', placement: e.placement, until: e.until };
     return next(
       c,
-      { version, pending, ...because('ASKING', 'asking the domains of the path') },
+      { version, pending, scouting: undefined, ...because('ASKING', 'asking the domains of the path') },
       hold(e.placement),
     );
   }
-  const held = { ...c, version, current: e.placement, conditions: protection(c, e.placement, e.at) };
+  const { scouting: _, ...placed } = c;
+  const held = { ...placed, version, current: e.placement, conditions: protection(c, e.placement, e.at) };
   return c.request.holdS > 0 ? onHold(held, plus(e.at, c.request.holdS * 1000), []) : scheduled(held);
 });
 
@@ -472,7 +473,7 @@ export function homeDueAt(c: Circuit): InstantMs | undefined {
   switch (c.state) {
     case 'RESERVING':
       // Nobody has been asked: the broker looks for the next alternative at once.
-      return c.pending === undefined ? c.updateTime : change;
+      return c.pending === undefined ? (c.scouting ?? c.updateTime) : change;
     case 'HELD':
     case 'COMMITTING':
       return c.holdExpire;

@@ -1,5 +1,5 @@
 /**
- * The ground that the simulation plays on: domains in a row, each with four client ports on two switches that
+ * The ground that the simulation plays on: two domains side by side or more in a ring, each with four client ports on two switches that
  * a trunk joins, a way round over a third switch, and a border port to each neighbour. Everything is narrow
  * (10 Gb/s, the way round half of it, four labels), so that requests meet often; the third switch cannot
  * change a label.
@@ -19,8 +19,11 @@ export const clientPorts = (i: number): PortId[] => [1, 2, 3, 4].map((n): PortId
 
 const borderPort = (i: number, toward: number): PortId => `d${i}:to-d${toward}`;
 
+/** In a row; from three on the row is closed to a ring, so that there are two ways to everybody. */
 export const neighboursOf = (i: number, domains: number): number[] =>
-  [i - 1, i + 1].filter((n) => n >= 0 && n < domains);
+  domains < 3
+    ? [i - 1, i + 1].filter((n) => n >= 0 && n < domains)
+    : [(i + domains - 1) % domains, (i + 1) % domains];
 
 export function topologyOf(i: number, domains: number): TopologyDocument {
   const client = (n: number): TopologyDocument['ports'][number] => ({
@@ -53,11 +56,16 @@ export function topologyOf(i: number, domains: number): TopologyDocument {
       link('round-1', { node: 'sw1', port: 'r' }, { node: 'sw3', port: '1' }, ROUND_MBPS, 4),
       link('round-2', { node: 'sw3', port: '2' }, { node: 'sw2', port: 'r' }, ROUND_MBPS, 4),
     ],
-    neighbours: neighboursOf(i, domains).map((n) => ({
-      domain: domainName(n),
-      prefix: `d${n}`,
-      ports: clientPorts(n).map((id) => ({ id, capacity_mbps: CAPACITY_MBPS, vlans: LABELS })),
-    })),
+    // Of two, each knows the other by its own configuration; more learn of each other.
+    ...(domains > 2
+      ? {}
+      : {
+          neighbours: neighboursOf(i, domains).map((n) => ({
+            domain: domainName(n),
+            prefix: `d${n}`,
+            ports: clientPorts(n).map((id) => ({ id, capacity_mbps: CAPACITY_MBPS, vlans: LABELS })),
+          })),
+        }),
   };
 }
 

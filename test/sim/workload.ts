@@ -8,7 +8,7 @@ import type { InstantMs } from '../../src/kernel/clock.ts';
 import type { Circuit } from '../../src/model/circuit.ts';
 import type { Dice } from './devices.ts';
 import { Offers, operate, set } from './errands.ts';
-import { clientPorts, neighboursOf } from './network.ts';
+import { clientPorts } from './network.ts';
 import { patch, pick, wish } from './wishes.ts';
 
 export interface HttpAsk {
@@ -98,10 +98,10 @@ export class Workload {
   create(home: number, now: InstantMs): HttpAsk {
     const dice = this.#dice;
     const near = pick(dice, clientPorts(home));
-    const neighbours = neighboursOf(home, this.#domains);
-    const abroad = neighbours.length > 0 && dice.chance(0.4);
+    const others = Array.from({ length: this.#domains }, (_, n) => n).filter((n) => n !== home);
+    const abroad = others.length > 0 && dice.chance(0.4);
     const far = abroad
-      ? pick(dice, clientPorts(pick(dice, neighbours)))
+      ? pick(dice, clientPorts(pick(dice, others)))
       : pick(
           dice,
           clientPorts(home).filter((port) => port !== near),

@@ -13,6 +13,7 @@ import { BrokerError } from '../../src/kernel/errors.ts';
 import type { CircuitId } from '../../src/kernel/ids.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
 import { isFinal } from '../../src/model/circuit.ts';
+import type { DomainDocument } from '../../src/topology/domainDocument.ts';
 import { T0 } from '../support/builders.ts';
 import {
   checkAgreements,
@@ -74,6 +75,9 @@ const AGREE_MS = 6 * 60_000;
 
 const NO_DEVICE_FAULTS: DeviceFaults = { fails: 0, slow: 0 };
 const NO_NET_FAULTS: NetFaults = { lost: 0, twice: 0, late: 0 };
+const FAULTS: NetFaults = { lost: 0.06, twice: 0.1, late: 0.05 };
+/** How often who has something new to publish hands it round. */
+const FLOOD_MS = 5_000;
 
 class World {
   readonly clock = new SimClock(T0);
@@ -90,6 +94,9 @@ class World {
   readonly #dice: { readonly [K in 'clients' | 'devices' | 'net' | 'calamity' | 'broker']: Dice };
   readonly #workload: Workload;
   readonly #seen = new Set<string>();
+  /** The version that each has handed to each. */
+  readonly #flooded = new Map<string, string>();
+  #ended = false;
 
   constructor(options: SimOptions, dir: string) {
     this.#options = options;
@@ -121,7 +128,7 @@ class World {
               this.clock,
               owner,
               this.#dice.net,
-              () => (this.#healing ? NO_NET_FAULTS : { lost: 0.06, twice: 0.1, late: 0.05 }),
+              () => (this.#healing ? NO_NET_FAULTS : FAULTS),
               async (to, from, message) => {
                 const target = this.nodes.find((n) => n.name === to);
                 if (target === undefined) throw new Error(`nobody is called ${to}`);
@@ -137,6 +144,39 @@ class World {
         }),
       );
     }
+  }
+
+  /** Everybody hands round what it publishes, until all have the newest; nobody is told when it gets lost. */
+  #flood(): void {
+    if (this.#ended) return;
+    const faults = this.#healing ? NO_NET_FAULTS : FAULTS;
+    for (const from of this.nodes) {
+      const { broker } = from;
+      if (!from.up || broker === undefined) continue;
+      const document = broker.document();
+      for (const to of this.nodes) {
+        if (to === from) continue;
+        const key = `${from.name}>${to.name}`;
+        const version = `${document.version.epoch}.${document.version.n}`;
+        if (this.#flooded.get(key) === version || this.#dice.net.chance(faults.lost)) continue;
+        this.#hand(from, to, document, () => this.#flooded.set(key, version));
+      }
+    }
+    this.clock.alarm(instant(this.clock.now() + FLOOD_MS), () => this.#flood());
+  }
+
+  #hand(from: Node, to: Node, document: DomainDocument, taken: () => void): void {
+    const expires = instant(this.clock.now() + 2 * TAIL_MS);
+    void this.clock
+      .sleep(1 + this.#dice.net.int(500))
+      .then(() => to.broker?.learn({ document, expires, signed: '' }))
+      .then((said) => {
+        if (said !== undefined) this.note(`${to.name} learns of ${from.name}: ${said}`);
+        if (said === 'NEW' || said === 'SAME' || said === 'OLDER') taken();
+        else if (said !== undefined) this.wrong([`${to.name} takes ${from.name}'s document for ${said}`]);
+      })
+      // Not in office.
+      .catch(() => {});
   }
 
   note(text: string): void {
@@ -334,6 +374,7 @@ class World {
     const safetyMs = (this.#options.safetyS ?? 600) * 1000;
     for (const node of this.nodes) this.#boot(node);
     await this.runUntil(T0 + 1_000);
+    if (this.nodes.length > 2) this.#flood();
     const dice = this.#dice.clients;
     for (let t = 1_000; t < safetyMs && !this.stopped; ) {
       t += dice.int(5_000);
@@ -361,6 +402,7 @@ class World {
       const healed = this.clock.now() - began - 100_000;
       if (healed >= AGREE_MS) this.wrong(checkHealed(this.nodes, AGREE_MS - 60_000));
     }
+    this.#ended = true;
     if (this.stopped) return;
     // An orderly stop and start, and then a day goes by, until the last tombstone is gone.
     for (const node of this.nodes) {

@@ -1,0 +1,142 @@
+/** One circuit over several domains, each with a broker of its own: two ways round, and what is refused on one. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { type BrokerError, toProblem } from '../../src/kernel/errors.ts';
+import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
+import { topologyOf } from '../sim/network.ts';
+import { aRequest, fixed } from '../support/builders.ts';
+import { Several } from '../support/several.ts';
+
+const name = (i: number): string => `d${i}.example`;
+
+let several: Several;
+afterEach(() => several.end());
+
+const ring = async (count: number): Promise<Several> => {
+  several = await Several.start(Array.from({ length: count }, (_, i) => topologyOf(i, count)));
+  return several;
+};
+
+const across = (over: Partial<CircuitRequest> = {}): CircuitRequest =>
+  aRequest({
+    a: { port: 'd0:h1', vlan: 'ANY' },
+    z: { port: 'd2:h1', vlan: 'ANY' },
+    schedule: fixed(100, 200),
+    ...over,
+  });
+
+const passes = (c: Circuit): readonly string[] | undefined => c.current?.segments.map((s) => s.domain);
+
+/** What home and participants name at each border, from a to z. */
+const labels = (c: Circuit): (number | undefined)[] =>
+  c.current?.segments.flatMap((s, i, all) => [
+    ...(i > 0 ? [s.a.label] : []),
+    ...(i + 1 < all.length ? [s.z.label] : []),
+  ]) ?? [];
+
+describe('a circuit over a ring of four domains', () => {
+  it('is held and committed in each, with one label on both sides of every border', async () => {
+    const world = await ring(4);
+    const id = await world.book(name(0), across());
+    await world.pass(2);
+    const circuit = await world.circuit(name(0), id);
+    expect([circuit.state, circuit.current?.segments.length]).toEqual(['SCHEDULED', 3]);
+    const [first, second, third, fourth] = labels(circuit);
+    expect([first, third]).toEqual([second, fourth]);
+    for (const segment of circuit.current?.segments.slice(1) ?? []) {
+      const theirs = world.guest(segment.domain, id)?.current?.segments[0];
+      expect([theirs?.a.label, theirs?.z.label]).toEqual([
+        segment.a.label,
+        segment.z.label ?? theirs?.z.label,
+      ]);
+      // What was held beside the label that was agreed has been let go.
+      expect([theirs?.a.offered, theirs?.z.offered]).toEqual([undefined, undefined]);
+    }
+    await world.pass(105);
+    expect((await world.circuit(name(0), id)).state).toBe('ACTIVE');
+    await world.pass(100);
+    expect((await world.circuit(name(0), id)).state).toBe('ENDED');
+  });
+
+  it('goes where the constraints allow: through a domain, or round it', async () => {
+    const world = await ring(4);
+    const round = await world.book(name(0), across({ constraints: { exclude_domains: [name(1)] } }));
+    const through = await world.book(name(0), across({ constraints: { include_domains: [name(1)] } }));
+    await world.pass(2);
+    expect(passes(await world.circuit(name(0), round))).toEqual([name(0), name(3), name(2)]);
+    expect(passes(await world.circuit(name(0), through))).toEqual([name(0), name(1), name(2)]);
+  });
+
+  it('goes the other way when a domain refuses, and the refusal names it', async () => {
+    const world = await ring(4);
+    let refused = '';
+    world.between = (_from, to, message, deliver) => {
+      if (message.op !== 'hold' || to === name(2) || (refused !== '' && to !== refused)) return deliver();
+      refused = to;
+      return Promise.resolve({ state: 'REFUSED', kind: 'POLICY', cause: 'no transit for you', epoch: 1 });
+    };
+    const id = await world.book(name(0), across());
+    await world.pass(3);
+    const circuit = await world.circuit(name(0), id);
+    expect(circuit.state).toBe('SCHEDULED');
+    expect(passes(circuit)).not.toContain(refused);
+    expect(circuit.version).toBe(2);
+  });
+
+  it('goes round a domain that does not answer', async () => {
+    const world = await ring(4);
+    world.between = (_from, to, message, deliver) =>
+      to === name(1) && message.op === 'hold' ? Promise.reject(new Error('silence')) : deliver();
+    const id = await world.book(name(0), across());
+    await world.pass(35);
+    expect(passes(await world.circuit(name(0), id))).toEqual([name(0), name(3), name(2)]);
+  });
+
+  it('is refused with the cause and the domain when nothing is left to try', async () => {
+    const world = await ring(4);
+    world.between = (_from, to, message, deliver) =>
+      message.op === 'hold' && to === name(2)
+        ? Promise.resolve({ state: 'REFUSED', kind: 'ROOM', cause: 'port d2:h1 is full', epoch: 1 })
+        : deliver();
+    const id = await world.book(name(0), across());
+    await world.pass(10);
+    const circuit = await world.circuit(name(0), id);
+    expect(circuit.state).toBe('REJECTED');
+    expect(circuit.problem).toMatchObject({ code: 'NO_FEASIBLE_SLOT', domain: name(2) });
+    expect(circuit.problem?.detail).toContain('port d2:h1 is full');
+    // Nothing is left behind anywhere.
+    for (const domain of [name(1), name(2), name(3)])
+      expect(world.guest(domain, id)?.pending).toBeUndefined();
+  });
+
+  it('is asked for at one of its ends', async () => {
+    const world = await ring(4);
+    const strange = across({ a: { port: 'd1:h1', vlan: 'ANY' } });
+    const problem = await world.book(name(0), strange).catch((error: BrokerError) => toProblem(error));
+    expect(problem).toMatchObject({ code: 'NOT_HOME', domain: name(1) });
+  });
+});
+
+describe('a label that is free at one end only', () => {
+  it('costs one more round, in which only what the other end has is asked for', async () => {
+    const world = await ring(4);
+    // d0 decides at its border to d1, and d1 has but one of the labels left.
+    const only = await world.book(name(0), across({ constraints: { exclude_domains: [name(3)] } }));
+    await world.pass(2);
+    const before = world.said.length;
+    world.between = async (_from, to, _message, deliver) => {
+      const answer = await deliver();
+      // d2 holds, of the candidates at its border with d1, the last alone.
+      if (to !== name(2) || answer.state !== 'HELD' || answer.aLabels === undefined) return answer;
+      return { ...answer, aLabels: answer.aLabels.slice(-1) };
+    };
+    const id = await world.book(name(0), across({ constraints: { exclude_domains: [name(3)] } }));
+    await world.pass(4);
+    const circuit = await world.circuit(name(0), id);
+    expect(circuit.state).toBe('SCHEDULED');
+    const holds = world.said
+      .slice(before)
+      .filter(({ to, message }) => to === name(1) && message.op === 'hold');
+    expect(holds.length).toBe(2);
+    expect((await world.circuit(name(0), only)).state).toBe('SCHEDULED');
+  });
+});
