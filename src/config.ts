@@ -96,6 +96,14 @@ const table = {
       help: 'memory: the share of orders that fail and are worth a retry',
     }),
     seed: integer({ fallback: 1, help: 'memory: delays and failures are drawn from it' }, 0, 2 ** 31 - 1),
+    traps: section({
+      host: text({ fallback: '127.0.0.1', help: 'Address to hear SNMP traps on; 0.0.0.0 is every one' }),
+      port: integer(
+        { fallback: 0, help: 'UDP port to hear SNMP traps on, usually 162; 0 hears none' },
+        0,
+        65_535,
+      ),
+    }),
     elements: items('The network elements, by the names that the topology has for its devices', {
       id: text({ required: true, help: 'The `device` of a node of the topology' }),
       protocol: choice(['tl1', 'snmp'], { required: true, help: 'How it is spoken to' }),

@@ -5,12 +5,15 @@
 import type { Inspection } from './broker/inspection.ts';
 import type { Devices } from './broker/ports.ts';
 import type { Config, ElementConfig } from './config.ts';
+import type { PortState } from './drivers/driver.ts';
 import type { DriverEvent } from './drivers/events.ts';
 import { Executor } from './drivers/executor.ts';
 import { MemoryDevices, memoryInspection } from './drivers/memory.ts';
 import { buildDrivers, type DeviceConfig, dialectNames } from './drivers/registry.ts';
+import { TrapEar } from './drivers/snmp/traps.ts';
 import { StartError } from './flags.ts';
 import type { Clock } from './kernel/clock.ts';
+import { textOf } from './kernel/errors.ts';
 import type { Log } from './kernel/log.ts';
 import { type Random, seededRandom } from './kernel/random.ts';
 import type { TopologyDocument } from './topology/document.ts';
@@ -25,13 +28,15 @@ export interface DevicePorts {
   changed(): void;
   /** An element has fallen silent or answers again, or its ports went into quarantine or came out of it. */
   reach(): void;
+  /** Ports of an element have light, or have it no longer. */
+  portStates(device: string, ports: readonly PortState[]): void;
 }
 
 export interface OpenDevices {
   readonly devices: Devices;
   readonly inspection: Inspection;
-  /** Begins to log in everywhere; waits for nobody. */
-  start(topology: TopologyDocument): void;
+  /** Begins to log in everywhere and to hear traps; waits for no element. */
+  start(topology: TopologyDocument): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -45,7 +50,12 @@ export function openDevices(config: Config, ports: DevicePorts): OpenDevices {
       delayMs: devices.delay_ms,
       failureRatio: devices.failure_ratio,
     });
-    return { devices: memory, inspection: memoryInspection(memory), start: () => {}, close: async () => {} };
+    return {
+      devices: memory,
+      inspection: memoryInspection(memory),
+      start: async () => {},
+      close: async () => {},
+    };
   }
   const tell = (event: DriverEvent): void => {
     if (isTrouble(event)) log.warn(event);
@@ -55,18 +65,35 @@ export function openDevices(config: Config, ports: DevicePorts): OpenDevices {
   checkElements(config);
   const drivers = buildDrivers(devices.elements.map(deviceOf), clock, tell);
   const executor = new Executor({ drivers, clock, random, tell, stillMaster });
+  const ear = new TrapEar(drivers, clock);
   return {
     devices: executor,
     inspection: executor.inspection,
-    start(topology) {
+    async start(topology) {
       for (const { device, detail } of mismatches(topology, devices, executor.inspection))
         log.warn({ event: 'device.mismatch', device, detail });
-      executor.watch(() => ports.changed());
+      executor.watch(
+        () => ports.changed(),
+        (device, states) => ports.portStates(device, states),
+      );
+      const { host, port } = devices.traps;
+      if (port !== 0) await hearTraps(ear, host, port);
       // It catches what goes wrong and tells it; a device that is not there yet is met again with its first order.
       void executor.connect();
     },
-    close: () => executor.close(),
+    close: () => {
+      ear.close();
+      return executor.close();
+    },
   };
+}
+
+async function hearTraps(ear: TrapEar, host: string, port: number): Promise<void> {
+  try {
+    await ear.listen(port, host);
+  } catch (error) {
+    throw new StartError(`cannot hear traps on ${host}:${port} (devices.traps): ${textOf(error)}`);
+  }
 }
 
 const REACH: ReadonlySet<DriverEvent['event']> = new Set([

@@ -92,6 +92,7 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
         (config.store.client === 'sqlite' || (await store.renewLease(holder, epoch, leaseTtlMs))),
       changed: () => broker.compareDevices(),
       reach: () => broker.lookWhoAnswers(),
+      portStates: (device, states) => broker.portStates(device, states),
     });
     begun.push(() => devices.close());
     const peering = openPeering(config, topology.prefix, { clock, random, log });
@@ -138,7 +139,7 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
       begun.push(() => peering.stop());
       peeringAddress = await orTaken(peering.listen(broker), config.peering, 'peering.port');
     }
-    devices.start(topology);
+    await devices.start(topology);
     await broker.start();
     peering?.start();
     deliverer.start();

@@ -84,6 +84,8 @@ export class Book {
   #closures: readonly Closure[] = [];
   readonly #reopenings: Undo[] = [];
   #outOfReach: readonly OutOfReach[] = [];
+  /** Ports of the topology that have no light, as far as devices tell: no decision of ours, and so without an undo. */
+  darkPorts: ReadonlySet<string> = new Set();
 
   constructor(topology: TopologyRecord, seams: BookSeams = {}) {
     this.#claimsOf = seams.claimsOf ?? claimsOfModel;

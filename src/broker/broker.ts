@@ -361,6 +361,11 @@ export class Broker implements UseCases {
     this.#office.term?.lookWhoAnswers();
   }
 
+  /** A device tells of its ports: has each light? */
+  portStates(device: string, ports: readonly { readonly name: string; readonly up: boolean }[]): void {
+    this.#office.portStates(device, ports);
+  }
+
   readiness(): Readiness {
     return this.#office.readiness();
   }

@@ -13,6 +13,8 @@ export interface Ground {
   readonly network: Network;
   readonly calendar: Free;
   readonly circuits: ReadonlyMap<CircuitId, Circuit>;
+  /** Ports that have no light, as far as devices tell. */
+  readonly darkPorts: ReadonlySet<string>;
   /** Circuits that keep clear of this one's links: it must not be put on theirs. */
   readonly shunnedBy: (id: string) => readonly string[];
   /** Labels of a border port that have just been used and rest until after the window has begun. */
@@ -26,6 +28,7 @@ export const groundOf = (book: Book, now: InstantMs): Ground => ({
   network: book.network,
   calendar: book.calendar,
   circuits: book.circuits,
+  darkPorts: book.darkPorts,
   shunnedBy: (id) => book.fleet.shunnedBy(id),
   resting: (port, window) => book.rests.at(port, window),
   world: () => book.around.world(now),

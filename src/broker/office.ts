@@ -5,6 +5,7 @@
 import { type Cancel, every } from '../kernel/clock.ts';
 import { BrokerError, textOf } from '../kernel/errors.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
+import { PortWatch } from './portStates.ts';
 import { type EventRecord, StoreError, type TopologyRecord } from './ports.ts';
 import { Term } from './term.ts';
 import type { Readiness } from './usecases.ts';
@@ -21,6 +22,8 @@ export class Office {
   #leader: string | undefined;
   #storeState: 'OK' | 'UNAVAILABLE' = 'OK';
   #stopKeeping: Cancel = () => {};
+  /** Outlives terms: what devices have told is as true for the next. */
+  readonly #portWatch = new PortWatch();
   /** One question about the lease at a time, however slow the store. */
   #asking = false;
 
@@ -60,6 +63,16 @@ export class Office {
     const detail =
       this.#leader === undefined ? 'this instance is not in office' : `${this.#leader} is in office`;
     throw new BrokerError('NOT_LEADER', detail, { retry_after_s: Math.ceil(this.#ttl / 1000) });
+  }
+
+  portStates(device: string, ports: readonly { readonly name: string; readonly up: boolean }[]): void {
+    this.#portWatch.note(device, ports);
+    this.#follow(device, new Set(ports.map(({ name }) => name)));
+  }
+  #follow(device: string, ports: ReadonlySet<string>): void {
+    this.#term?.portStates(this.#portWatch.known, device, ports).catch((error: unknown) => {
+      this.#ports.log.warn({ event: 'settle.failed', error: `ports of ${device}: ${textOf(error)}` });
+    });
   }
 
   readiness(): Readiness {
@@ -114,6 +127,7 @@ export class Office {
     this.#term = term;
     this.#role = 'LEADER';
     term.run();
+    for (const [device, ports] of this.#portWatch.known) this.#follow(device, new Set(ports.keys()));
     log.info({
       event: 'broker.started',
       domain,

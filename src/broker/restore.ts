@@ -125,7 +125,7 @@ export class Restorer {
         tx.apply(id, { type: 'up', domain, version, at: tx.now });
       return;
     }
-    const damped = need.road && this.#damped(id, tx.now);
+    const damped = need.stays === true || (need.road && this.#damped(id, tx.now));
     const found = damped ? undefined : tx.book.without(circuit, () => otherRoad(tx.ground, circuit, need));
     if (found === undefined && !damped && need.road && elsewhen(tx, circuit)) return;
     if (found === undefined) {
@@ -193,6 +193,8 @@ interface Need {
   readonly current: Placement;
   readonly segment: Segment;
   readonly road: boolean;
+  /** Another road would not help: it is one of the circuit's own ports. */
+  readonly stays?: true;
   readonly detail: string;
 }
 
@@ -207,6 +209,9 @@ function needOf(on: Ground, circuit: Circuit): Need | undefined {
   const soon = current.window.start <= on.now + MENDED_AFTER_MS;
   const bad = unusable(on, segment, soon);
   if (bad !== undefined) return { current, segment, road: true, detail: `link ${bad} is out of service` };
+  const dark = circuit.state === 'ACTIVE' ? darkEnd(on, segment) : undefined;
+  if (dark !== undefined)
+    return { current, segment, road: true, stays: true, detail: `port ${dark} has no light` };
   if (circuit.request.protection !== 'PROTECTED') return undefined;
   const second = segment.backup === undefined ? 'it has none' : unusable(on, segment.backup, soon);
   return second === undefined ? undefined : { current, segment, road: false, detail: `backup: ${second}` };
@@ -217,8 +222,15 @@ function healed(on: Ground, { current, conditions, state }: Circuit): boolean {
   const reason = conditions.find((one) => one.type === 'DataPlaneUp' && one.status === 'FALSE')?.reason;
   if (state !== 'ACTIVE' || current === undefined || reason !== ROAD_IMPAIRED) return false;
   const segment = localSegment(current);
-  return segment?.light === 'LIT' && unusable(on, segment, true) === undefined;
+  return (
+    segment?.light === 'LIT' &&
+    unusable(on, segment, true) === undefined &&
+    darkEnd(on, segment) === undefined
+  );
 }
+
+const darkEnd = ({ darkPorts }: Ground, { a, z }: Segment): string | undefined =>
+  [a.port, z.port].find((port) => darkPorts.has(port));
 
 function unusable({ network }: Ground, road: Road, soon: boolean): string | undefined {
   const needed = soon ? USABLE : ADMIN_UP;

@@ -19,6 +19,7 @@ import { Lanes } from './lanes.ts';
 import { OfferDesk } from './offerDesk.ts';
 import { PeerDesk } from './peer.ts';
 import { Performer } from './perform.ts';
+import { darkPorts, type KnownPorts, linkStates } from './portStates.ts';
 import type { EventRecord, StoreError, TopologyRecord } from './ports.ts';
 import { reconcile } from './reconcile.ts';
 import { Restorer } from './restore.ts';
@@ -172,6 +173,25 @@ export class Term {
     return this.#document;
   }
   #document: DomainDocument | undefined;
+
+  /** A device has told of its ports: links follow, and circuits whose own port it is. */
+  async portStates(known: KnownPorts, device: string, ports: ReadonlySet<string>): Promise<void> {
+    const { document } = this.book.topology;
+    this.book.darkPorts = darkPorts(document, known);
+    if (linkStates(document, known, device, ports).size > 0) {
+      await this.writer.submit((tx) => {
+        const { version, document: now } = tx.book.topology;
+        const states = linkStates(now, known, device, ports);
+        if (states.size === 0) return;
+        const links = now.links.map((link) => {
+          const state = states.get(link.id);
+          return state === undefined ? link : { ...link, oper_state: state };
+        });
+        tx.setTopology({ version: version + 1, time: tx.now, document: { ...now, links } });
+      }, true);
+    }
+    this.#restorer.wake();
+  }
 
   settleNow(): void {
     this.#settler.wake();

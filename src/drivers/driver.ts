@@ -82,7 +82,14 @@ export interface DeviceView {
   readonly bootId: string;
 }
 
+export interface PortState {
+  readonly name: string;
+  readonly up: boolean;
+}
+
 export type WatchEvent =
+  /** Ports that have light, or have it no longer; at first all of them. */
+  | { readonly type: 'ports'; readonly ports: readonly PortState[] }
   | { readonly type: 'rebooted' }
   /** `foreign`: something changed that we did not order, or may have: read again. */
   | { readonly type: 'changed'; readonly foreign: boolean; readonly detail: string };
@@ -101,6 +108,8 @@ export interface Driver {
   apply(kind: ChangeKind, connect: Connect, context: ApplyContext): Promise<ApplyReport>;
   discover(): Promise<DeviceView>;
   watch(listener: (event: WatchEvent) => void): () => void;
+  /** A datagram that nobody asked for. Is it a trap of this device? Then it is looked at. */
+  hear?(datagram: Buffer, address: string): boolean;
   close(): Promise<void>;
 }
 

@@ -8,7 +8,7 @@ import { type Clock, type InstantMs, instant } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Hop, Segment } from '../model/circuit.ts';
 import type { OutOfReach } from '../topology/network.ts';
-import type { ApplyReport, ChangeKind, Driver } from './driver.ts';
+import type { ApplyReport, ChangeKind, Driver, PortState } from './driver.ts';
 import type { Tell } from './events.ts';
 import { asFault } from './fault.ts';
 import { Inspector } from './inspector.ts';
@@ -135,12 +135,19 @@ export class Executor implements Devices {
     return views.flat();
   }
 
-  /** Calls when a device has restarted, or was changed by somebody else: look again. */
-  watch(listener: (device: string) => void): void {
+  /** Calls when a device has restarted, or was changed by somebody else: look again; and tells of its ports. */
+  watch(
+    listener: (device: string) => void,
+    ports: (device: string, ports: readonly PortState[]) => void = () => {},
+  ): void {
     const { tell } = this.#options;
     for (const { driver } of this.#units.values()) {
       const { device } = driver;
       const stop = driver.watch((event) => {
+        if (event.type === 'ports') {
+          ports(device, event.ports);
+          return;
+        }
         const foreign = event.type === 'rebooted' || event.foreign;
         // Our own changes are no news.
         if (!foreign) return;

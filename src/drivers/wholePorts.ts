@@ -56,6 +56,7 @@ export function wholePorts(driver: Driver, label: Label): Driver {
       return { ...view, connects: view.connects.map(seen) };
     },
     watch: (listener) => driver.watch(listener),
+    hear: (datagram, address) => driver.hear?.(datagram, address) ?? false,
     close: () => driver.close(),
   };
 }

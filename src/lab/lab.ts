@@ -72,6 +72,9 @@ export class Lab {
       case 'reboot':
         element.reboot();
         return;
+      case 'link':
+        element.link(event.port, event.up);
+        return;
       case 'foreign':
         if (element instanceof Tl1Element) element.joinByHand(event.a, event.z);
         else element.joinByHand(event.a, event.z, event.label);

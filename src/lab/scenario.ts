@@ -98,6 +98,17 @@ const EventShape = Type.Union([
     },
     strict,
   ),
+  Type.Object(
+    {
+      at_s: Type.Number({ minimum: 0 }),
+      element: Name,
+      /** A cable of its is pulled, or put back. */
+      do: Type.Literal('link'),
+      port: PortName,
+      up: Type.Boolean(),
+    },
+    strict,
+  ),
 ]);
 
 const ScenarioShape = Type.Object(
@@ -142,6 +153,7 @@ export function readScenario(value: unknown): Scenario {
   for (const event of value.events ?? []) {
     if (!ports.has(event.element))
       throw new Error(`scenario: an event on ${event.element}, which is not there`);
+    if (event.do === 'link') has(event.element, event.port, 'a link');
     if (event.do !== 'foreign') continue;
     has(event.element, event.a, 'a foreign change');
     has(event.element, event.z, 'a foreign change');

@@ -16,6 +16,7 @@ export interface Guard {
   readonly flags: number | undefined;
   readonly onStray: (detail: string) => void;
   readonly onError: (error: Error) => void;
+  readonly onPeer: (address: string) => void;
 }
 
 function acceptable(datagram: Buffer, flags: number | undefined): string | undefined {
@@ -53,6 +54,7 @@ class GuardedSocket extends EventEmitter {
     this.#socket.on('close', () => this.emit('close'));
     this.#socket.connect(guard.port, guard.host, () => {
       this.#connected = true;
+      guard.onPeer(this.#socket.remoteAddress().address);
       for (const send of this.#waiting.splice(0)) send();
     });
   }

@@ -4,7 +4,7 @@
  * a restored state. A SET without an answer is never repeated: the lock is moved, so that it cannot land late,
  * and then what is there decides.
  */
-import { type Cancel, type Clock, every, sleep } from '../../kernel/clock.ts';
+import { type Clock, sleep } from '../../kernel/clock.ts';
 import {
   type ApplyContext,
   type ApplyReport,
@@ -38,6 +38,7 @@ import {
   type Way,
   type Wish,
 } from './vlan.ts';
+import { SwitchWatch } from './watch.ts';
 import { nextWay, other } from './ways.ts';
 
 export interface SnmpDriverOptions {
@@ -57,7 +58,6 @@ export interface SnmpDriverOptions {
 
 const POLL_MS = 200;
 const LONGEST_SETTLE_MS = 60_000;
-const WATCH_MS = 30_000;
 const INTERNAL: readonly [number, number] = [3_900, 4_094];
 
 export class SnmpDriver implements Driver {
@@ -68,10 +68,8 @@ export class SnmpDriver implements Driver {
   readonly #clock: Clock;
   readonly #session: SnmpSession;
   readonly #reader: SwitchReader;
-  readonly #watchers = new Set<(event: WatchEvent) => void>();
-  #stopWatching: Cancel | undefined;
+  readonly #watch: SwitchWatch;
   #way: Way;
-  #lldpChange: number | undefined;
 
   constructor(options: SnmpDriverOptions, dialect: SnmpDialect, clock: Clock, tell: Tell) {
     this.device = options.device;
@@ -86,12 +84,11 @@ export class SnmpDriver implements Driver {
         device: options.device,
         dialect,
         internalVlans: options.internalVlans ?? INTERNAL,
-        onReboot: () => {
-          for (const watcher of this.#watchers) watcher({ type: 'rebooted' });
-        },
+        onReboot: () => this.#watch.say({ type: 'rebooted' }),
       },
       tell,
     );
+    this.#watch = new SwitchWatch(this.#session, this.#reader, clock, options);
   }
 
   get capabilities(): Capabilities {
@@ -111,7 +108,7 @@ export class SnmpDriver implements Driver {
   }
 
   async close(): Promise<void> {
-    this.#stopWatching?.();
+    this.#watch.close();
     this.#session.close();
   }
 
@@ -347,37 +344,16 @@ export class SnmpDriver implements Driver {
     return ifIndex === undefined ? undefined : readCounters(this.#session, ifIndex);
   }
 
-  /** Asks two counters of changes now and then: cheap, and enough to know when to read everything. */
   watch(listener: (event: WatchEvent) => void): () => void {
-    this.#watchers.add(listener);
-    this.#stopWatching ??= every(this.#clock, this.#options.watchMs ?? WATCH_MS, () => {
-      this.poll().catch(() => {});
-    });
-    return () => {
-      this.#watchers.delete(listener);
-      if (this.#watchers.size > 0) return;
-      this.#stopWatching?.();
-      this.#stopWatching = undefined;
-    };
+    return this.#watch.add(listener);
   }
 
-  /** Somebody says that something happened here: look, and let the others look. */
-  nudge(): void {
-    this.poll().catch(() => {});
-    for (const watcher of this.#watchers)
-      watcher({ type: 'changed', foreign: true, detail: 'it sent a trap' });
+  hear(datagram: Buffer, address: string): boolean {
+    return this.#watch.hear(datagram, address);
   }
 
-  async poll(): Promise<void> {
-    const [up, lldp] = await this.#session.get([Oid.sysUpTime, Oid.lldpStatsRemTablesLastChangeTime]);
-    if (this.#reader.noteUpTime(up)) return;
-    const change = numberOf(lldp);
-    if (this.#lldpChange !== undefined && change !== this.#lldpChange) {
-      for (const watcher of this.#watchers) {
-        watcher({ type: 'changed', foreign: true, detail: 'its neighbours have changed' });
-      }
-    }
-    this.#lldpChange = change;
+  poll(): Promise<void> {
+    return this.#watch.poll();
   }
 }
 

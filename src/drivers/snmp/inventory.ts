@@ -3,7 +3,7 @@
  * interface numbers and bridge ports, how long its port lists are, whether it has a lock to fence with. Also the
  * slower questions: neighbours by LLDP, counters for accounting.
  */
-import type { DevicePort, Neighbour } from '../driver.ts';
+import type { DevicePort, Neighbour, PortState } from '../driver.ts';
 import { DeviceFault } from '../fault.ts';
 import { isException, Tag, type Value } from './ber.ts';
 import { Oid } from './oids.ts';
@@ -80,6 +80,18 @@ export async function readPortsOf(session: SnmpSession, facts: Facts): Promise<D
       ...(speedMbps === undefined ? {} : { speedMbps }),
       up: numberOf(oper.get(index)) === 1,
     };
+  });
+}
+
+/** ifOperStatus (RFC 2863) of those that are up for certain, or down for certain. */
+const UP = 1;
+const DOWN: ReadonlySet<number> = new Set([2, 6, 7]);
+
+export async function readPortStates(session: SnmpSession, facts: Facts): Promise<PortState[]> {
+  const oper = await session.walk(Oid.ifOperStatus);
+  return [...facts.nameOf].flatMap(([port, name]) => {
+    const status = numberOf(oper.get(`${facts.ifIndexOf.get(port)}`)) ?? 0;
+    return status === UP || DOWN.has(status) ? [{ name, up: status === UP }] : [];
   });
 }
 

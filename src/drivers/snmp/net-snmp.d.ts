@@ -36,6 +36,8 @@ declare module 'net-snmp' {
     ): void;
     set(varbinds: RawVarbind[], done: (error: Error | null, varbinds?: RawVarbind[]) => void): void;
     close(): void;
+    /** v3: what the other engine said of itself. */
+    readonly msgSecurityParameters?: { readonly msgAuthoritativeEngineID: Buffer };
   }
   interface NetSnmp {
     createSession(target: string, community: string, options: SessionOptions): Session;

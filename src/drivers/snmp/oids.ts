@@ -39,6 +39,7 @@ export const Oid = {
   vacmViewSpinLock: '1.3.6.1.6.3.16.1.5.1.0',
   snmpTrapOid: '1.3.6.1.6.3.1.1.4.1.0',
   coldStart: '1.3.6.1.6.3.1.1.5.1',
+  warmStart: '1.3.6.1.6.3.1.1.5.2',
   linkDown: '1.3.6.1.6.3.1.1.5.3',
   linkUp: '1.3.6.1.6.3.1.1.5.4',
 } as const;

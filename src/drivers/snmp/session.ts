@@ -3,7 +3,7 @@
  * asked twice, a SET never. Every variable of every answer is looked at: an answer without an error may still
  * carry an exception. v3 with SHA-256 and AES-128 is the default, v2c is for laboratories.
  */
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket } from 'node:dgram';
 import snmp, { type RawVarbind, type Session } from 'net-snmp';
 import { type Clock, instant } from '../../kernel/clock.ts';
 import type { Tell } from '../events.ts';
@@ -129,6 +129,7 @@ export class SnmpSession {
   readonly #gets = new Gate(GETS_AT_ONCE);
   readonly #sets = new Gate(1);
   readonly #failing = new Set<(fault: DeviceFault) => void>();
+  #peer: string | undefined;
   #closed = false;
 
   constructor(to: SnmpEndpoint, clock: Clock, tell: Tell) {
@@ -149,6 +150,9 @@ export class SnmpSession {
         flags: credentials.version === 'v3' ? Flag.Auth | Flag.Priv : undefined,
         onStray: (detail) => tell({ event: 'device.stray_answer', device: to.device, detail }),
         onError: (error) => this.#fail(error),
+        onPeer: (address) => {
+          this.#peer = address;
+        },
       }),
     };
     this.#session =
@@ -170,6 +174,15 @@ export class SnmpSession {
     this.#session.on('error', (error: Error) =>
       tell({ event: 'device.stray_answer', device: to.device, detail: error.message }),
     );
+  }
+
+  /** The address that answers come from, once there is a socket to it. */
+  get peer(): string | undefined {
+    return this.#peer;
+  }
+  /** v3: the engine at the other end, once it has been asked. */
+  get engineId(): Buffer | undefined {
+    return this.#session.msgSecurityParameters?.msgAuthoritativeEngineID;
   }
 
   /** The kernel told us that nobody listens there: what waits need not wait for its time to run out. */
@@ -313,49 +326,20 @@ export class SnmpSession {
   }
 }
 
-/** A device is looked at no more often than this, however many traps come in its name. */
-const NUDGE_MS = 1_000;
-
-/**
- * Hears traps. Whoever can send a datagram can send a trap, so that nothing in it is believed: a trap from a
- * device's address is a reason to look at that device now instead of later, once in a while.
- */
-export class TrapEar {
-  readonly #clock: Clock;
-  readonly #nudges = new Map<string, { readonly look: () => void; last: number }>();
-  #socket: Socket | undefined;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  /** `address` is what the kernel will say the trap came from. */
-  on(address: string, look: () => void): void {
-    this.#nudges.set(address, { look, last: Number.NEGATIVE_INFINITY });
-  }
-
-  listen(port: number, host: string): Promise<number> {
-    const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
-    this.#socket = socket;
-    socket.on('message', (_datagram, from) => {
-      const nudge = this.#nudges.get(from.address);
-      const now = this.#clock.now();
-      if (nudge === undefined || now - nudge.last < NUDGE_MS) return;
-      nudge.last = now;
-      nudge.look();
+/** Hears datagrams from anybody: where traps arrive. */
+export function hearDatagrams(
+  host: string,
+  port: number,
+  heard: (datagram: Buffer, address: string) => void,
+): Promise<{ readonly port: number; close(): void }> {
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+  socket.on('message', (datagram, from) => heard(datagram, from.address));
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject);
+    socket.bind(port, host, () => {
+      // From here on an error is a datagram's, and no reason to stop hearing.
+      socket.on('error', () => {});
+      resolve({ port: socket.address().port, close: () => socket.close() });
     });
-    return new Promise((resolve, reject) => {
-      socket.once('error', reject);
-      socket.bind(port, host, () => {
-        // From here on an error is a datagram's, and no reason to stop hearing.
-        socket.on('error', () => {});
-        resolve(socket.address().port);
-      });
-    });
-  }
-
-  close(): void {
-    this.#socket?.close();
-    this.#socket = undefined;
-  }
+  });
 }

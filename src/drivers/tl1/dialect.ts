@@ -3,9 +3,10 @@
  * A dialect is pure: commands and text in, commands and facts out. When to send them is the driver's business.
  */
 import type { Attachment } from '../../model/circuit.ts';
-import type { Capabilities, Connect, DevicePort, Neighbour } from '../driver.ts';
+import type { Capabilities, Connect, DevicePort, Neighbour, PortState } from '../driver.ts';
 import type { Tl1Command } from './format.ts';
 import type { Tl1Autonomous, Tl1Response } from './parse.ts';
+import { parseText } from './parse.ts';
 
 /** One cross-connect in the element's own words; a Connect may need several side by side. */
 export interface Part {
@@ -60,8 +61,24 @@ export interface Tl1Dialect {
     readonly ports: readonly DevicePort[];
     readonly neighbours: readonly Neighbour[];
   };
+  /** The port that an alarm is about, by its AID; undefined when it is about something else. */
+  alarmed(aid: string): string | undefined;
   /** The change that a message reports; undefined when it reports none. */
   change(message: Tl1Autonomous): { readonly source: string; readonly user: string } | undefined;
+}
+
+/** Conditions that mean that no light comes in, as GR-833 and vendors call them. */
+const NO_LIGHT: ReadonlySet<string> = new Set(['LOS', 'LOS-O', 'LOS-P', 'LOF', 'CARLOSS']);
+
+/** What the lines of `REPT ALM` or `RTRV-ALM-ALL` say of ports: "AID[,AIDTYPE]:NTFCNCDE,CONDTYPE,SRVEFF,...". */
+export function alarmsOf(lines: readonly string[], alarmed: Tl1Dialect['alarmed']): PortState[] {
+  return lines.flatMap((line) => {
+    if (!line.startsWith('"')) return [];
+    const { aids, blocks } = parseText(line);
+    const name = alarmed(aids[0] ?? '');
+    const [code, condition = ''] = (blocks[1] ?? '').split(',');
+    return name === undefined || !NO_LIGHT.has(condition) ? [] : [{ name, up: code === 'CL' }];
+  });
 }
 
 /** Do two parts have an end in common? */

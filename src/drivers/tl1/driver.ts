@@ -3,7 +3,7 @@
  * and a DENY may still mean that what we want is there; what the element lists afterwards decides. What was
  * done is undone from the list that was read before, and looked at again.
  */
-import { type Clock, sleep } from '../../kernel/clock.ts';
+import { type Cancel, type Clock, every, sleep } from '../../kernel/clock.ts';
 import {
   type ApplyContext,
   type ApplyReport,
@@ -20,6 +20,7 @@ import { asFault, DeviceFault } from '../fault.ts';
 import { type Owner, ownedBy, ownerOf, sameCircuit, samePlacement, tagOf } from '../owner.ts';
 import type { ObservedConnect } from '../port.ts';
 import { mayRemove, mayReplace } from '../rules.ts';
+import { AlarmWatch } from './alarms.ts';
 import { type Batches, type Cross, type Image, type Part, samePart, type Tl1Dialect } from './dialect.ts';
 import { formatCommand, redacted, type Tl1Command } from './format.ts';
 import { denial } from './parse.ts';
@@ -39,6 +40,8 @@ export interface Tl1DriverOptions {
 
 const WRITE_MS = 8_000;
 const POLL_MS = 200;
+/** How often the standing alarms are asked for. */
+const ALARMS_MS = 30_000;
 /** Ask again while the deadline allows, but not for ever. */
 const LONGEST_SETTLE_MS = 60_000;
 
@@ -66,7 +69,9 @@ export class Tl1Driver implements Driver {
   readonly #options: Tl1DriverOptions;
   readonly #clock: Clock;
   readonly #session: Tl1Session;
+  readonly #alarms: AlarmWatch;
   readonly #watchers = new Set<(event: WatchEvent) => void>();
+  #stopAsking: Cancel | undefined;
 
   constructor(options: Tl1DriverOptions, dialect: Tl1Dialect, clock: Clock, tell: Tell) {
     this.device = options.device;
@@ -80,10 +85,18 @@ export class Tl1Driver implements Driver {
       clock,
       tell,
     );
-    this.#session.onLoss(() =>
-      this.#announce({ type: 'changed', foreign: true, detail: 'messages were lost' }),
+    this.#alarms = new AlarmWatch(
+      dialect,
+      // Not worth a login of its own.
+      async () => (this.#session.isOpen ? (await this.#ask([{ verb: 'RTRV-ALM-ALL' }]))[0] : undefined),
+      (event) => this.#announce(event),
     );
+    this.#session.onLoss(() => {
+      this.#announce({ type: 'changed', foreign: true, detail: 'messages were lost' });
+      void this.#alarms.refresh();
+    });
     this.#session.onMessage((message) => {
+      this.#alarms.heard(message);
       const change = dialect.change(message);
       if (change === undefined) return;
       const foreign = change.user !== options.user || !this.#session.sentLately(change.source);
@@ -96,11 +109,13 @@ export class Tl1Driver implements Driver {
   }
 
   close(): Promise<void> {
+    this.#stopAsking?.();
     return this.#session.close();
   }
 
   watch(listener: (event: WatchEvent) => void): () => void {
     this.#watchers.add(listener);
+    this.#stopAsking ??= every(this.#clock, ALARMS_MS, () => void this.#alarms.refresh());
     return () => this.#watchers.delete(listener);
   }
 

@@ -4,7 +4,7 @@
  * that each is a witness of the other; Debian's tools are a third.
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
-import { END_OF_MIB, oidValue, Tag, ticks, type Value } from '../../drivers/snmp/ber.ts';
+import { END_OF_MIB, integer, oidValue, Tag, ticks, type Value } from '../../drivers/snmp/ber.ts';
 import {
   Flag,
   type Keys,
@@ -41,6 +41,8 @@ export interface SnmpElementOptions {
   readonly community?: string;
   readonly user?: SnmpUser;
   readonly faults?: Partial<Faults>;
+  /** Where it sends its traps. */
+  readonly trapsTo?: { readonly host: string; readonly port: number };
 }
 
 const TIME_WINDOW_S = 150;
@@ -48,6 +50,11 @@ const TIME_WINDOW_S = 150;
 const MOST_ANSWER_BYTES = 8_000;
 const USM_STATS = '1.3.6.1.6.3.15.1.1';
 const Report = { level: 1, window: 2, user: 3, engine: 4, digest: 5, decrypt: 6 } as const;
+
+const sender = ({ id, security }: SecureMessage): { id: number; user: string } => ({
+  id,
+  user: security.user,
+});
 
 export class SnmpElement {
   readonly id: string;
@@ -163,7 +170,18 @@ export class SnmpElement {
     });
   }
 
-  /** Sends an SNMPv2 trap to somebody who listens. */
+  /** A cable is pulled, or put back: a trap tells of it, if it is to send any. */
+  link(name: string, up: boolean): void {
+    const port = this.bridge.ports.find((one) => one.name === name);
+    if (port === undefined) throw new Error(`${this.id} has no port ${name}`);
+    port.up = up;
+    this.bridge.changed(this.#clock.now(), 0);
+    const to = this.#options.trapsTo;
+    const index = { oid: `1.3.6.1.2.1.2.2.1.1.${port.ifIndex}`, value: integer(port.ifIndex) };
+    if (to !== undefined) this.trap(to, up ? Oid.linkUp : Oid.linkDown, [index]);
+  }
+
+  /** Sends an SNMPv2 trap to somebody who listens, in the version and with the keys that it is asked by. */
   trap(
     to: { readonly host: string; readonly port: number },
     oid: string,
@@ -176,8 +194,13 @@ export class SnmpElement {
       ...more,
     ];
     const pdu: Pdu = { type: PduType.Trap, id: this.#random.int(2 ** 23), status: 0, index: 0, varbinds };
-    const community = Buffer.from(this.#options.community ?? 'public');
-    this.#socket?.send(writeCommunity(community, pdu), to.port, to.host);
+    const { community, user } = this.#options;
+    const scoped = { contextEngineId: this.#engineId, contextName: Buffer.alloc(0), pdu };
+    const bytes =
+      user === undefined
+        ? writeCommunity(Buffer.from(community ?? 'public'), pdu)
+        : this.#seal({ id: pdu.id, user: user.user }, Flag.Auth | Flag.Priv, scoped);
+    this.#socket?.send(bytes, to.port, to.host);
   }
 
   #reply(bytes: Buffer, to: RemoteInfo): void {
@@ -208,7 +231,7 @@ export class SnmpElement {
     const answer = await this.#answer(scoped.pdu);
     if (answer === undefined) return;
     const flags = message.flags & (Flag.Auth | Flag.Priv);
-    this.#reply(this.#seal(message, flags, { ...scoped, pdu: answer }), from);
+    this.#reply(this.#seal(sender(message), flags, { ...scoped, pdu: answer }), from);
   }
 
   /** The checks of RFC 3414 section 3.2, in its order; a number is the report that is owed. */
@@ -248,10 +271,10 @@ export class SnmpElement {
     };
     const scoped = { contextEngineId: this.#engineId, contextName: Buffer.alloc(0), pdu };
     // A report of the time is signed, so that the asker may set its clock by it.
-    return this.#seal(message, which === Report.window ? Flag.Auth : 0, scoped);
+    return this.#seal(sender(message), which === Report.window ? Flag.Auth : 0, scoped);
   }
 
-  #seal(message: SecureMessage, flags: number, scoped: Scoped): Buffer {
+  #seal(to: { readonly id: number; readonly user: string }, flags: number, scoped: Scoped): Buffer {
     const salt = Buffer.alloc(8);
     this.#salt += 1;
     salt.writeUInt32BE(this.#boots, 0);
@@ -260,9 +283,9 @@ export class SnmpElement {
       engineId: this.#engineId,
       boots: this.#boots,
       time: this.#seconds,
-      user: message.security.user,
+      user: to.user,
     };
-    return writeSecure({ id: message.id, flags, security }, scoped, this.#userKeys, salt);
+    return writeSecure({ id: to.id, flags, security }, scoped, this.#userKeys, salt);
   }
 
   async #answer(pdu: Pdu): Promise<Pdu | undefined> {

@@ -47,6 +47,7 @@ export class Tl1Element {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #logins = new Set<Login>();
+  readonly #dark = new Set<string>();
   #server: Server | undefined;
   #atag = 0;
   #dbchg = 0;
@@ -100,6 +101,15 @@ export class Tl1Element {
       (matrix) => matrix.join(rate, from, to, '', this.#clock.now()),
       `ENT-CRS-${rate}:${from},${to}`,
     );
+  }
+
+  /** A fibre is pulled, or put back. */
+  link(port: string, up: boolean): void {
+    if (up) this.#dark.delete(port);
+    else this.#dark.add(port);
+    const [type, aid] = this.#personality.alarm(port);
+    const line = `"${aid}:${up ? 'CL' : 'CR'},LOS,SA,,,NEND,RCV:\\"Loss Of Signal\\""`;
+    this.report(up ? 'A' : '*C', `REPT ALM ${type}`, [line]);
   }
 
   /** Sends an autonomous message to all who are logged in. */
@@ -180,6 +190,7 @@ export class Tl1Element {
             ports: this.#options.ports,
             settleMs: this.faults.settleMs,
             now: this.#clock.now(),
+            dark: this.#dark,
           });
     this.received.push(text);
     if (reply.changed !== undefined) {

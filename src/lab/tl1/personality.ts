@@ -20,6 +20,8 @@ export interface Matter {
   readonly ports: readonly LabPort[];
   readonly settleMs: number;
   readonly now: number;
+  /** Ports without light. */
+  readonly dark: ReadonlySet<string>;
 }
 
 export interface Personality {
@@ -33,12 +35,22 @@ export interface Personality {
   answer(command: ReceivedCommand, matter: Matter): Reply;
   /** The rate and the two ends that join all of two ports. */
   whole(a: string, z: string): readonly [rate: string, from: string, to: string];
+  /** The kind of thing that an alarm of a port is about, and its AID. */
+  alarm(port: string): readonly [type: string, aid: string];
 }
 
 const done = (lines: readonly string[] = []): Reply => ({ code: 'COMPLD', lines });
 const no = (error: string): Reply => ({ code: 'DENY', error });
 const outcome = (refusal: Refusal | undefined, changed?: string): Reply =>
   refusal === undefined ? { code: 'COMPLD', ...(changed === undefined ? {} : { changed }) } : no(refusal);
+
+const alarms = ({ dark }: Matter, of: Personality['alarm']): Reply =>
+  done(
+    [...dark].map((port) => {
+      const [type, aid] = of(port);
+      return `"${aid},${type}:CR,LOS,SA,,,NEND,RCV:\\"Loss Of Signal\\""`;
+    }),
+  );
 
 const isChange = (verb: string): boolean => /^(ENT|DLT|ED|SET)-/.test(verb);
 
@@ -51,9 +63,13 @@ const polatis: Personality = {
   acks: false,
   isWrite: isChange,
   whole: (a, z) => ['', a, z],
-  answer({ verb, aid, blocks }, { matrix, ports, now, settleMs }) {
+  alarm: (port) => ['PORT', port],
+  answer({ verb, aid, blocks }, matter) {
+    const { matrix, ports, now, settleMs } = matter;
     const known = (name: string): boolean => ports.some((port) => port.name === name);
     switch (verb) {
+      case 'RTRV-ALM-ALL':
+        return alarms(matter, polatis.alarm);
       case 'RTRV-NETYPE':
         return done(['"TURNPIKE LAB,FIBRE SWITCH,OCS,1"']);
       case 'RTRV-PATCH':
@@ -97,9 +113,12 @@ function sonet(
   verbs: { readonly list: string; readonly adjacency: boolean },
   aid: RegExp,
   show: (rate: string, tag: string, inService: boolean) => string,
+  alarm: Personality['alarm'],
 ): Personality['answer'] {
-  return (command, { matrix, ports, now, settleMs }) => {
+  return (command, matter) => {
+    const { matrix, ports, now, settleMs } = matter;
     const { verb, blocks } = command;
+    if (verb === 'RTRV-ALM-ALL') return alarms(matter, alarm);
     if (verb === verbs.list) {
       return done(matrix.list().map((j) => `"${j.from},${j.to}:${show(j.rate, j.tag, now >= j.liveAt)}"`));
     }
@@ -138,6 +157,9 @@ function sonet(
   };
 }
 
+const opticalPort: Personality['alarm'] = (port) => ['OC192', `OC192-${port}`];
+const facility: Personality['alarm'] = (port) => ['OC192', `FAC-${port}`];
+
 const ome6500: Personality = {
   name: 'ome6500',
   banner: '\r\n\r\nNotice: this is an emulated network element.\r\n',
@@ -147,10 +169,12 @@ const ome6500: Personality = {
   acks: true,
   isWrite: isChange,
   whole: (a, z) => ['STS192C', `STS192C-${a}-1`, `STS192C-${z}-1`],
+  alarm: opticalPort,
   answer: sonet(
     { list: 'RTRV-CRS-ALL', adjacency: true },
     /^STS\d+C-(\d+-\d+-\d+)-\d+$/,
     (_rate, tag, live) => `2WAY:CKTID=\\"${tag}\\":${live ? 'IS-NR' : 'OOS-AUMA'}`,
+    opticalPort,
   ),
 };
 
@@ -163,10 +187,12 @@ const ons15454: Personality = {
   acks: false,
   isWrite: isChange,
   whole: (a, z) => ['STS192C', `STS-${a}-1`, `STS-${z}-1`],
+  alarm: facility,
   answer: sonet(
     { list: 'RTRV-CRS', adjacency: false },
     /^STS-(\d+(?:-\d+)?)-\d+$/,
     (rate, tag, live) => `2WAY,${rate}:CKTID=\\"${tag}\\":${live ? 'IS-NR' : 'OOS-AU,AINS'}`,
+    facility,
   ),
 };
 

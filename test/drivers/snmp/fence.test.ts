@@ -5,7 +5,6 @@ import { integer } from '../../../src/drivers/snmp/ber.ts';
 import { snmpDialects } from '../../../src/drivers/snmp/dialects/index.ts';
 import { SnmpDriver } from '../../../src/drivers/snmp/driver.ts';
 import { Oid } from '../../../src/drivers/snmp/oids.ts';
-import { TrapEar } from '../../../src/drivers/snmp/session.ts';
 import { sleep } from '../../../src/kernel/clock.ts';
 import { seededRandom } from '../../../src/kernel/random.ts';
 import { SnmpElement } from '../../../src/lab/snmp/agent.ts';
@@ -201,26 +200,6 @@ test('a restart is noticed, and the port numbers are learnt anew', async () => {
   await rig.driver.read();
   expect(seen).toContainEqual({ type: 'rebooted' });
   expect(rig.events).toContainEqual(expect.objectContaining({ event: 'device.rebooted' }));
-});
-
-test('a trap is a reason to look, not more often than once a second, and not from just anywhere', async () => {
-  const rig = await rigOf({ dialect: 'standard', version: 'v2c', label: 100 });
-  const seen: WatchEvent[] = [];
-  rig.driver.watch((event) => seen.push(event));
-  const ear = new TrapEar(clock);
-  ear.on('127.0.0.1', () => (rig.driver as SnmpDriver).nudge());
-  const to = { host: '127.0.0.1', port: await ear.listen(0, '127.0.0.1') };
-  for (let i = 0; i < 5; i++) rig.element.trap(to, Oid.linkDown);
-  await sleep(clock, 100);
-  expect(seen).toEqual([{ type: 'changed', foreign: true, detail: 'it sent a trap' }]);
-  const deaf = new TrapEar(clock);
-  deaf.on('127.0.0.2', () => {
-    throw new Error('not from there');
-  });
-  rig.element.trap({ host: '127.0.0.1', port: await deaf.listen(0, '127.0.0.1') }, Oid.coldStart);
-  await sleep(clock, 50);
-  ear.close();
-  deaf.close();
 });
 
 test('counters are read in 64 bits', async () => {

@@ -25,6 +25,7 @@ export function ome6500(): Tl1Dialect {
     name: 'ome6500',
     port: 10_001,
     depth: 8,
+    alarmed: (aid) => /^(?:OC\d+|ETH\w*|OTM\d*|FAC)-(\d+-\d+-\d+)$/.exec(aid)?.[1],
     greeting: [{ verb: 'ALW-MSG-BROADCAST' }],
     retrieve: [{ verb: 'RTRV-CRS-ALL', aid: ['ALL'] }],
     inventory: [{ verb: 'RTRV-RTG-INFO' }, { verb: 'RTRV-AD-ALL', aid: ['ALL'] }],

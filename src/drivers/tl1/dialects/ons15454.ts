@@ -24,6 +24,7 @@ export function ons15454(): Tl1Dialect {
     name: 'ons15454',
     port: 3083,
     depth: 4,
+    alarmed: (aid) => /^FAC-(\d+(?:-\d+)?)$/.exec(aid)?.[1],
     greeting: [{ verb: 'ALW-MSG-ALL' }],
     retrieve: [{ verb: 'RTRV-CRS', aid: ['ALL'] }],
     inventory: [{ verb: 'RTRV-INV', aid: ['ALL'] }],

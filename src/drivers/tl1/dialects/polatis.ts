@@ -37,6 +37,7 @@ export function polatis(options: DialectOptions = {}): Tl1Dialect {
     name: 'polatis',
     port: 3082,
     depth: 4,
+    alarmed: (aid) => (PORT.test(aid) ? aid : undefined),
     capabilities: {
       layer: 'fibre',
       labels: 'none',
