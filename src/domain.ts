@@ -90,9 +90,9 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
       stillMaster: async (epoch) =>
         broker.term?.epoch === epoch &&
         (config.store.client === 'sqlite' || (await store.renewLease(holder, epoch, leaseTtlMs))),
-      changed: () => broker.compareDevices(),
-      reach: () => broker.lookWhoAnswers(),
-      portStates: (device, states) => broker.portStates(device, states),
+      changed: () => broker.news.devicesChanged(),
+      reach: () => broker.news.lookWhoAnswers(),
+      portStates: (device, states) => broker.news.portStates(device, states),
     });
     begun.push(() => devices.close());
     const peering = openPeering(config, topology.prefix, { clock, random, log });

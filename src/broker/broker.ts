@@ -351,19 +351,9 @@ export class Broker implements UseCases {
     return inspection;
   }
 
-  /** Something may have changed on a device: compare now, not at the next round. */
-  compareDevices(): void {
-    this.#office.term?.compareNow();
-  }
-
-  /** A device has fallen silent, or answers again. */
-  lookWhoAnswers(): void {
-    this.#office.term?.lookWhoAnswers();
-  }
-
-  /** A device tells of its ports: has each light? */
-  portStates(device: string, ports: readonly { readonly name: string; readonly up: boolean }[]): void {
-    this.#office.portStates(device, ports);
+  /** What devices tell by themselves. */
+  get news(): Pick<Office, 'devicesChanged' | 'lookWhoAnswers' | 'portStates'> {
+    return this.#office;
   }
 
   readiness(): Readiness {

@@ -65,6 +65,15 @@ export class Office {
     throw new BrokerError('NOT_LEADER', detail, { retry_after_s: Math.ceil(this.#ttl / 1000) });
   }
 
+  /** Something may have changed on a device: compare now, not at the next round. */
+  devicesChanged(): void {
+    this.#term?.compareNow();
+  }
+  /** A device has fallen silent, or answers again. */
+  lookWhoAnswers(): void {
+    this.#term?.lookWhoAnswers();
+  }
+  /** A device tells of its ports: has each light? */
   portStates(device: string, ports: readonly { readonly name: string; readonly up: boolean }[]): void {
     this.#portWatch.note(device, ports);
     this.#follow(device, new Set(ports.map(({ name }) => name)));

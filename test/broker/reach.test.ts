@@ -30,7 +30,7 @@ afterEach(() => world.end());
 
 const say = (...out: OutOfReach[]): void => {
   silent = out;
-  world.broker.lookWhoAnswers();
+  world.broker.news.lookWhoAnswers();
 };
 const linksOf = async (over: Partial<CircuitRequest>): Promise<readonly string[] | undefined> => {
   const done = await world.broker.createCircuit(call(), aRequest(over));
