@@ -81,6 +81,15 @@ const table = {
       help: 'A folder in which a development issuer keeps its keys. Never in production: it mints operators',
     }),
   }),
+  tokens: section({
+    issuer: text(
+      {
+        help: 'URL by which other domains know the issuer of our circuit tokens; https:// and the domain when absent',
+      },
+      /^https?:\/\/[!-~]{1,200}[^/]$/,
+      'a URL without a slash at its end',
+    ),
+  }),
   devices: section({
     driver: choice(['memory', 'elements'], {
       fallback: 'memory',

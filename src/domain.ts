@@ -6,9 +6,11 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { allowAll } from './aaa/allowAll.ts';
 import { buildApp } from './api/app.ts';
+import { frontDoor } from './api/frontDoor.ts';
 import { Broker } from './broker/broker.ts';
 import type { Peers } from './broker/peerPorts.ts';
 import type { StoreError } from './broker/ports.ts';
+import { audienceOf } from './broker/tokenDesk.ts';
 import type { Config } from './config.ts';
 import { openDevices } from './devices.ts';
 import { StartError } from './flags.ts';
@@ -19,7 +21,7 @@ import { bearerAuthenticator, type Issuer, openIssuer, readKeys } from './identi
 import { type Clock, every, instant, wallClock } from './kernel/clock.ts';
 import { newId } from './kernel/ids.ts';
 import type { Log } from './kernel/log.ts';
-import { type Random, systemRandom } from './kernel/random.ts';
+import { newP256Key, type Random, systemRandom } from './kernel/random.ts';
 import { Deliverer } from './notify/deliver.ts';
 import { sender } from './notify/send.ts';
 import { openPeering } from './peers.ts';
@@ -107,6 +109,7 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
       inspection: devices.inspection,
       peers: peering ?? noPeers,
       decide: allowAll,
+      tokens: { issuer: config.tokens.issuer ?? audienceOf(config.domain), audienceOf, newKey: newP256Key },
       seedTopology: topology,
       leaseTtlMs,
       onLost: (error) => {
@@ -122,7 +125,7 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
       log,
       domain: config.domain,
       version: packageVersion(),
-      authenticate: bearerAuthenticator(issuers, clock),
+      authenticate: frontDoor(broker.tokens, bearerAuthenticator(issuers, clock)),
       allowPrivateWebhooks: config.webhooks.allow_private,
       limits: { rate: { max: config.http.rate_limit_per_minute, windowMs: 60_000 } },
     });

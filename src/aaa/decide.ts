@@ -25,6 +25,10 @@ export const actions = [
   'project.write',
   'quota.write',
   'peer.segment',
+  'token.issue',
+  'token.attenuate',
+  'token.revoke',
+  'token.keys',
 ] as const;
 export type DecidedAction = (typeof actions)[number];
 

@@ -25,6 +25,10 @@ export const actionGroups = {
   'project.write': 'administer',
   'quota.write': 'administer',
   'peer.segment': 'serve',
+  'token.issue': 'operate',
+  'token.attenuate': 'operate',
+  'token.revoke': 'reduce',
+  'token.keys': 'administer',
 } as const satisfies Readonly<Record<DecidedAction, string>>;
 
 const groupNames = [...new Set(Object.values(actionGroups))];

@@ -31,6 +31,10 @@ export const BODIES: readonly ProblemCode[] = [
   'PAYLOAD_TOO_LARGE',
   'UNSUPPORTED_MEDIA_TYPE',
 ];
+/** Of every verb that a MANUAL circuit opens to its token only. */
+export const TOKENS: readonly ProblemCode[] = ['TOKEN_INVALID', 'TOKEN_REQUIRED', 'TOKEN_REFUSED'];
+/** Either the bearer or the token of the circuit opens it. */
+export const OPENED_BY = [{ bearer: [] }, { circuitToken: [] }];
 /** Of every POST. */
 export const KEYS: readonly ProblemCode[] = ['IDEMPOTENCY_KEY_REUSED', 'IDEMPOTENCY_IN_PROGRESS'];
 

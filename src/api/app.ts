@@ -35,6 +35,7 @@ const TAGS = [
   { name: 'events', description: 'One log, as a list and as a stream' },
   { name: 'webhooks', description: 'Be called when something happens' },
   { name: 'decisions', description: 'What the policy said, and why' },
+  { name: 'tokens', description: 'Capability tokens of circuits: issue, narrow, look into, withdraw' },
   { name: 'network', description: 'Topology, ports, links, domains' },
   { name: 'maintenance', description: 'Links and nodes out of use for a time' },
   { name: 'devices', description: 'Elements and their cross-connects; for operators' },
@@ -79,6 +80,13 @@ export async function buildApp(options: AppOptions): Promise<HttpServer> {
             scheme: 'bearer',
             bearerFormat: 'JWT',
             description: 'A JWT of an issuer that the operator configured',
+          },
+          circuitToken: {
+            type: 'apiKey',
+            in: 'header',
+            name: 'Authorization',
+            description:
+              '`CCT root~link~kb`: the token of the circuit with a proof by its holder. On a MANUAL circuit that has been decided provision, release and changes need it, and DELETE when it is lit; it replaces the bearer there.',
           },
         },
       },

@@ -10,7 +10,10 @@ import type { StoredAnswer } from '../broker/ports.ts';
 import type { Mutated, Mutation } from '../broker/usecases.ts';
 import { problemHeaders, served } from '../http/problem.ts';
 import type { Principal } from '../model/principal.ts';
+import { sha256 } from '../tokens/encoding.ts';
+import { tokenActions } from '../tokens/grant.ts';
 import { etagOf, invalid } from './wire/common.ts';
+import { capabilityOf } from './wire/token.ts';
 
 /** What is needed of a request, whatever its route's schema. */
 export interface Asking {
@@ -19,7 +22,10 @@ export interface Asking {
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: unknown;
+  readonly bodyBytes?: Buffer | undefined;
   readonly principal: Principal;
+  /** What a circuit token may open here. */
+  readonly routeOptions?: { readonly config: { readonly capability?: string } };
 }
 export interface AskingForChange extends Asking {
   readonly query: { readonly validate_only?: boolean };
@@ -82,14 +88,46 @@ function idempotency<T>(request: Asking, render: Render<T>): Mutation<T>['idempo
   };
 }
 
+/** The circuit token of a request, with what its proof must be over. */
+function presented(request: Asking): Mutation<unknown>['capability'] {
+  const text = capabilityOf(request.headers.authorization);
+  // The server lets none in where the route names no action (http/server.ts).
+  const action = tokenActions.find((known) => known === request.routeOptions?.config.capability);
+  if (text === undefined || action === undefined) return undefined;
+  const opKey = request.headers['idempotency-key'];
+  return {
+    text,
+    action,
+    bodyHash: sha256(request.bodyBytes ?? ''),
+    // Of one API all callers are one: who holds the token is what counts.
+    peer: 'api',
+    ...(typeof opKey === 'string' ? { opKey } : {}),
+  };
+}
+
+const REASON = /^[\x20-\x7e]{1,256}$/;
+
+function overrideOf({ headers }: Asking): string | undefined {
+  const reason = headers['turnpike-override-reason'];
+  if (reason === undefined) return undefined;
+  if (typeof reason !== 'string' || !REASON.test(reason) || reason.trim() === '')
+    throw invalid('Turnpike-Override-Reason', 'must be 1 to 256 printable characters that say why');
+  return reason.trim();
+}
+
 /** A request for a change, as the broker takes it. With validate_only nothing is kept, so no key is either. */
 export function callOf<T>(request: AskingForChange, render: Render<T>): Mutation<T> {
   const validateOnly = request.query.validate_only ?? false;
-  const kept = validateOnly ? undefined : idempotency(request, render);
+  const capability = presented(request);
+  const override = overrideOf(request);
+  // A proof has its own operation key, which is as good: nothing is kept twice.
+  const kept = validateOnly || capability !== undefined ? undefined : idempotency(request, render);
   return {
     principal: request.principal,
     requestId: request.id,
     validateOnly,
+    ...(capability === undefined ? {} : { capability }),
+    ...(override === undefined ? {} : { override }),
     ...(kept === undefined ? {} : { idempotency: kept }),
   };
 }

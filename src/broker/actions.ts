@@ -22,6 +22,7 @@ import { plusSeconds } from '../model/window.ts';
 import { factsOf } from './authorise.ts';
 import { applyChange } from './change.ts';
 import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
+import { type Unlocked, unlock } from './padlock.ts';
 import type { SeriesRecord } from './ports.ts';
 import { admit, LATE_START_MS } from './request.ts';
 import { anotherRoad } from './restore.ts';
@@ -30,7 +31,7 @@ import type { Tx } from './tx.ts';
 import type { CircuitAction, CircuitChange, Mutation, RecurrenceAsk } from './usecases.ts';
 import { StoredRefusal } from './writer.ts';
 
-type Call = Pick<Mutation<unknown>, 'principal' | 'requestId'>;
+export type Call = Pick<Mutation<unknown>, 'principal' | 'requestId' | 'capability' | 'override'>;
 
 /** A hold lasts at most a day; longer ones would be bookings without an owner. */
 export const LONGEST_HOLD_S = 86_400;
@@ -112,6 +113,8 @@ export function act(
   revision: number | undefined,
 ): Circuit | StoredRefusal {
   const circuit = liveOr(tx, stored);
+  const key = unlock(tx, term, call, circuit, action.type);
+  if (key instanceof StoredRefusal || key.present) return key instanceof StoredRefusal ? key : circuit;
   checkRevision(circuit, revision);
   if (action.type === 'cancel' && circuit.state === 'CANCELLED') return circuit;
   if (circuit.state === 'HOLD_EXPIRED' && (action.type === 'commit' || action.type === 'extend-hold')) {
@@ -119,8 +122,9 @@ export function act(
   }
   if (isFinal(circuit.state))
     throw new BrokerError('WRONG_STATE', `the circuit is ${circuit.state}`, { allowed_actions: [] });
-  const denied = ask(tx, term, call, circuit, `circuit.${action.type}`);
+  const denied = ask(tx, term, call, circuit, `circuit.${action.type}`, key);
   if (denied !== undefined) return denied;
+  key.use();
   const decisionId = tx.decisions.at(-1)?.id ?? '';
   if (action.type === 'reroute') return reroute(tx, circuit, decisionId);
   return tx.apply(circuit.id, eventOf(tx, action), decisionId) ?? circuit;
@@ -170,6 +174,8 @@ export function change(
   revision: number | undefined,
 ): Circuit | StoredRefusal {
   const circuit = liveOr(tx, stored);
+  const key = unlock(tx, term, call, circuit, extendsOnly(wish) ? 'extend' : 'modify', wish);
+  if (key instanceof StoredRefusal || key.present) return key instanceof StoredRefusal ? key : circuit;
   checkRevision(circuit, revision);
   if (isFinal(circuit.state))
     throw new BrokerError('WRONG_STATE', `the circuit is ${circuit.state}`, { allowed_actions: [] });
@@ -179,10 +185,15 @@ export function change(
       ? {}
       : { end_time: rfc3339(wish.end) }),
   };
-  const denied = ask(tx, term, call, circuit, 'circuit.modify', facts);
+  const denied = ask(tx, term, call, circuit, 'circuit.modify', key, facts);
   if (denied !== undefined) return denied;
-  return applyChange(tx, circuit, wish, tx.decisions.at(-1)?.id ?? '');
+  key.use();
+  const changed = applyChange(tx, circuit, wish, tx.decisions.at(-1)?.id ?? '');
+  key.renew();
+  return changed;
 }
+
+const extendsOnly = (wish: CircuitChange): boolean => wish.laterOnly === true || wish.extendS !== undefined;
 
 /** Cancels what is left of a series; what has run or has begun stays as it is. */
 export function cancelSeries(
@@ -220,6 +231,7 @@ function ask(
   call: Call,
   circuit: Circuit,
   action: `circuit.${CircuitAction['type'] | 'modify'}`,
+  key: Extract<Unlocked, { present: false }>,
   facts: Facts = {},
 ): StoredRefusal | undefined {
   const decision = term.authoriser.ask(tx, {
@@ -227,7 +239,8 @@ function ask(
     action,
     project: circuit.request.project,
     circuitId: circuit.id,
-    facts: { ...factsOf(circuit.request), ...facts },
+    facts: { ...factsOf(circuit.request), ...facts, ...key.facts },
+    ...key.question,
   });
   return decision.denied === undefined ? undefined : new StoredRefusal(decision.denied);
 }

@@ -21,6 +21,7 @@ export interface Question {
   readonly circuitId?: CircuitId;
   readonly facts: Facts;
   readonly sequence?: DecisionRecord['sequence'];
+  readonly token?: DecisionRecord['token'];
 }
 
 export class Authoriser {
@@ -47,6 +48,7 @@ export class Authoriser {
       requestId: question.requestId,
       sequence: question.sequence ?? 'AGENT',
       facts,
+      ...(question.token === undefined ? {} : { token: question.token }),
       ...(question.circuitId === undefined ? {} : { circuitId: question.circuitId }),
     });
     if (verdict.effect === 'ALLOW') return { id };

@@ -30,6 +30,7 @@ import { isMovable, windowOf } from './movable.ts';
 import type { DomainRecord, TopologyRecord, WebhookRecord } from './ports.ts';
 import { Rests } from './rests.ts';
 import { Surroundings } from './surroundings.ts';
+import { TokenBook } from './tokenBook.ts';
 
 export type Undo = () => void;
 
@@ -66,6 +67,7 @@ export class Book {
   readonly keys = new Map<string, KeyState>();
   readonly accounts = new Accounts();
   readonly rests = new Rests();
+  readonly tokens = new TokenBook();
   readonly due: Due;
   readonly byState = Object.fromEntries(states.map((state) => [state, 0])) as Record<State, number>;
   readonly #shortCodes = new Map<string, CircuitId>();

@@ -50,6 +50,7 @@ import * as sets from './sets.ts';
 import { settled } from './settled.ts';
 import type { Learned } from './surroundings.ts';
 import type { Term } from './term.ts';
+import { TokenOffice, type TokenUse } from './tokenUse.ts';
 import { linkChange, topologyChange } from './topologyChange.ts';
 import type {
   Availability,
@@ -81,6 +82,7 @@ export class Broker implements UseCases {
   readonly #office: Office;
   readonly #mutations: Mutations;
   readonly bursar: Bursar;
+  readonly tokens: TokenUse;
 
   constructor(ports: BrokerPorts) {
     this.#ports = ports;
@@ -90,6 +92,7 @@ export class Broker implements UseCases {
     this.#mutations = new Mutations(this.#office, ports);
     this.#queries = new Queries(ports.store);
     this.bursar = new Bursar(this.#office, this.#mutations, this.#queries, ports);
+    this.tokens = new TokenOffice(this.#office, this.#mutations, this.#queries, ports);
   }
 
   // ---- life ----------------------------------------------------------------------------------------------

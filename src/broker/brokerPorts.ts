@@ -8,6 +8,7 @@ import type { BookSeams } from './book.ts';
 import type { Inspection } from './inspection.ts';
 import type { Peers } from './peerPorts.ts';
 import type { Devices, Store, StoreError } from './ports.ts';
+import type { TokenPorts } from './tokenDesk.ts';
 
 export interface BrokerPorts {
   readonly domain: string;
@@ -22,6 +23,8 @@ export interface BrokerPorts {
   readonly inspection?: Inspection;
   readonly peers: Peers;
   readonly decide: Decide;
+  /** Absent in worlds without capability tokens: the bearer is all that a MANUAL circuit asks for there. */
+  readonly tokens?: TokenPorts;
   /** The topology of a store that has none yet. */
   readonly seedTopology: TopologyDocument;
   /** A leader that has not renewed for so long is replaced. */

@@ -127,6 +127,8 @@ export class Office {
       lost: (error) => this.#lost(error, epoch),
     });
     if (stored === undefined) await term.writer.submit((tx) => tx.setTopology(topology));
+    const ring = term.tokens?.ring;
+    if (ring?.incomplete === true) await term.writer.submit((tx) => ring.make(tx));
     // Asked to stop while the store was being read: nobody is to find a term that has no end.
     if (this.#role === 'STOPPING') {
       term.end();

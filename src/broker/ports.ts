@@ -14,6 +14,7 @@ import type { DomainDocument } from '../topology/domainDocument.ts';
 import type { OutOfReach } from '../topology/network.ts';
 import type { AccountsState, Posting, ProjectRecord, QuotaRecord, UsageRecord } from './accounts.ts';
 import type { AuditGroup, AuditStore } from './auditPorts.ts';
+import type { StoredTokens, TokenRecord, TokenRows } from './tokenRecords.ts';
 
 // ---- records ---------------------------------------------------------------------------------------------
 
@@ -74,6 +75,8 @@ export interface DecisionRecord extends Verdict {
   /** RFC 2904: the broker acts for the user, the resource asks, or the user brings the proof. */
   readonly sequence: 'AGENT' | 'PULL' | 'PUSH';
   readonly facts: Readonly<Record<string, string | number | boolean>>;
+  /** The circuit token that was shown, by its id and those of its links. */
+  readonly token?: { readonly iss: string; readonly jti: string; readonly links: readonly string[] };
 }
 
 export interface StoredAnswer {
@@ -188,6 +191,7 @@ export interface Group {
   readonly topology?: TopologyRecord;
   /** What other domains have published about themselves; each replaces what was known of that domain. */
   readonly domains: readonly DomainRecord[];
+  readonly tokens?: TokenRows;
   /** Only frees room (release, cancel, abort, what ends by itself): must pass when the store is full. */
   readonly reduces: boolean;
 }
@@ -315,6 +319,9 @@ export interface Store extends AuditStore {
   usage(query: UsageQuery): AsyncIterable<readonly UsageRecord[]>;
   transfers(query: TransferQuery): AsyncIterable<readonly Transfer[]>;
   domains(): Promise<readonly DomainRecord[]>;
+  /** What still matters of capability tokens. */
+  tokens(now: InstantMs): Promise<StoredTokens>;
+  token(jti: string): Promise<TokenRecord | undefined>;
 
   circuit(id: CircuitId): Promise<Circuit | undefined>;
   circuits(query: CircuitQuery): Promise<Page<Circuit>>;

@@ -10,6 +10,7 @@ import { type Circuit, isFinal } from '../model/circuit.ts';
 import type { HomeEvent } from '../model/events.ts';
 import { type Member, placeSet } from '../scheduler/laxity/sets.ts';
 import { invalid, stale } from './actions.ts';
+import { isLocked } from './padlock.ts';
 import { askOf, problemOf } from './place.ts';
 import type { Wish } from './plan.ts';
 import { isOurs } from './plan.ts';
@@ -20,7 +21,7 @@ import type { Tx } from './tx.ts';
 import type { Mutation, SetMemberAsk, SetResult } from './usecases.ts';
 import { StoredRefusal } from './writer.ts';
 
-type Call = Pick<Mutation<unknown>, 'principal' | 'requestId'>;
+type Call = Pick<Mutation<unknown>, 'principal' | 'requestId' | 'override'>;
 
 export function createSet(
   tx: Tx,
@@ -225,6 +226,13 @@ export function actOnSet(
       throw new BrokerError('WRONG_STATE', `circuit ${key} of the set has ended`, {
         allowed_actions: ['cancel'],
       });
+    }
+    if (action === 'cancel' && term.tokens !== undefined && call.override === undefined) {
+      if (isLocked(circuit, 'cancel'))
+        throw new BrokerError(
+          'TOKEN_REQUIRED',
+          `circuit ${key} of the set is MANUAL and lit: its token ends it`,
+        );
     }
     const event: HomeEvent =
       action === 'cancel'

@@ -25,6 +25,7 @@ import { reconcile } from './reconcile.ts';
 import { Restorer } from './restore.ts';
 import { Scout } from './scout.ts';
 import { Settler } from './settle.ts';
+import { TokenDesk } from './tokenDesk.ts';
 import { Writer } from './writer.ts';
 
 /** How often what is desired is compared with what is there. */
@@ -48,6 +49,7 @@ export class Term {
   readonly desk: PeerDesk;
   readonly authoriser: Authoriser;
   readonly offers = new OfferDesk();
+  readonly tokens: TokenDesk | undefined;
   readonly #settler: Settler;
   readonly #scout: Scout;
   readonly #restorer: Restorer;
@@ -68,6 +70,7 @@ export class Term {
     this.book = book;
     this.#ports = ports;
     this.authoriser = new Authoriser(ports.decide, ports.random);
+    this.tokens = ports.tokens && new TokenDesk(ports.tokens, book, ports.random);
     this.desk = new PeerDesk(this.authoriser, ports.random, epoch);
     this.writer = new Writer(book, epoch, sequences, audit, ports, {
       durable: (events, effects, txs) => {
@@ -78,6 +81,7 @@ export class Term {
         if (txs.some((tx) => tx.topology !== undefined)) this.#restorer.wake();
         if (events.length > 0) on.events(events);
       },
+      step: (tx, before, after) => this.tokens?.step(tx, before, after),
       lost: (error) => {
         this.end();
         on.lost(error);
@@ -129,6 +133,7 @@ export class Term {
     for (const hook of await store.webhooks()) book.setWebhook(hook, noUndo);
     for (const record of await store.domains()) book.setDomain(record, noUndo);
     const sequences = { event: counters.eventSeq, effect: counters.effectSeq };
+    book.tokens.fold(await store.tokens(clock.now()));
     const term = new Term(epoch, book, sequences, audit, ports, on);
     for await (const page of store.pendingEffects()) term.#loaded.push(...page);
     return term;
@@ -232,6 +237,7 @@ export class Term {
     // What is past can no longer be claimed; without this the calendars would grow for ever.
     this.book.calendar.dropBefore(toSeconds(now));
     this.book.accounts.use.forget(yearOf(now));
+    this.book.tokens.forget(now);
     for (const [key, state] of this.book.keys) if (state.expire <= now) this.book.keys.delete(key);
     for (const [id, circuit] of this.book.circuits) if (circuit.role === 'PARTICIPANT') this.#forget(id);
   }

@@ -29,12 +29,16 @@ import type {
   TopologyRecord,
   WebhookRecord,
 } from './ports.ts';
+import { TokenWrites } from './tokenRecords.ts';
 
 /** Sequence numbers of the log and the outbox: given out here, taken back by an undo. */
 export interface Sequences {
   event: number;
   effect: number;
 }
+
+/** Told of every step, in its transaction. */
+export type OnStep = (tx: Tx, before: Circuit, after: Circuit) => void;
 
 export class Tx {
   readonly book: Book;
@@ -61,12 +65,16 @@ export class Tx {
   readonly quotas: QuotaRecord[] = [];
   readonly quotasGone: string[] = [];
   readonly domains: DomainRecord[] = [];
+  readonly tokens = new TokenWrites();
   topology: TopologyRecord | undefined;
   /** Frees room and takes none: passes when the store is full. */
   reduces = false;
   readonly #sequences: Sequences;
 
-  constructor(book: Book, now: InstantMs, epoch: number, sequences: Sequences) {
+  readonly #onStep: OnStep;
+
+  constructor(book: Book, now: InstantMs, epoch: number, sequences: Sequences, onStep: OnStep = () => {}) {
+    this.#onStep = onStep;
     this.book = book;
     this.now = now;
     this.epoch = epoch;
@@ -92,6 +100,7 @@ export class Tx {
       this.quotas.length === 0 &&
       this.quotasGone.length === 0 &&
       this.domains.length === 0 &&
+      this.tokens.isEmpty &&
       this.topology === undefined
     );
   }
@@ -139,6 +148,7 @@ export class Tx {
     this.circuits.set(id, { circuit: after, isNew: this.circuits.get(id)?.isNew ?? false });
     this.#log(announce(before, event, after), after, event, describeStep(before, event, after));
     for (const effect of result.effects) this.#enqueue(after, effect, decisionId);
+    this.#onStep(this, before, after);
     return after;
   }
 
@@ -222,6 +232,7 @@ export class Tx {
     ]) {
       list.length = 0;
     }
+    this.tokens.clear();
     this.topology = undefined;
   }
 

@@ -26,12 +26,18 @@ import type {
   WebhookProgress,
   WebhookRecord,
 } from './ports.ts';
+import type { Presented } from './tokenDesk.ts';
+import type { TokenUse } from './tokenUse.ts';
 
 /** A call that may change something. `render` makes the answer that is stored under the key, in the same transaction. */
 export interface Mutation<T> {
   readonly principal: Principal;
   readonly requestId: string;
   readonly validateOnly: boolean;
+  /** The circuit token that came instead of a bearer. */
+  readonly capability?: Presented;
+  /** Why an operator acts without the token that the circuit asks for. */
+  readonly override?: string;
   readonly idempotency?: {
     readonly key: string;
     readonly bodyHash: string;
@@ -189,6 +195,8 @@ export interface Stats {
 
 export interface UseCases {
   readonly bursar: Bursar;
+  readonly tokens: TokenUse;
+
   createCircuit(call: Mutation<Circuit>, request: CircuitRequest): Promise<Mutated<Circuit>>;
   createSeries(
     call: Mutation<SeriesRecord>,

@@ -12,7 +12,8 @@ import { dueAt } from '../model/lifecycle.ts';
 import type { AuditLog } from './auditLog.ts';
 import type { Book } from './book.ts';
 import { type EffectRecord, type EventRecord, type Group, type Store, StoreError } from './ports.ts';
-import { type Sequences, Tx } from './tx.ts';
+import { together } from './tokenRecords.ts';
+import { type OnStep, type Sequences, Tx } from './tx.ts';
 
 /** At most so many decisions in one transaction: bounds its time and what a failure takes back. */
 const LARGEST_GROUP = 512;
@@ -39,6 +40,8 @@ interface Item {
 export interface WriterEvents {
   /** After each durable group: the log lines and the effects in it. */
   durable(events: readonly EventRecord[], effects: readonly EffectRecord[], txs: readonly Tx[]): void;
+  /** During each decision. */
+  readonly step?: OnStep;
   /** The lease is gone, or nobody knows what was written: stop deciding and start again from the store. */
   lost(error: StoreError): void;
 }
@@ -150,7 +153,7 @@ export class Writer {
   }
 
   #newTx(): Tx {
-    return new Tx(this.book, this.#clock.now(), this.epoch, this.#sequences);
+    return new Tx(this.book, this.#clock.now(), this.epoch, this.#sequences, this.#on.step);
   }
 
   /** Runs the decision; false when it refused without a trace and has been answered. */
@@ -232,6 +235,7 @@ export class Writer {
       }
     }
     const topology = txs.findLast((tx) => tx.topology !== undefined)?.topology;
+    const tokens = together(txs.map((tx) => tx.tokens));
     const only = txs.length === 1 ? txs[0] : undefined;
     return {
       epoch: this.epoch,
@@ -256,6 +260,7 @@ export class Writer {
         ...new Map(txs.flatMap((tx) => tx.domains).map((one) => [one.document.domain, one])).values(),
       ],
       ...(topology === undefined ? {} : { topology }),
+      ...(tokens === undefined ? {} : { tokens }),
       reduces: txs.every((tx) => tx.reduces),
     };
   }

@@ -23,9 +23,12 @@ export const served = (error: BrokerError, requestId: string): ServedProblem => 
 export function problemHeaders(error: BrokerError, hadCredentials: boolean): Record<string, string> {
   const headers: Record<string, string> = { 'content-type': PROBLEM_TYPE, 'cache-control': 'no-store' };
   if (error.status === 401) {
-    headers['www-authenticate'] = hadCredentials
-      ? 'Bearer realm="turnpike", error="invalid_token"'
-      : 'Bearer realm="turnpike"';
+    headers['www-authenticate'] =
+      error.code === 'TOKEN_INVALID'
+        ? 'CCT realm="turnpike", error="invalid_token"'
+        : hadCredentials
+          ? 'Bearer realm="turnpike", error="invalid_token"'
+          : 'Bearer realm="turnpike"';
   }
   if (error.status === 503 || error.details.retry_after_s !== undefined) {
     headers['retry-after'] = String(error.details.retry_after_s ?? DEFAULT_RETRY_S);

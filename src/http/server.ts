@@ -58,6 +58,8 @@ declare module 'fastify' {
     produces?: readonly string[];
     /** A missing body stands for `{}`. */
     bodyOptional?: boolean;
+    /** The action that a circuit token (`Authorization: CCT`) may open here; nothing when absent. */
+    capability?: string;
   }
   interface FastifyRequest {
     /** Set on every route that is not public; reading it on a public one is a bug and throws. */
@@ -284,6 +286,10 @@ function certificateOf(socket: Socket): Uint8Array | undefined {
   return shown;
 }
 
+const CAPABILITY = /^CCT\b/i;
+export const isCapability = ({ headers }: Pick<FastifyRequest, 'headers'>): boolean =>
+  CAPABILITY.test(headers.authorization ?? '');
+
 function authentication(authenticate: Authenticate, guard: CredentialGuard | undefined) {
   const admit = (request: FastifyRequest, principal: Principal): void => {
     (request as WithCaller)[caller] = principal;
@@ -293,7 +299,7 @@ function authentication(authenticate: Authenticate, guard: CredentialGuard | und
   };
   /** What stands here may be a fault of ours, too: that counts against nobody. */
   const counted = (request: FastifyRequest, error: unknown): unknown => {
-    if (error instanceof BrokerError && error.code === 'UNAUTHENTICATED') guard?.refused(request.ip);
+    if (error instanceof BrokerError && error.status === 401) guard?.refused(request.ip);
     return error;
   };
   return (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
@@ -302,6 +308,11 @@ function authentication(authenticate: Authenticate, guard: CredentialGuard | und
       return;
     }
     guard?.check(request.ip);
+    if (isCapability(request) && request.routeOptions.config.capability === undefined)
+      throw new BrokerError(
+        'UNAUTHENTICATED',
+        'a circuit token opens the verbs of its circuit and nothing else',
+      );
     let found: Principal | Promise<Principal>;
     try {
       found = authenticate({

@@ -20,6 +20,21 @@ export const problems = {
     title: 'No valid credentials',
     help: 'Send Authorization: Bearer with a token of a configured issuer.',
   },
+  TOKEN_INVALID: {
+    status: 401,
+    title: 'The circuit token is not accepted',
+    help: 'See token_reason; ask its issuer for another with POST /v1/tokens.',
+  },
+  TOKEN_REQUIRED: {
+    status: 403,
+    title: 'This needs the token of the circuit',
+    help: 'Send Authorization: CCT with the token and a proof by its holder; operators may override with a reason.',
+  },
+  TOKEN_REFUSED: {
+    status: 403,
+    title: 'The circuit token does not open this',
+    help: 'See token_reason: it covers less than is asked, or it has been used up.',
+  },
   POLICY_DENIED: {
     status: 403,
     title: 'Policy does not allow this',
@@ -225,6 +240,8 @@ export interface ProblemDetails {
   readonly domain?: string;
   readonly allowed_actions?: readonly string[];
   readonly retry_after_s?: number;
+  /** Why a circuit token was not accepted, in one word. */
+  readonly token_reason?: string;
 }
 
 /** A refusal that is meant for the asker. Anything else that is thrown is a bug and answers INTERNAL. */

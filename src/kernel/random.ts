@@ -2,7 +2,7 @@
  * Chance enters the program here and nowhere else. Production draws from the operating system; tests and
  * the simulation draw from a seed, so that a run can be had again.
  */
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 
 export interface Random {
   bytes(length: number): Uint8Array;
@@ -62,3 +62,6 @@ export function seededRandom(seed: number): Random & { float(): number; chance(p
     bytes: (length) => Uint8Array.from({ length }, () => next() & 0xff),
   };
 }
+
+/** A fresh private key of P-256. */
+export const newP256Key = (): KeyObject => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;

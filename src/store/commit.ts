@@ -21,6 +21,7 @@ import {
   Texts,
 } from './rows.ts';
 import { Insert, type Session, type Value } from './session.ts';
+import { encodeTokens } from './tokens.ts';
 
 const FINAL = `('ENDED', 'REJECTED', 'HOLD_EXPIRED', 'CANCELLED', 'FAILED')`;
 
@@ -134,6 +135,7 @@ function encode(g: Group): Rows[] {
         ? []
         : [[g.topology.version, g.topology.time, JSON.stringify(g.topology.document)]],
     ),
+    ...encodeTokens(g.tokens),
   ];
 }
 

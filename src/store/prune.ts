@@ -7,6 +7,7 @@ import { fenced } from './commit.ts';
 import type { Database } from './database.ts';
 import { fence } from './lease.ts';
 import type { Session, Value } from './session.ts';
+import { pruneTokens } from './tokens.ts';
 
 /** Circuits a call; one has five or so events and as many decisions. */
 const CIRCUITS_AT_ONCE = 200;
@@ -40,6 +41,7 @@ export async function prune(db: Database, epoch: number, before: InstantMs, now:
     const looseEvents = await oldest(session, 'events', 'seq', 'circuit_id IS NULL AND time < ?', [before]);
     const decisions = await oldest(session, 'decisions', 'id', 'circuit_id IS NULL AND time < ?', [before]);
     const keys = await session.run('DELETE FROM idempotency WHERE expire_time <= ?', [now]);
+    await pruneTokens(session, before, now);
     const groups = (await empty(session, 'series', before)) + (await empty(session, 'sets', before));
     events += looseEvents;
     return {

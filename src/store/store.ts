@@ -27,6 +27,7 @@ import type {
   UsageQuery,
   WebhookRecord,
 } from '../broker/ports.ts';
+import type { StoredTokens, TokenRecord } from '../broker/tokenRecords.ts';
 import { type InstantMs, instant } from '../kernel/clock.ts';
 import type { CircuitId, DecisionId, SeriesId, SetId } from '../kernel/ids.ts';
 import { type Circuit, finalStates } from '../model/circuit.ts';
@@ -41,6 +42,7 @@ import { type Pruned, prune } from './prune.ts';
 import { circuitsPage, decisionsPage, eventsAfter, inPages, one, type Walk } from './queries.ts';
 import { docOf, effectOf, idempotencyOf } from './rows.ts';
 import type { Row } from './session.ts';
+import { storedTokens, tokenText } from './tokens.ts';
 
 /** A page of 2,000 circuits loads no faster and leaves 50 MB more of memory behind. */
 const CIRCUITS_A_PAGE = 500;
@@ -179,6 +181,14 @@ export class KnexStore implements Store {
       const rows: Row[] = await this.#db.readers<Row>('domains').select('doc').orderBy('id');
       return rows.map((row) => docOf<DomainRecord>(row));
     });
+  }
+
+  tokens(now: InstantMs): Promise<StoredTokens> {
+    return this.#guard(() => storedTokens(this.#db, now));
+  }
+
+  token(jti: string): Promise<TokenRecord | undefined> {
+    return this.#guard(() => tokenText(this.#db, jti));
   }
 
   circuit(id: CircuitId): Promise<Circuit | undefined> {

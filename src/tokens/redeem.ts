@@ -33,6 +33,8 @@ export interface Redemption {
   readonly counters: readonly string[];
   readonly mbit: number;
   readonly proof: SeenProof;
+  /** The end of the root: nothing can be redeemed with it after that. */
+  readonly until: InstantMs;
 }
 
 export interface RedemptionState {
@@ -106,6 +108,7 @@ export function redeem(chain: Chain, ask: RedeemAsk, state: RedemptionState, now
     counters: chain.counters.map((c) => c.id),
     mbit,
     proof: seen,
+    until: instant(chain.root.grant.exp * 1000),
   };
   return { kind: 'REDEEM', redemption };
 }
@@ -149,10 +152,16 @@ export class RedemptionBook implements RedemptionState {
     return () => this.#proofs.delete(proof.id);
   }
 
-  /** Forgets proofs that nobody would accept any more, and sees to it that the clock cannot bring them back. */
+  /** Forgets what nobody would accept any more, and sees to it that the clock cannot bring it back. */
   forget(now: InstantMs): void {
     this.floor = instant(Math.max(this.floor, now));
     for (const [id, { until }] of this.#proofs) if (until <= this.floor) this.#proofs.delete(id);
+    for (const [key, r] of this.#operations) {
+      if (r.until > this.floor) continue;
+      this.#operations.delete(key);
+      this.#uses.delete(r.rootId);
+      for (const counter of r.counters) this.#spent.delete(`${counter}\n${r.audience}`);
+    }
   }
 
   #charge(r: Redemption, sign: 1 | -1): void {

@@ -5,6 +5,7 @@
  */
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { buildApp } from '../../src/api/app.ts';
+import { frontDoor } from '../../src/api/frontDoor.ts';
 import type { HttpServer, ServerLimits } from '../../src/http/server.ts';
 import { BrokerError } from '../../src/kernel/errors.ts';
 import { silentLog } from '../../src/kernel/log.ts';
@@ -56,7 +57,7 @@ export class Api {
       broker: world.broker,
       domain: 'ams.example',
       version: '0.0.0',
-      authenticate,
+      authenticate: frontDoor(world.broker.tokens, authenticate),
       log: silentLog,
       clock: world.clock,
       random: world.random,
@@ -71,7 +72,10 @@ export class Api {
     const response = await this.app.inject({
       method: method as 'GET',
       url,
-      headers: { ...(as === 'nobody' ? {} : { authorization: `Bearer ${as}` }), ...headers },
+      headers: {
+        ...(as === 'nobody' || 'authorization' in headers ? {} : { authorization: `Bearer ${as}` }),
+        ...headers,
+      },
       ...(body === undefined ? {} : { payload: body as object }),
     });
     const json = String(response.headers['content-type']).includes('json');

@@ -91,6 +91,12 @@ export class GatedStore implements Store {
   transfers(query: TransferQuery): ReturnType<Store['transfers']> {
     return this.#pages('transfers', () => this.#real.transfers(query));
   }
+  tokens(now: InstantMs): ReturnType<Store['tokens']> {
+    return this.#call('tokens', () => this.#real.tokens(now));
+  }
+  token(jti: string): ReturnType<Store['token']> {
+    return this.#call('token', () => this.#real.token(jti));
+  }
   circuit(id: Parameters<Store['circuit']>[0]): ReturnType<Store['circuit']> {
     return this.#call('circuit', () => this.#real.circuit(id));
   }

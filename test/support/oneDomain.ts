@@ -8,11 +8,12 @@ import { Broker } from '../../src/broker/broker.ts';
 import type { Inspection } from '../../src/broker/inspection.ts';
 import type { Peers } from '../../src/broker/peerPorts.ts';
 import type { Devices, Store } from '../../src/broker/ports.ts';
+import { audienceOf } from '../../src/broker/tokenDesk.ts';
 import type { Mutation } from '../../src/broker/usecases.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
 
 import { silentLog } from '../../src/kernel/log.ts';
-import { seededRandom } from '../../src/kernel/random.ts';
+import { newP256Key, seededRandom } from '../../src/kernel/random.ts';
 import type { Principal } from '../../src/model/principal.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
@@ -130,6 +131,8 @@ interface Options {
   readonly inspection?: Inspection;
   readonly peers?: Peers;
   readonly wrapStore?: (store: Store) => Store;
+  /** With capability tokens, as in production; without, a bearer is enough for a MANUAL circuit. */
+  readonly tokens?: boolean;
 }
 
 export class OneDomain {
@@ -183,6 +186,9 @@ export class OneDomain {
       ...(this.#options.inspection === undefined ? {} : { inspection: this.#options.inspection }),
       peers,
       decide,
+      ...(this.#options.tokens === true
+        ? { tokens: { issuer: audienceOf(topology.domain), audienceOf, newKey: newP256Key } }
+        : {}),
       seedTopology: topology,
     });
     await this.broker.start();

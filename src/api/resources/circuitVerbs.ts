@@ -8,13 +8,13 @@ import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
 import type { ProblemCode } from '../../kernel/errors.ts';
 import type { Circuit } from '../../model/circuit.ts';
-import { BODIES, CHANGES, KEYS, refusals, resource } from '../answers.ts';
+import { BODIES, CHANGES, KEYS, OPENED_BY, refusals, resource, TOKENS } from '../answers.ts';
 import { callOf, type Rendered, sendMutated } from '../mutation.ts';
 import type { ApiPorts } from '../resource.ts';
 import { ExtendBody, readExtension } from '../wire/change.ts';
 import { CircuitSchema, underNegotiation, writeCircuit } from '../wire/circuit.ts';
 import { IdParams, MutationQuery, NoBody, readId, readIfMatch } from '../wire/common.ts';
-import { IdempotencyHeader, IfMatchHeader } from '../wire/headers.ts';
+import { IdempotencyHeader, IfMatchHeader, OverrideHeader } from '../wire/headers.ts';
 import { LONGEST_HOLD_S } from '../wire/request.ts';
 
 const tags = ['circuits'];
@@ -31,12 +31,13 @@ export function circuitVerbs(app: HttpServer, { broker }: ApiPorts): void {
     operationId,
     summary,
     tags,
+    security: OPENED_BY,
     params: IdParams,
     querystring: MutationQuery,
-    headers: Type.Object({ ...IdempotencyHeader, ...IfMatchHeader.properties }),
+    headers: Type.Object({ ...IdempotencyHeader, ...IfMatchHeader.properties, ...OverrideHeader }),
     response: {
       200: resource('Done', ref(CircuitSchema)),
-      ...refusals(...CHANGES, ...BODIES, ...KEYS, 'NOT_FOUND', 'WRONG_STATE', ...codes),
+      ...refusals(...CHANGES, ...BODIES, ...KEYS, ...TOKENS, 'NOT_FOUND', 'WRONG_STATE', ...codes),
     },
   });
 
@@ -49,7 +50,11 @@ export function circuitVerbs(app: HttpServer, { broker }: ApiPorts): void {
     app.post(
       `/v1/circuits/:id/${type}`,
       {
-        config: { authorisation: `decided:circuit.${type}`, bodyOptional: true },
+        config: {
+          authorisation: `decided:circuit.${type}`,
+          bodyOptional: true,
+          ...(type === 'provision' ? { capability: type } : {}),
+        },
         schema: { ...schema(operationId, summary, codes), body: NoBody },
       },
       async (request, reply) => {
@@ -64,7 +69,7 @@ export function circuitVerbs(app: HttpServer, { broker }: ApiPorts): void {
   app.post(
     '/v1/circuits/:id/release',
     {
-      config: { authorisation: 'decided:circuit.release', bodyOptional: true },
+      config: { authorisation: 'decided:circuit.release', bodyOptional: true, capability: 'release' },
       schema: {
         ...schema('releaseCircuit', 'Put a circuit out for good and free the rest of its slot'),
         body: Type.Object(
@@ -125,7 +130,7 @@ export function circuitVerbs(app: HttpServer, { broker }: ApiPorts): void {
   app.post(
     '/v1/circuits/:id/extend',
     {
-      config: { authorisation: 'decided:circuit.modify' },
+      config: { authorisation: 'decided:circuit.modify', capability: 'extend' },
       schema: {
         ...extend,
         response: { ...extend.response, 202: resource('Peers are being asked', ref(CircuitSchema)) },
@@ -149,7 +154,7 @@ export function circuitVerbs(app: HttpServer, { broker }: ApiPorts): void {
   app.post(
     '/v1/circuits/:id/reroute',
     {
-      config: { authorisation: 'decided:circuit.reroute', bodyOptional: true },
+      config: { authorisation: 'decided:circuit.reroute', bodyOptional: true, capability: 'reroute' },
       schema: {
         ...reroute,
         description:

@@ -11,7 +11,18 @@ import type { HttpServer } from '../../http/server.ts';
 import { instant } from '../../kernel/clock.ts';
 import type { ProblemCode } from '../../kernel/errors.ts';
 import { type Circuit, states } from '../../model/circuit.ts';
-import { answer, BODIES, CHANGES, created, KEYS, nothingNew, refusals, resource } from '../answers.ts';
+import {
+  answer,
+  BODIES,
+  CHANGES,
+  created,
+  KEYS,
+  nothingNew,
+  OPENED_BY,
+  refusals,
+  resource,
+  TOKENS,
+} from '../answers.ts';
 import { callOf, type Rendered, sendMutated, sendRead } from '../mutation.ts';
 import type { ApiPorts } from '../resource.ts';
 import { ChangeBody, readChange } from '../wire/change.ts';
@@ -30,7 +41,13 @@ import {
   readTime,
   Time,
 } from '../wire/common.ts';
-import { IdempotencyHeader, IfMatchHeader, IfMatchRequired, WaitHeader } from '../wire/headers.ts';
+import {
+  IdempotencyHeader,
+  IfMatchHeader,
+  IfMatchRequired,
+  OverrideHeader,
+  WaitHeader,
+} from '../wire/headers.ts';
 import {
   CircuitRequestSchema,
   ClientRef,
@@ -155,16 +172,17 @@ export function circuits(app: HttpServer, { broker, clock }: ApiPorts): void {
   app.patch(
     '/v1/circuits/:id',
     {
-      config: { authorisation: 'decided:circuit.modify' },
+      config: { authorisation: 'decided:circuit.modify', capability: 'modify' },
       schema: {
         operationId: 'changeCircuit',
         summary: 'Change rate or times in place',
         description:
           'A merge patch (RFC 7396), make before break. 202 with `pending` while peers must agree; a change that fails changes nothing.',
         tags,
+        security: OPENED_BY,
         params: IdParams,
         querystring: MutationQuery,
-        headers: IfMatchRequired,
+        headers: Type.Object({ ...IfMatchRequired.properties, ...OverrideHeader }),
         body: ChangeBody,
         response: {
           200: resource('Changed', ref(CircuitSchema)),
@@ -172,6 +190,7 @@ export function circuits(app: HttpServer, { broker, clock }: ApiPorts): void {
           ...refusals(
             ...CHANGES,
             ...BODIES,
+            ...TOKENS,
             'NOT_FOUND',
             'NO_FEASIBLE_SLOT',
             'WRONG_STATE',
@@ -194,18 +213,19 @@ export function circuits(app: HttpServer, { broker, clock }: ApiPorts): void {
   app.delete(
     '/v1/circuits/:id',
     {
-      config: { authorisation: 'decided:circuit.cancel' },
+      config: { authorisation: 'decided:circuit.cancel', capability: 'cancel' },
       schema: {
         operationId: 'cancelCircuit',
         summary: 'Cancel a circuit',
         description: 'A lit one passes RELEASING first.',
         tags,
+        security: OPENED_BY,
         params: IdParams,
         querystring: MutationQuery,
-        headers: IfMatchHeader,
+        headers: Type.Object({ ...IfMatchHeader.properties, ...OverrideHeader }),
         response: {
           200: resource('Cancelled, or on the way there', ref(CircuitSchema)),
-          ...refusals(...CHANGES, 'NOT_FOUND', 'WRONG_STATE'),
+          ...refusals(...CHANGES, ...TOKENS, 'NOT_FOUND', 'WRONG_STATE'),
         },
       },
     },

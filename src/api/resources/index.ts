@@ -15,6 +15,7 @@ import { projects } from './projects.ts';
 import { quotas } from './quotas.ts';
 import { series } from './series.ts';
 import { system } from './system.ts';
+import { tokens } from './tokens.ts';
 import { topology } from './topology.ts';
 import { usage } from './usage.ts';
 import { webhooks } from './webhooks.ts';
@@ -32,6 +33,7 @@ export const resources: readonly Resource[] = [
   events,
   webhooks,
   decisions,
+  tokens,
   topology,
   analysis,
   availability,

@@ -221,6 +221,7 @@ export const ProblemSchema = Type.Object(
     domain: Type.Optional(Type.String()),
     allowed_actions: Type.Optional(Type.Array(Type.String())),
     retry_after_s: Type.Optional(Type.Integer()),
+    token_reason: Type.Optional(Type.String({ description: 'Why a circuit token was not accepted' })),
   },
   {
     $id: 'Problem',

@@ -19,6 +19,11 @@ export const IfMatchHeader = Type.Object({
 export const IfMatchRequired = Type.Object({
   'If-Match': Type.Optional(Type.String({ description: 'The ETag of what you have read; required' })),
 });
+export const OverrideHeader = {
+  'Turnpike-Override-Reason': Type.Optional(
+    Type.String({ description: 'Operators: why this is done without the token of the circuit; recorded' }),
+  ),
+};
 export const WaitHeader = {
   Prefer: Type.Optional(Type.String({ description: '`wait=30`: answer when it is settled, or after 30 s' })),
 };

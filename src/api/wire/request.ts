@@ -20,6 +20,7 @@ import {
   type Taking,
   writeSchedule,
 } from './schedule.ts';
+import { HolderJwk, readHolder } from './token.ts';
 
 export const LONGEST_HOLD_S = 86_400;
 
@@ -110,12 +111,7 @@ export const requestFields = {
     }),
   ),
   priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 100, default: 50 })),
-  holder_jwk: Type.Optional(
-    Type.Record(Type.String({ maxLength: 32 }), Type.Unknown(), {
-      maxProperties: 16,
-      description: 'Public key (RFC 7517) that the capability token will be bound to',
-    }),
-  ),
+  holder_jwk: Type.Optional(HolderJwk),
   schedule: ref(ScheduleSchema),
 };
 export const CircuitRequestSchema = Type.Object(requestFields, {
@@ -192,7 +188,9 @@ export function readRequest(wire: WireRequest, who: Principal, base = ''): Asked
     schedule: schedule.type === 'VOLUME' ? capped(schedule, wire.bandwidth_mbps, base) : schedule,
     ...(wire.description === undefined ? {} : { description: wire.description }),
     ...(wire.client_ref === undefined ? {} : { clientRef: wire.client_ref }),
-    ...(wire.holder_jwk === undefined ? {} : { holderJwk: readHolder(wire.holder_jwk, base) }),
+    ...(wire.holder_jwk === undefined
+      ? {}
+      : { holderJwk: { ...readHolder(wire.holder_jwk, `${base}/holder_jwk`) } }),
   };
   return {
     request,
@@ -218,14 +216,6 @@ function readRate(wire: WireRequest, base: string): number {
   if (wire.schedule.type === 'VOLUME')
     return wire.schedule.max_bandwidth_mbps ?? wire.schedule.min_bandwidth_mbps ?? 1;
   throw invalid(`${base}/bandwidth_mbps`, 'is required');
-}
-
-function readHolder(jwk: Record<string, unknown>, base: string): Readonly<Record<string, unknown>> {
-  for (const secret of ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']) {
-    if (Object.hasOwn(jwk, secret))
-      throw invalid(`${base}/holder_jwk/${secret}`, 'is secret: send the public key only');
-  }
-  return jwk;
 }
 
 function readEndpoint(wire: Static<typeof EndpointSchema>, base: string): EndpointAsk {
