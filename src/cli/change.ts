@@ -3,8 +3,10 @@
  * for show, wait when asked to, print where the circuit is now.
  */
 import { rfc3339 } from '../kernel/clock.ts';
+import type { TokenAction } from '../tokens/grant.ts';
 import { type AskOptions, buildAsk } from './ask.ts';
-import { seg } from './client.ts';
+import type { UnlockOptions } from './capability.ts';
+import { type Call, seg } from './client.ts';
 import type { Context } from './context.ts';
 import { CliError, exits, usage } from './io.ts';
 import { dig, isJson, items, type Json, text } from './output.ts';
@@ -29,9 +31,10 @@ export interface WaitOptions {
   readonly until?: string;
   readonly timeout: string;
 }
-export interface MutationOptions extends WaitOptions {
+export interface MutationOptions extends WaitOptions, UnlockOptions {
   readonly dryRun?: boolean;
   readonly key?: string;
+  readonly opKey?: string;
 }
 
 export interface Changes {
@@ -62,6 +65,10 @@ export async function find(context: Context, ref: string): Promise<Json> {
   }
   return first;
 }
+
+/** An id is taken as it is; whoever holds only a token could not look it up. */
+export const idOf = async (context: Context, ref: string): Promise<string> =>
+  ref.startsWith('cir_') ? ref : text((await find(context, ref))['id']);
 
 export const show = (context: Context, circuit: Json): Promise<void> =>
   context.out.one(circuit, circuitCard, circuitList.csv);
@@ -125,6 +132,21 @@ async function finishChange(context: Context, answer: Json, options: MutationOpt
   ]);
 }
 
+/** How a verb is opened beyond the bearer. What tokens need is loaded when there is one. */
+async function opening(
+  context: Context,
+  options: MutationOptions,
+  action: TokenAction,
+): Promise<Pick<Call, 'headers' | 'prove'>> {
+  const { token, override } = options;
+  if (token !== undefined) return (await import('./capability.ts')).proving(context, options, action);
+  return override === undefined ? {} : { headers: { 'turnpike-override-reason': override } };
+}
+
+/** Beside a token --key is the holder's: the operation's own is then said with --op-key. */
+const keyOf = ({ token, key, opKey }: MutationOptions): string | undefined =>
+  opKey ?? (token === undefined ? key : undefined);
+
 const dry = (options: MutationOptions): { validate_only?: string } =>
   options.dryRun === true ? { validate_only: 'true' } : {};
 
@@ -177,18 +199,27 @@ export async function act(
   options: MutationOptions,
 ): Promise<void> {
   checkWaiting(options);
-  const id = ref.startsWith('cir_') ? ref : text((await find(context, ref))['id']);
+  const id = await idOf(context, ref);
   const path = `/v1/circuits/${seg(id)}`;
   const ends = action === 'release' || action === 'cancel' || action === 'abort';
+  const opened =
+    action === 'provision' || action === 'release' || action === 'cancel'
+      ? await opening(context, options, action)
+      : {};
   let answer: unknown;
   try {
     ({ body: answer } =
       action === 'cancel'
-        ? await context.client.call('DELETE', path, { query: dry(options) })
+        ? await context.client.call('DELETE', path, {
+            query: dry(options),
+            key: keyOf(options),
+            ...opened,
+          })
         : await context.client.call('POST', `${path}/${action}`, {
             query: dry(options),
             body: body ?? {},
-            key: options.key,
+            key: keyOf(options),
+            ...opened,
           }));
   } catch (error) {
     if (!(error instanceof Refused && error.afterLost && error.code === 'WRONG_STATE')) throw error;
@@ -212,23 +243,26 @@ export async function extend(
     options.to === undefined
       ? { extend_s: parsePositiveDuration(options.for ?? '') }
       : await endAt(context, options.to);
-  const id = text((await find(context, ref))['id']);
+  const id = await idOf(context, ref);
   const { body: answer } = await context.client.call('POST', `/v1/circuits/${seg(id)}/extend`, {
     query: dry(options),
     body,
-    key: options.key,
+    key: keyOf(options),
+    ...(await opening(context, options, 'extend')),
   });
   await finishChange(context, isJson(answer) ? answer : await read(context.client, id), options);
 }
 
 export async function reroute(context: Context, ref: string, options: MutationOptions): Promise<void> {
   checkWaiting(options);
-  const before = await find(context, ref);
-  const id = text(before['id']);
+  // Whoever comes with a token only may not be able to look.
+  const before = options.token === undefined ? await find(context, ref) : {};
+  const id = options.token === undefined ? text(before['id']) : await idOf(context, ref);
   const { body: answer } = await context.client.call('POST', `/v1/circuits/${seg(id)}/reroute`, {
     query: dry(options),
     body: {},
-    key: options.key,
+    key: keyOf(options),
+    ...(await opening(context, options, 'reroute')),
   });
   const after = isJson(answer) ? answer : await read(context.client, id);
   if (after['revision'] === before['revision']) context.out.say('it is on the best road already');
@@ -268,11 +302,15 @@ export async function modify(
   if (Object.keys(body).length === 0) throw usage('nothing to change: say --bw, --end, --by or --not-before');
   const revision =
     options.revision === undefined ? undefined : parseCount(options.revision, 'revision', 1, 1e9);
-  const id = text((await find(context, ref))['id']);
+  const id = await idOf(context, ref);
+  const opened = await opening(context, options, 'modify');
   const { body: answer } = await context.client.call('PATCH', `/v1/circuits/${seg(id)}`, {
     query: dry(options),
     body,
+    key: options.opKey,
+    ...opened,
     headers: {
+      ...opened.headers,
       'content-type': 'application/merge-patch+json',
       // What is said here are new values, not what became of old ones: any revision will do unless one is named.
       'if-match': revision === undefined ? '*' : `"${revision}"`,

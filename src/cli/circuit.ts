@@ -42,8 +42,19 @@ const trying = (command: Command): Command =>
 const mutating = (command: Command): Command =>
   trying(command).option(
     '--key <key>',
-    'the Idempotency-Key, to repeat this very request safely (a fresh one otherwise)',
+    "the Idempotency-Key, to repeat this very request safely (a fresh one otherwise); with --token, the file with its holder's private key",
   );
+
+/** The verbs that a MANUAL circuit opens to its token only. */
+const locked = (command: Command): Command => {
+  command
+    .option('--token <file>', 'the token of the circuit (MANUAL ones need it), with --key')
+    .option('--op-key <key>', 'with --token: the key under which this is done once')
+    .option('--override <reason>', 'operators: do it without the token; the reason is recorded');
+  return command.options.some((option) => option.long === '--key')
+    ? command
+    : command.option('--key <file>', "with --token: the file with its holder's private key");
+};
 
 export function addCircuit(program: Command, run: Run): void {
   const circuit = program.command('circuit').description('book, look at, change and end circuits');
@@ -159,11 +170,13 @@ export function addCircuit(program: Command, run: Run): void {
     );
 
   waiting(
-    mutating(
-      circuit
-        .command('release <circuit>')
-        .description('put a circuit out and give the rest of its slot back')
-        .option('--reason <text>', 'why, for the record'),
+    locked(
+      mutating(
+        circuit
+          .command('release <circuit>')
+          .description('put a circuit out and give the rest of its slot back')
+          .option('--reason <text>', 'why, for the record'),
+      ),
     ),
     'ended',
   ).action((ref: string, options: MutationOptions & { reason?: string }, command: Command) =>
@@ -179,7 +192,8 @@ export function addCircuit(program: Command, run: Run): void {
     ['cancel', 'ended', 'end a circuit, lit or not'],
   ] as const) {
     const verb = circuit.command(`${name} <circuit>`).description(description);
-    waiting(name === 'cancel' ? trying(verb) : mutating(verb), goal).action(
+    const asking = name === 'cancel' ? trying(verb) : mutating(verb);
+    waiting(name === 'cancel' || name === 'provision' ? locked(asking) : asking, goal).action(
       (ref: string, options: MutationOptions, command: Command) =>
         run(command, (context) => act(context, ref, name, undefined, options)),
     );
@@ -200,12 +214,14 @@ export function addCircuit(program: Command, run: Run): void {
   );
 
   waiting(
-    mutating(
-      circuit
-        .command('extend <circuit>')
-        .description('let a circuit end later')
-        .option('--for <duration>', 'this much later than now agreed')
-        .option('--to <time>', 'at this time, or never'),
+    locked(
+      mutating(
+        circuit
+          .command('extend <circuit>')
+          .description('let a circuit end later')
+          .option('--for <duration>', 'this much later than now agreed')
+          .option('--to <time>', 'at this time, or never'),
+      ),
     ),
     'changed',
   ).action((ref: string, options: MutationOptions & { for?: string; to?: string }, command: Command) =>
@@ -213,22 +229,26 @@ export function addCircuit(program: Command, run: Run): void {
   );
 
   waiting(
-    mutating(circuit.command('reroute <circuit>').description('take the best road that there is now')),
+    locked(
+      mutating(circuit.command('reroute <circuit>').description('take the best road that there is now')),
+    ),
     'changed',
   ).action((ref: string, options: MutationOptions, command: Command) =>
     run(command, (context) => reroute(context, ref, options)),
   );
 
   waiting(
-    trying(
-      circuit
-        .command('modify <circuit>')
-        .description('change a circuit in place, make before break')
-        .option('--bw <rate>', 'another bandwidth')
-        .option('--end <time>', 'another end, or never')
-        .option('--by <time>', 'another deadline')
-        .option('--not-before <time>', 'another earliest start')
-        .option('--revision <n>', 'only if the circuit is still at this revision'),
+    locked(
+      trying(
+        circuit
+          .command('modify <circuit>')
+          .description('change a circuit in place, make before break')
+          .option('--bw <rate>', 'another bandwidth')
+          .option('--end <time>', 'another end, or never')
+          .option('--by <time>', 'another deadline')
+          .option('--not-before <time>', 'another earliest start')
+          .option('--revision <n>', 'only if the circuit is still at this revision'),
+      ),
     ),
     'changed',
   ).action((ref: string, options: MutationOptions & Changes, command: Command) =>

@@ -14,6 +14,7 @@ import { addMaintenance } from './maint.ts';
 import { type Column, dig, isJson, Output, parseFormat, text } from './output.ts';
 import { addNetwork, addRecords } from './records.ts';
 import { addSlots } from './slots.ts';
+import { addTokens } from './token.ts';
 import { addTopology } from './topo.ts';
 
 interface Globals {
@@ -116,6 +117,7 @@ function build(io: CliIo, interrupt: AbortSignal, setCode: (exit: number) => voi
   addDevices(program, run);
   addAccounting(program, run);
   addRecords(program, run);
+  addTokens(program, run);
   program
     .command('version')
     .description('the versions of this program and of the broker')

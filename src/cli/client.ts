@@ -21,6 +21,8 @@ export interface Call {
   readonly accept?: string;
   /** The Idempotency-Key of a POST; a fresh one when absent. */
   readonly key?: string | undefined;
+  /** Signs each attempt for a circuit token; what is proven under one key is done once, whatever the verb. */
+  readonly prove?: ((body: string, opKey: string) => string) | undefined;
 }
 
 export interface Answer {
@@ -130,8 +132,9 @@ export class Client {
     call: Call = {},
   ): Promise<Answer> {
     const headers: Record<string, string> = { ...call.headers };
-    if (method === 'POST') headers['idempotency-key'] = call.key ?? newKey();
-    const repeatable = method !== 'PATCH' && method !== 'PUT';
+    const proven = call.prove !== undefined;
+    if (method === 'POST' || proven) headers['idempotency-key'] = call.key ?? newKey();
+    const repeatable = proven || (method !== 'PATCH' && method !== 'PUT');
     let lost = false;
     for (let attempt = 0; ; attempt++) {
       const pause = PAUSES_MS[attempt];
@@ -186,6 +189,8 @@ export class Client {
     const { io, interrupt } = this.#options;
     const limit = new AbortController();
     const cancel = io.clock.alarm(instant(io.clock.now() + CALL_LIMIT_MS), () => limit.abort());
+    const body = call.body === undefined ? '' : JSON.stringify(call.body);
+    const proof = call.prove?.(body, headers['idempotency-key'] ?? '');
     try {
       const response = await this.#fetch(this.#address(path, call.query), {
         method,
@@ -193,8 +198,9 @@ export class Client {
           accept: call.accept ?? 'application/json, application/problem+json',
           ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
           ...headers,
+          ...(proof === undefined ? {} : { authorization: proof }),
         },
-        ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+        ...(call.body === undefined ? {} : { body }),
         signal: AbortSignal.any([limit.signal, interrupt]),
       });
       const json = /\bjson\b/i.test(response.headers.get('content-type') ?? '');
@@ -229,8 +235,8 @@ export class Client {
       redirect: 'manual',
       headers: {
         'user-agent': 'turnpike-cli',
-        ...init.headers,
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...init.headers,
       },
     });
     if (response.status >= 300 && response.status < 400) {

@@ -1,5 +1,5 @@
 /** The command line against a real broker: real HTTP, a real store, the in-memory device, the wall clock. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -92,7 +92,58 @@ test('a hold that is prolonged, committed, and cancelled', async () => {
 test('a manual circuit waits for its word', async () => {
   const made = await json('user', 'circuit create ams:host2 ams:host4 --bw 1G --for 1h --manual --wait');
   expect(made.state).toBe('SCHEDULED');
-  expect((await json('user', `circuit provision ${made.id} --wait`)).state).toBe('ACTIVE');
+  expect((await as('user', `circuit provision ${made.id}`)).code).toBe(3);
+  const why = '--override "the holder is ill"';
+  expect((await json('operator', `circuit provision ${made.id} --wait ${why}`)).state).toBe('ACTIVE');
+  expect((await json('operator', `circuit cancel ${made.id} --wait ${why}`)).state).toBe('CANCELLED');
+});
+
+test('a token, narrowed offline for another holder: redeemed once, refused twice', async () => {
+  const file = (name: string): string => join(folder, name);
+  // `offline`: at an address where nobody listens.
+  const offline = async (line: string) => {
+    const ran = await run({ url: 'http://127.0.0.1:9', seen: [] }, line, { clock: wallClock() });
+    expect([line, ran.code, ran.stderr]).toEqual([line, 0, ran.stderr]);
+    return ran.stdout;
+  };
+  for (const who of ['alice', 'bob'])
+    writeFileSync(file(`${who}.pub`), await offline(`token new-key ${file(`${who}.key`)}`));
+  const made = await json(
+    'user',
+    `circuit create ams:host2 ams:host4 --bw 1G --for 1h --manual --holder-jwk ${file('alice.pub')}`,
+  );
+  await json('user', `token issue ${made.id} --uses 1 --out ${file('alice.cct')}`);
+  expect(statSync(file('alice.cct')).mode & 0o777).toBe(0o600);
+  await offline(
+    `token attenuate --token ${file('alice.cct')} --key ${file('alice.key')} --to ${file('bob.pub')} --action provision --action release --out ${file('bob.cct')}`,
+  );
+  const seen = JSON.parse(await offline(`token inspect ${file('bob.cct')} -o json`));
+  expect(seen.authorization_details[0].actions).toEqual(['provision', 'release']);
+  expect((await json('user', `token inspect ${file('bob.cct')} --check`)).active).toBe(true);
+
+  const bob = `--token ${file('bob.cct')} --key ${file('bob.key')}`;
+  const lit = await as('nobody', `circuit provision ${made.id} ${bob} --op-key job-1 -o json`);
+  expect([lit.code, JSON.parse(lit.stdout).id]).toEqual([0, made.id]);
+  const spent = await as('nobody', `circuit provision ${made.id} ${bob}`);
+  expect([spent.code, spent.stderr]).toEqual([3, expect.stringContaining('no use left')]);
+  const other = await as('nobody', `circuit reroute ${made.id} ${bob}`);
+  expect([other.code, other.stderr]).toEqual([3, expect.stringContaining('no use left')]);
+  const thief = await as(
+    'nobody',
+    `circuit release ${made.id} --token ${file('bob.cct')} --key ${file('alice.key')}`,
+  );
+  expect(thief.code).toBe(4);
+
+  const widened = await run(
+    { url: 'http://127.0.0.1:9', seen: [] },
+    `token attenuate --token ${file('bob.cct')} --key ${file('bob.key')} --to ${file('alice.pub')} --action extend`,
+    { clock: wallClock() },
+  );
+  expect([widened.code, widened.stderr]).toEqual([2, expect.stringContaining('widens the actions')]);
+  expect((await json('user', `token revoke ${file('bob.cct')} --kill`)).revoked).toBe(true);
+  expect((await as('nobody', `circuit release ${made.id} ${bob}`)).code).toBe(4);
+  expect((await json('user', `circuit wait ${made.id} --until ended`)).state).toBe('ENDED');
+  expect((await json('operator', 'token keys')).items).toHaveLength(2);
 });
 
 test('abort, and a dry run that leaves nothing', async () => {
