@@ -19,7 +19,7 @@ import { TokenError, type TokenRefusal } from '../tokens/refusal.ts';
 import type { Call } from './actions.ts';
 import type { DecisionRecord } from './ports.ts';
 import type { Term } from './term.ts';
-import type { Shown, TokenDesk } from './tokenDesk.ts';
+import type { Presented, Shown, TokenDesk } from './tokenDesk.ts';
 import { isDecided, mbitOf } from './tokenGrant.ts';
 import type { Tx } from './tx.ts';
 import type { CircuitAction, CircuitChange } from './usecases.ts';
@@ -42,13 +42,21 @@ export type Unlocked =
     };
 
 const nothing = (): void => {};
-const open = (facts: Facts = {}): Unlocked => ({
-  present: false,
-  facts,
-  question: { sequence: 'AGENT' },
-  use: nothing,
-  renew: nothing,
-});
+
+/** Without a token: by the bearer alone, or by an operator who says why. */
+const open = (tx: Tx, call: Call, circuit: Circuit, action: string): Unlocked => {
+  const { override: reason, principal } = call;
+  return {
+    present: false,
+    facts: reason === undefined ? {} : { override_reason: reason },
+    question: { sequence: 'AGENT' },
+    use: () => {
+      if (reason === undefined) return;
+      tx.record({ op: 'override', actor: principal.id, action, circuit: circuit.id, reason });
+    },
+    renew: nothing,
+  };
+};
 
 export function unlock(
   tx: Tx,
@@ -62,11 +70,11 @@ export function unlock(
   const verb = verbOf(asked);
   if (call.override !== undefined && !isOperator(call.principal))
     throw new BrokerError('POLICY_DENIED', 'only operators may override');
-  const overridden: Facts = call.override === undefined ? {} : { override_reason: call.override };
-  if (desk === undefined || verb === undefined) return open(overridden);
+  if (desk === undefined || verb === undefined) return open(tx, call, circuit, `circuit.${asked}`);
   if (call.capability !== undefined) {
+    const shown = shownBy(desk, call.capability, verb, tx);
     try {
-      return turn(tx, desk, call, circuit, verb, wish);
+      return turn(tx, desk, shown, circuit, verb, wish);
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
       return refused(tx, desk, call, circuit, verb, error);
@@ -74,7 +82,7 @@ export function unlock(
   }
   if (call.override === undefined && isLocked(circuit, verb))
     throw new BrokerError('TOKEN_REQUIRED', `${verb} on this MANUAL circuit needs its token`);
-  return open(overridden);
+  return open(tx, call, circuit, `circuit.${asked}`);
 }
 
 const verbOf = (action: CircuitAction['type'] | 'modify' | 'extend'): Verb | undefined =>
@@ -86,18 +94,24 @@ export function isLocked(c: Circuit, verb: Verb): boolean {
   return verb !== 'cancel' || c.state === 'PROVISIONING' || c.state === 'ACTIVE';
 }
 
+/** Whoever is not its holder is nobody to us: refused without a record, like other bad credentials. */
+function shownBy(desk: TokenDesk, presented: Presented, verb: Verb, tx: Tx): Shown {
+  try {
+    if (presented.action !== verb) throw new TokenError('REQUEST', 'a proof for another action');
+    return desk.read(presented, tx.now);
+  } catch (error) {
+    throw error instanceof TokenError ? refusalOf(error) : error;
+  }
+}
+
 function turn(
   tx: Tx,
   desk: TokenDesk,
-  call: Call,
+  shown: Shown,
   circuit: Circuit,
   verb: Verb,
   wish: CircuitChange,
 ): Unlocked {
-  const presented = call.capability;
-  if (presented === undefined || presented.action !== verb)
-    throw new TokenError('REQUEST', 'a proof for another action');
-  const shown = desk.read(presented, tx.now);
   const { root, grant, linkJtis } = shown.chain;
   const asks = askOf(circuit, verb, wish);
   // The holder of the root asks the issuer itself: more than the token says is a matter of policy.
@@ -109,14 +123,14 @@ function turn(
     outgrown ? 0 : asks.mbit,
   );
   if (outcome.kind === 'PRESENT') {
-    desk.enter(tx, outcome);
+    desk.enter(tx, shown, outcome);
     return { present: true };
   }
   return {
     present: false,
     facts: { sequence: 'PUSH' },
     question: { sequence: 'PUSH', token: { iss: root.iss, jti: root.jti, links: linkJtis } },
-    use: () => desk.enter(tx, outcome),
+    use: () => desk.enter(tx, shown, outcome),
     renew: () => {
       if (outgrown) renew(tx, desk, circuit, shown);
     },
@@ -184,7 +198,7 @@ function refused(
   error: TokenError,
 ): StoredRefusal {
   const id = newId('dec', tx.now, desk.random);
-  tx.decisions.push({
+  tx.decided({
     id,
     time: tx.now,
     principal: call.principal.id,

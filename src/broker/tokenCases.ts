@@ -18,7 +18,7 @@ import type { Call } from './actions.ts';
 import type { Term } from './term.ts';
 import { DEFAULT_USES, LIST_SIZE, type TokenDesk } from './tokenDesk.ts';
 import { isDecided } from './tokenGrant.ts';
-import type { MintedToken, TokenKeyRecord, TokenRecord } from './tokenRecords.ts';
+import type { MintedToken, TokenKeyRecord } from './tokenRecords.ts';
 import type { Tx } from './tx.ts';
 import { StoredRefusal } from './writer.ts';
 
@@ -27,9 +27,6 @@ export interface TokenAsk {
   readonly holder?: PublicJwk;
   readonly uses?: number;
 }
-/** Its text is read when it is durable. */
-export type Issued = MintedToken | TokenRecord;
-
 export function deskOf(term: Term): TokenDesk {
   if (term.tokens === undefined)
     throw new BrokerError('NOT_SUPPORTED', 'this broker issues no circuit tokens');
@@ -42,7 +39,7 @@ export function issue(
   call: Call,
   stored: Circuit,
   ask: TokenAsk,
-): Issued | StoredRefusal {
+): MintedToken | StoredRefusal {
   const desk = deskOf(term);
   const circuit = tx.book.circuits.get(stored.id) ?? stored;
   if (circuit.role !== 'HOME') throw new BrokerError('NOT_HOME', 'the home of the circuit issues its tokens');
@@ -104,7 +101,16 @@ export function attenuateKept(
     facts: {},
   });
   if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
-  return desk.passOn(text, link, tx.now);
+  const narrower = desk.passOn(text, link, tx.now);
+  const { root, linkJtis, grant, holderThumbprint } = desk.chain(narrower, tx.now);
+  tx.record({
+    op: 'token.seen',
+    txn: root.txn,
+    circuit: grant.circuit,
+    holder: holderThumbprint,
+    token: { iss: root.iss, jti: root.jti, links: linkJtis.length },
+  });
+  return narrower;
 }
 
 /** `chain`: the last of it is withdrawn, with all that was made from it. `kill`: the light goes out, too. */

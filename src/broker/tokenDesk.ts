@@ -14,7 +14,7 @@ import type { Principal } from '../model/principal.ts';
 import { prefixCache } from '../tokens/cache.ts';
 import type { ProofClaims, RootClaims } from '../tokens/claims.ts';
 import { type GrantAsk, type Limits, requireCovers, type TokenAction } from '../tokens/grant.ts';
-import { type PublicJwk, publicJwk } from '../tokens/jwk.ts';
+import { type PublicJwk, publicJwk, thumbprint } from '../tokens/jwk.ts';
 import { attenuate, mintRoot, newJti, prove } from '../tokens/mint.ts';
 import { parseProof, splitToken } from '../tokens/parse.ts';
 import { type RedeemOutcome, redeem } from '../tokens/redeem.ts';
@@ -31,7 +31,7 @@ import {
 import type { Book } from './book.ts';
 import type { Store } from './ports.ts';
 import { agreed, grantFor, isDecided } from './tokenGrant.ts';
-import type { MintedToken, RevocationRecord, TokenRecord } from './tokenRecords.ts';
+import type { MintedToken, RevocationRecord } from './tokenRecords.ts';
 import { TokenRing } from './tokenRing.ts';
 import type { Tx } from './tx.ts';
 
@@ -95,14 +95,14 @@ export class TokenDesk {
     tx: Tx,
     circuit: Circuit,
     ask: { readonly kept: MintedToken['kept']; readonly holder: PublicJwk; readonly uses?: number },
-  ): TokenRecord {
+  ): MintedToken {
     const { kid } = this.ring.signer();
     const idx = tx.book.tokens.nextIdx;
     const iat = Math.floor(tx.now / 1000);
     const uses = ask.uses ?? (ask.kept === 'HOME' ? Number.MAX_SAFE_INTEGER : DEFAULT_USES);
     const claims = this.#claims(circuit, ask.kept, { iat, idx, uses, holder: ask.holder });
     const text = mintRoot(claims, this.ring.signer());
-    const record: TokenRecord = {
+    const minted: MintedToken = {
       jti: claims.jti,
       circuitId: circuit.id,
       kept: ask.kept,
@@ -113,11 +113,19 @@ export class TokenDesk {
       kid,
       iat,
       exp: claims.grant.exp,
-      text,
     };
-    tx.book.tokens.enterMinted(record, tx.undo);
-    tx.tokens.minted.push(record);
-    return record;
+    // A kB or two: in the store only.
+    tx.book.tokens.enterMinted(minted, tx.undo);
+    tx.tokens.minted.push({ ...minted, text });
+    tx.record({
+      op: 'token.mint',
+      txn: claims.txn,
+      project: circuit.request.project,
+      circuit: circuit.id,
+      holder: thumbprint(ask.holder),
+      token: { iss: this.issuer, jti: claims.jti, links: 0 },
+    });
+    return minted;
   }
 
   #claims(
@@ -176,25 +184,28 @@ export class TokenDesk {
   /** A root of ours, and with it all that was made from it. False when it was withdrawn before. */
   revoke(tx: Tx, token: MintedToken, by: string): boolean {
     const { jti, exp, idx } = token;
-    return this.#withdraw(tx, { iss: this.issuer, jti, exp, idx, time: tx.now, by });
+    return this.#withdraw(tx, { iss: this.issuer, jti, exp, idx, time: tx.now, by }, 0);
   }
 
   /** One link of a chain, and what was made from that. */
   revokeLink(tx: Tx, chain: Chain, by: string): boolean {
     const jti = chain.linkJtis.at(-1);
     invariant(jti !== undefined, 'the chain has a link');
-    return this.#withdraw(tx, { iss: chain.root.iss, jti, exp: chain.root.grant.exp, time: tx.now, by });
+    const revocation = { iss: chain.root.iss, jti, exp: chain.root.grant.exp, time: tx.now, by };
+    return this.#withdraw(tx, revocation, chain.linkJtis.length);
   }
 
   /** A peer withdraws what its own issuer made; false for everything else, and for what is known already. */
   hear(tx: Tx, peer: string, peerIssuers: readonly string[], revocation: Revocation): boolean {
     if (revocation.iss === this.issuer || !mayRevoke(peerIssuers, revocation)) return false;
-    return this.#withdraw(tx, { ...revocation, time: tx.now, by: peer });
+    return this.#withdraw(tx, { ...revocation, time: tx.now, by: peer }, 0);
   }
 
-  #withdraw(tx: Tx, revocation: RevocationRecord): boolean {
+  #withdraw(tx: Tx, revocation: RevocationRecord, links: number): boolean {
     if (!tx.book.tokens.enterRevocation(revocation, tx.undo)) return false;
     tx.tokens.revocations.push(revocation);
+    const { iss, jti, by } = revocation;
+    tx.record({ op: 'token.revoke', actor: by, token: { iss, jti, links } });
     return true;
   }
 
@@ -255,8 +266,20 @@ export class TokenDesk {
   }
 
   /** In the transaction of the effect, or of the answer that repeats it. */
-  enter(tx: Tx, outcome: Exclude<RedeemOutcome, { kind: 'REFUSED' }>): void {
-    if (outcome.kind === 'REDEEM') {
+  enter(tx: Tx, shown: Shown, outcome: Exclude<RedeemOutcome, { kind: 'REFUSED' }>): void {
+    // The same proof again changes nothing, and nobody fills the log with it.
+    if (outcome.kind === 'PRESENT' && outcome.remember === undefined) return;
+    const { root, linkJtis, grant, holderThumbprint } = shown.chain;
+    const redeemed = outcome.kind === 'REDEEM';
+    tx.record({
+      op: redeemed ? 'token.redeem' : 'token.seen',
+      txn: root.txn,
+      action: shown.proof.action,
+      circuit: grant.circuit,
+      holder: holderThumbprint,
+      token: { iss: root.iss, jti: root.jti, links: linkJtis.length },
+    });
+    if (redeemed) {
       tx.book.tokens.enterRedemption(outcome.redemption, tx.undo);
       tx.tokens.redemptions.push(outcome.redemption);
       tx.tokens.proofs.push(outcome.redemption.proof);

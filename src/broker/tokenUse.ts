@@ -67,11 +67,12 @@ export class TokenOffice implements TokenUse {
   async issueToken(call: Mutation<TokenView>, id: CircuitId, ask: TokenAsk): Promise<Mutated<TokenView>> {
     const circuit = await this.#queries.circuit(call.principal, id);
     // The same holder gets the same token again, so that no answer with a token in it need be kept.
-    const made = await this.#mutations.run(unkept<cases.Issued>(call), (tx, term) =>
+    const made = await this.#mutations.run(unkept<MintedToken>(call), (tx, term) =>
       cases.issue(tx, term, call, circuit, ask),
     );
     if (made.kind === 'replayed') return made;
     const token = made.value;
+    // Its text is read when it is durable.
     if (call.validateOnly) return { kind: 'done', value: { token } };
     const text = (await this.#ports.store.token(token.jti))?.text;
     return { kind: 'done', value: { token, ...(text === undefined ? {} : { text }) } };

@@ -287,7 +287,7 @@ function certificateOf(socket: Socket): Uint8Array | undefined {
 }
 
 const CAPABILITY = /^CCT\b/i;
-export const isCapability = ({ headers }: Pick<FastifyRequest, 'headers'>): boolean =>
+const isCapability = ({ headers }: Pick<FastifyRequest, 'headers'>): boolean =>
   CAPABILITY.test(headers.authorization ?? '');
 
 function authentication(authenticate: Authenticate, guard: CredentialGuard | undefined) {

@@ -14,9 +14,11 @@ import {
 } from '../../src/broker/accounts.ts';
 import { NO_AUDIT } from '../../src/broker/auditPorts.ts';
 import type { CircuitQuery, EventQuery, Group, Store } from '../../src/broker/ports.ts';
+import type { TokenRecord, TokenRows } from '../../src/broker/tokenRecords.ts';
 import { type InstantMs, instant } from '../../src/kernel/clock.ts';
 import type { Circuit } from '../../src/model/circuit.ts';
 import { isFinal, states } from '../../src/model/circuit.ts';
+import type { Redemption } from '../../src/tokens/redeem.ts';
 import {
   admissions,
   auditGroup,
@@ -139,6 +141,75 @@ export function storeContract(name: string, makeHome: () => Promise<StoreHome>):
           seen.push(epoch);
         }
         expect(seen).toEqual([...new Set(seen)].sort((a, b) => a - b));
+      });
+    });
+
+    describe('capability tokens', () => {
+      const redemption = (n: number, proof = n): Redemption => ({
+        rootId: 'root',
+        opKey: `op-${n}`,
+        bodyHash: 'h',
+        action: 'provision',
+        at: T0,
+        uses: 1,
+        audience: 'https://ams.example',
+        counters: ['root'],
+        mbit: 7,
+        proof: { id: `proof-${proof}`, requestHash: 'r', peer: 'api', until: instant(T0 + 61_000) },
+        until: instant(T0 + 3_600_000),
+      });
+      const minted = (idx: number, exp: number): TokenRecord => ({
+        jti: `jti-${idx}`,
+        circuitId: circuitId(1),
+        kept: 'HOLDER',
+        holder: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' },
+        uses: 1,
+        aud: ['https://ams.example'],
+        idx,
+        kid: 'k',
+        iat: T0 / 1000,
+        exp,
+        text: 'root~',
+      });
+      const rows = (over: Partial<TokenRows>): TokenRows => ({
+        keys: [],
+        minted: [],
+        redemptions: [],
+        proofs: [],
+        revocations: [],
+        ...over,
+      });
+      const of = (over: Partial<TokenRows>): Group => group({ epoch, tokens: rows(over) });
+
+      test('are read back, after a restart too, but for what has ended', async () => {
+        const [live, old] = [minted(1, T0 / 1000 + 100), minted(0, T0 / 1000 - 100)];
+        const once = redemption(1);
+        const withdrawn = { iss: 'i', jti: 'j', exp: T0 / 1000 - 5, time: T0, by: 'operator', idx: 0 };
+        const written = rows({
+          minted: [old, live],
+          redemptions: [once],
+          proofs: [once.proof],
+          revocations: [withdrawn],
+        });
+        await store.commit(group({ epoch, tokens: written }));
+        await reopen();
+        const { text, ...known } = live;
+        expect(await store.tokens(T0)).toEqual({ ...written, minted: [known], nextIdx: 2 });
+        expect(await store.token('jti-1')).toEqual({ ...known, text });
+        const later = await store.tokens(instant(T0 + 61_000));
+        expect([later.proofs, later.redemptions]).toEqual([[], [once]]);
+      });
+      test('attack 30: an operation counts once, whoever decides it', async () => {
+        const once = redemption(1);
+        await store.commit(of({ redemptions: [once], proofs: [once.proof] }));
+        await refuses(of({ redemptions: [redemption(1, 2)] }), 'CONFLICT');
+        await refuses(of({ proofs: [once.proof] }), 'CONFLICT');
+        await store.commit(of({ redemptions: [redemption(2)] }));
+      });
+      test('retention takes what has ended, and never the last place of the status lists', async () => {
+        await store.commit(of({ minted: [minted(0, 1), minted(1, 2)] }));
+        await store.prune(epoch, instant(T0), T0);
+        expect([await store.token('jti-0'), (await store.tokens(T0)).nextIdx]).toEqual([undefined, 2]);
       });
     });
 
