@@ -46,6 +46,7 @@ import type {
   WebhookRecord,
 } from './ports.ts';
 import { Queries } from './queries.ts';
+import { pruneAll } from './retention.ts';
 import * as sets from './sets.ts';
 import { settled } from './settled.ts';
 import type { Learned } from './surroundings.ts';
@@ -376,16 +377,8 @@ export class Broker implements UseCases {
     };
   }
 
-  async prune(before: InstantMs): Promise<{ readonly circuits: number; readonly events: number }> {
-    const sum = { circuits: 0, events: 0 };
-    for (let more = true; more; ) {
-      const done = await this.#ports.store.prune(this.#office.now().epoch, before, this.#ports.clock.now());
-      sum.circuits += done.circuits;
-      sum.events += done.events;
-      more = done.more;
-    }
-    this.#ports.log.info({ event: 'store.pruned', ...sum });
-    return sum;
+  prune(before: InstantMs): Promise<{ readonly circuits: number; readonly events: number }> {
+    return pruneAll(this.#ports, () => this.#office.now().epoch, before);
   }
   backup(file: string): Promise<void> {
     return this.#ports.store.backup(file);
