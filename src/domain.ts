@@ -127,6 +127,7 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
       version: packageVersion(),
       authenticate: frontDoor(broker.tokens, bearerAuthenticator(issuers, clock)),
       allowPrivateWebhooks: config.webhooks.allow_private,
+      ...(peering === undefined ? {} : { peerOffice: peering.office() }),
       limits: { rate: { max: config.http.rate_limit_per_minute, windowMs: 60_000 } },
     });
     const deliverer = webhooksOf(config, { clock, random, log, broker });

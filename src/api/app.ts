@@ -3,6 +3,7 @@
  * and the pages that show it. Building it opens nothing; the caller listens, and tests inject.
  */
 import swaggerUi from '@fastify/swagger-ui';
+import type { PeerOffice } from '../broker/peerOffice.ts';
 import type { UseCases } from '../broker/usecases.ts';
 import { type Authenticate, buildServer, type HttpServer, type ServerLimits } from '../http/server.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -23,6 +24,7 @@ export interface AppOptions {
   readonly logRequests?: 'all' | 'failed';
   /** Webhooks may reach private addresses; for labs. */
   readonly allowPrivateWebhooks?: boolean;
+  readonly peerOffice?: PeerOffice;
   /** The pages at /docs; on unless said otherwise. They cost some start-up time. */
   readonly docs?: boolean;
 }
@@ -102,6 +104,7 @@ export async function buildApp(options: AppOptions): Promise<HttpServer> {
     domain,
     version,
     allowPrivateWebhooks: options.allowPrivateWebhooks ?? false,
+    ...(options.peerOffice === undefined ? {} : { peerOffice: options.peerOffice }),
   };
   for (const register of resources) register(app, ports);
   await serveDocument(app, options.docs ?? true);

@@ -58,6 +58,7 @@ import type {
   CalendarStep,
   CircuitAction,
   CircuitChange,
+  Dealings,
   LinkState,
   MaintenanceAsk,
   MaintenanceView,
@@ -74,7 +75,7 @@ import type {
   TopologyImpact,
   UseCases,
 } from './usecases.ts';
-import { availability, linkSteps, portViews } from './views.ts';
+import { availability, dealings, linkSteps, portViews } from './views.ts';
 
 export class Broker implements UseCases {
   readonly #ports: BrokerPorts;
@@ -360,6 +361,9 @@ export class Broker implements UseCases {
     return this.#office;
   }
 
+  dealings(domain: string): Dealings {
+    return dealings(this.#office.now(), domain);
+  }
   readiness(): Readiness {
     return this.#office.readiness();
   }

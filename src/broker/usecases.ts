@@ -182,6 +182,12 @@ export interface Readiness {
   readonly leader?: string;
 }
 
+/** Room that we hold for a peer without a commit, and live circuits that we have with it, either way. */
+export interface Dealings {
+  readonly holds: number;
+  readonly circuits: number;
+}
+
 /** Counters since the start, for /metrics and the bench. */
 export interface Stats {
   readonly transactions: number;
@@ -290,6 +296,8 @@ export interface UseCases {
   /** What the devices see of their neighbours, against the topology in force. */
   discover(): Promise<Discovery>;
 
+  /** What we have with a peer at present. */
+  dealings(domain: string): Dealings;
   readiness(): Readiness;
   stats(): Stats;
   prune(before: InstantMs): Promise<{ readonly circuits: number; readonly events: number }>;

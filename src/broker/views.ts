@@ -2,11 +2,11 @@
 import type { InstantMs } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
 import { fromSeconds, toSeconds } from '../model/capacity.ts';
-import type { EndpointAsk } from '../model/circuit.ts';
+import { type EndpointAsk, isFinal, placements } from '../model/circuit.ts';
 import type { Window } from '../model/window.ts';
 import { findWidest } from '../topology/search/find.ts';
 import type { Term } from './term.ts';
-import type { Availability, AvailabilityStep, CalendarStep, PortView } from './usecases.ts';
+import type { Availability, AvailabilityStep, CalendarStep, Dealings, PortView } from './usecases.ts';
 
 export function portViews(term: Term): PortView[] {
   const { network, neighbours } = term.book;
@@ -74,4 +74,19 @@ export function availability({ book }: Term, a: EndpointAsk, z: EndpointAsk, win
   }
   const cut = sorted[MOST_STEPS];
   return { steps, until: cut === undefined ? window.end : fromSeconds(cut) };
+}
+
+export function dealings({ book }: Term, domain: string): Dealings {
+  let holds = 0;
+  let circuits = 0;
+  for (const circuit of book.circuits.values()) {
+    if (isFinal(circuit.state)) continue;
+    const theirs = circuit.home?.domain === domain;
+    if (theirs && circuit.pending?.phase === 'HOLDING') holds++;
+    // A participant that holds nothing at present is only a memory.
+    const alive = placements(circuit).length > 0;
+    if (alive && (theirs || placements(circuit).some((p) => p.segments.some((s) => s.domain === domain))))
+      circuits++;
+  }
+  return { holds, circuits };
 }

@@ -12,6 +12,7 @@ import { addDevices } from './device.ts';
 import { CliError, type CliIo, exitMeanings, exits, usage } from './io.ts';
 import { addMaintenance } from './maint.ts';
 import { type Column, dig, isJson, Output, parseFormat, text } from './output.ts';
+import { addPeers } from './peer.ts';
 import { addNetwork, addRecords } from './records.ts';
 import { addSlots } from './slots.ts';
 import { addTokens } from './token.ts';
@@ -116,6 +117,7 @@ function build(io: CliIo, interrupt: AbortSignal, setCode: (exit: number) => voi
   addNetwork(program, run);
   addDevices(program, run);
   addAccounting(program, run);
+  addPeers(program, run);
   addRecords(program, run);
   addTokens(program, run);
   program

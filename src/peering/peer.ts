@@ -3,6 +3,7 @@
  * since the start: its session, its term of office, how its clock stands to ours, how it answers, and the last
  * messages each way. Nothing of the second kind is needed after a restart.
  */
+import type { PeerMessageLine } from '../broker/peerOffice.ts';
 import { Breaker } from '../kernel/breaker.ts';
 import { type Clock, type InstantMs, instant } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
@@ -32,17 +33,7 @@ export interface PeerSettings {
   readonly keys: PeerKeys;
 }
 
-export interface JournalLine {
-  readonly time: InstantMs;
-  readonly direction: 'IN' | 'OUT';
-  readonly op: string;
-  readonly circuit?: string;
-  readonly version?: number;
-  readonly outcome: string;
-  readonly ms: number;
-}
-
-export type Said = Pick<JournalLine, 'op' | 'circuit' | 'version'>;
+export type Said = Pick<PeerMessageLine, 'op' | 'circuit' | 'version'>;
 
 export class Peer {
   readonly settings: PeerSettings;
@@ -51,12 +42,14 @@ export class Peer {
   /** The digest of each operation's contents, by circuit, version and verb. */
   readonly operations = new Seen<string>(REMEMBER_MS, MOST_OPERATIONS);
   readonly bucket: Bucket;
-  readonly journal: JournalLine[] = [];
+  readonly journal: PeerMessageLine[] = [];
   /** What it called its session when we said hello; undefined before, and after it said that it has another. */
   session: string | undefined;
   protocol: number | undefined;
   /** Why nothing is agreed with it, however often it is asked: no protocol in common, a prefix that is taken. */
   unfit: string | undefined;
+  /** Why it is not trusted any more: it has contradicted itself. Until an operator looks, that is until a restart. */
+  quarantined: string | undefined;
   /** Its ends of the links between us, as it last said. */
   borders: readonly { readonly port: string; readonly remote: string; readonly capacity_mbps: number }[] = [];
   /** Its highest term of office that it signed. */
@@ -122,7 +115,7 @@ export class Peer {
     this.lastError = { time: this.#clock.now(), text: printable(text.slice(0, 300)) };
   }
 
-  note(direction: JournalLine['direction'], said: Said, outcome: string, ms: number): void {
+  note(direction: PeerMessageLine['direction'], said: Said, outcome: string, ms: number): void {
     if (direction === 'IN') this.messagesIn++;
     else this.messagesOut++;
     this.journal.push({

@@ -4,10 +4,11 @@
  * no answer is the broker's lanes' business.
  */
 import type { PeerAnswer, PeerMessage, Peers } from '../broker/peerPorts.ts';
+import type { PeerOffice, PeerView } from '../broker/peerOffice.ts';
 import { newAjv } from '../http/schema.ts';
 import type { HttpServer } from '../http/server.ts';
 import { type Cancel, type Clock, every, stopwatch } from '../kernel/clock.ts';
-import { BrokerError } from '../kernel/errors.ts';
+import { BrokerError, textOf } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { newJti } from '../tokens/mint.ts';
@@ -17,6 +18,7 @@ import { type Answered, type Identity, NoAnswer, PeerClient } from './client.ts'
 import { bordersTo, greet, type Hello, HelloSchema } from './hello.ts';
 import { Peer, type PeerSettings } from './peer.ts';
 import { buildPeerServer, HELLO_PATH, MESSAGES_PATH, type Receiver, saidOf } from './routes.ts';
+import { FAILED, viewOf } from './view.ts';
 import { AnswerSchema, PROTOCOLS, readAnswer, writeMessage } from './wire.ts';
 
 /** How long a message may be under way, by its verb; lighting takes as long as the devices take. */
@@ -116,6 +118,22 @@ export class Peering implements Peers, Receiver {
     return [...this.#peers.values()];
   }
 
+  /** What operators see. */
+  office(): PeerOffice {
+    const view = (peer: Peer): PeerView => viewOf(peer, this.#inOffice().topology().document, undefined);
+    return {
+      peers: () => this.peers().map(view),
+      check: async (domain) => {
+        const peer = this.#peers.get(domain);
+        if (peer === undefined) return undefined;
+        // How it went is with the peer.
+        await this.#greet(peer, true).catch(() => {});
+        return view(peer);
+      },
+      messages: (domain) => (this.#peers.get(domain)?.journal ?? []).toReversed(),
+    };
+  }
+
   // ---- what we say -----------------------------------------------------------------------------------------
 
   async send(domain: string, message: PeerMessage): Promise<PeerAnswer> {
@@ -128,7 +146,7 @@ export class Peering implements Peers, Receiver {
       peer.note('OUT', said, answer.state, stopwatch() - watch);
       return answer;
     } catch (error) {
-      peer.note('OUT', said, (error as Error).message, stopwatch() - watch);
+      peer.note('OUT', said, `${FAILED}${textOf(error)}`, stopwatch() - watch);
       throw error;
     }
   }
@@ -183,21 +201,21 @@ export class Peering implements Peers, Receiver {
   }
 
   /** One hello at a time to each peer, however many wait for it. */
-  #greet(peer: Peer): Promise<void> {
+  #greet(peer: Peer, inAnyCase = false): Promise<void> {
     const under = this.#greeting.get(peer.domain);
     if (under !== undefined) return under;
-    const begun = this.#sayHello(peer).finally(() => this.#greeting.delete(peer.domain));
+    const begun = this.#sayHello(peer, inAnyCase).finally(() => this.#greeting.delete(peer.domain));
     this.#greeting.set(peer.domain, begun);
     return begun;
   }
 
-  async #sayHello(peer: Peer): Promise<void> {
-    if (!peer.breaker.enter()) throw new NoAnswer(`${peer.domain} has not answered lately`);
+  async #sayHello(peer: Peer, inAnyCase: boolean): Promise<void> {
+    if (!inAnyCase && !peer.breaker.enter()) throw new NoAnswer(`${peer.domain} has not answered lately`);
     const watch = stopwatch();
-    const { status, body } = await this.#client.call(peer, {
-      path: HELLO_PATH,
-      body: this.#hello(peer),
-      timeoutMs: HELLO_TIMEOUT_MS,
+    const hello = { path: HELLO_PATH, body: this.#hello(peer), timeoutMs: HELLO_TIMEOUT_MS };
+    const { status, body } = await this.#client.call(peer, hello).catch((error: unknown) => {
+      peer.note('OUT', { op: 'hello' }, `${FAILED}${textOf(error)}`, stopwatch() - watch);
+      throw error;
     });
     if (status !== 200 || !isHello(body)) {
       const why = `${peer.domain} answered our hello with ${status} ${String(body['code'] ?? '')}`;

@@ -13,6 +13,7 @@ import { maintenance } from './maintenance.ts';
 import { offers } from './offers.ts';
 import { projects } from './projects.ts';
 import { quotas } from './quotas.ts';
+import { peers } from './peers.ts';
 import { series } from './series.ts';
 import { system } from './system.ts';
 import { tokens } from './tokens.ts';
@@ -38,6 +39,7 @@ export const resources: readonly Resource[] = [
   analysis,
   availability,
   maintenance,
+  peers,
   devices,
   // Before the other two: it brings the schemas of all three.
   quotas,
