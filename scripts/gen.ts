@@ -46,7 +46,13 @@ async function peeringJson(): Promise<string> {
     throw new Error('nobody calls');
   };
   const app = await buildPeerServer(
-    { session: 'none', peers: () => [], hello: nobody, take: nobody },
+    {
+      session: 'none',
+      peers: () => [],
+      hello: nobody,
+      take: nobody,
+      topologies: { accept: nobody, versions: nobody },
+    },
     {
       identity: { domain: 'example', signer, key: '', certificate: '' },
       clock: { now: () => instant(0), alarm: () => () => {} },

@@ -15,6 +15,7 @@ import type {
   CircuitQuery,
   DecisionQuery,
   DecisionRecord,
+  DomainRecord,
   EventQuery,
   EventRecord,
   ObservedConnect,
@@ -267,6 +268,8 @@ export interface UseCases {
   eventsFor(hook: WebhookRecord, limit: number): Promise<readonly EventRecord[]>;
 
   topology(): TopologyRecord;
+  /** What other domains have published about themselves. */
+  domains(): readonly DomainRecord[];
   putTopology(
     call: Mutation<TopologyImpact>,
     document: TopologyDocument,

@@ -4,12 +4,13 @@ import { BrokerError } from '../kernel/errors.ts';
 import { fromSeconds, toSeconds } from '../model/capacity.ts';
 import { type EndpointAsk, isFinal, placements } from '../model/circuit.ts';
 import type { Window } from '../model/window.ts';
+import type { DomainPort } from '../topology/domainDocument.ts';
 import { findWidest } from '../topology/search/find.ts';
 import type { Term } from './term.ts';
 import type { Availability, AvailabilityStep, CalendarStep, Dealings, PortView } from './usecases.ts';
 
 export function portViews(term: Term): PortView[] {
-  const { network, neighbours } = term.book;
+  const { network, neighbours, around } = term.book;
   const { domain, ports } = network.document;
   const own = ports.map((port): PortView => {
     const { id, node, kind, vlans = '2-4094', mtu } = port;
@@ -23,9 +24,26 @@ export function portViews(term: Term): PortView[] {
       ...(mtu === undefined ? {} : { mtu }),
     };
   });
-  const theirs = [...neighbours.ports.values()].map((port): PortView => ({ ...port, kind: 'CLIENT' }));
-  return [...own, ...theirs].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const said = new Set(around.records.map(({ document }) => document.domain));
+  const advertised = around.records.flatMap(({ document }) => [
+    ...document.ports.map((port) => advertisedPort(document.domain, 'CLIENT', port)),
+    ...document.borders.map((port) => advertisedPort(document.domain, 'BORDER', port)),
+  ]);
+  // What our own topology says of a neighbour counts until it has spoken for itself.
+  const assumed = [...neighbours.ports.values()]
+    .filter((port) => !said.has(port.domain))
+    .map((port): PortView => ({ ...port, kind: 'CLIENT' }));
+  return [...own, ...advertised, ...assumed].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
+
+const advertisedPort = (domain: string, kind: PortView['kind'], port: DomainPort): PortView => ({
+  id: port.id,
+  domain,
+  kind,
+  capacityMbps: port.capacity_mbps,
+  vlans: port.vlans ?? '2-4094',
+  ...(port.mtu === undefined ? {} : { mtu: port.mtu }),
+});
 
 export function linkSteps(
   term: Term,

@@ -92,6 +92,8 @@ export type LogEvent =
   | { readonly event: 'peer.breaker'; readonly peer: string; readonly state: 'OPEN' | 'CLOSED' }
   /** Somebody spoke in a way that a peer in good order does not. */
   | { readonly event: 'peer.refused'; readonly peer: string; readonly detail: string }
+  /** It has contradicted itself: nothing is agreed with it until an operator has looked. */
+  | { readonly event: 'peer.quarantined'; readonly peer: string; readonly detail: string }
   | { readonly event: 'peer.session'; readonly peer: string; readonly protocol: number }
   | { readonly event: 'peer.certificate'; readonly peer: string; readonly days_left: number }
   | { readonly event: 'peering.listening'; readonly address: string }

@@ -3,8 +3,9 @@
  * and what both know of each peer. Says hello before the first message of a session; whether to try again after
  * no answer is the broker's lanes' business.
  */
-import type { PeerAnswer, PeerMessage, Peers } from '../broker/peerPorts.ts';
+
 import type { PeerOffice, PeerView } from '../broker/peerOffice.ts';
+import type { PeerAnswer, PeerMessage, Peers } from '../broker/peerPorts.ts';
 import { newAjv } from '../http/schema.ts';
 import type { HttpServer } from '../http/server.ts';
 import { type Cancel, type Clock, every, stopwatch } from '../kernel/clock.ts';
@@ -17,7 +18,8 @@ import { lastEnd } from './certificate.ts';
 import { type Answered, type Identity, NoAnswer, PeerClient } from './client.ts';
 import { bordersTo, greet, type Hello, HelloSchema } from './hello.ts';
 import { Peer, type PeerSettings } from './peer.ts';
-import { buildPeerServer, HELLO_PATH, MESSAGES_PATH, type Receiver, saidOf } from './routes.ts';
+import { buildPeerServer, HELLO_PATH, MESSAGES_PATH, type Receiver, saidOf, TAKING } from './routes.ts';
+import { type Atlas, Topologies, type TopologyPorts } from './topologies.ts';
 import { FAILED, viewOf } from './view.ts';
 import { AnswerSchema, PROTOCOLS, readAnswer, writeMessage } from './wire.ts';
 
@@ -27,6 +29,8 @@ const TIMEOUTS_MS: Readonly<Record<string, number>> = { query: 3_000, provision:
 const HELLO_TIMEOUT_MS = 5_000;
 /** How often a peer that nobody talks to is asked whether it is there. */
 const GREET_EVERY_MS = 30_000;
+/** How often lists of topologies are compared. */
+const REPAIR_EVERY_MS = 60_000;
 const CERTIFICATES_EVERY_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 /** An operator is told this many days before a certificate ends. */
@@ -45,10 +49,11 @@ export interface PeeringOptions {
 }
 
 /** What peering needs of the broker that it speaks for. */
-export interface Speaker {
+export interface Speaker extends Atlas {
   peer(from: string, message: PeerMessage): Promise<PeerAnswer>;
   readiness(): { readonly epoch: number };
   topology(): { readonly document: TopologyDocument };
+  onEvents(listen: (events: readonly { readonly type: string }[]) => void): Cancel;
 }
 
 export interface PeeringPorts {
@@ -68,6 +73,7 @@ export class Peering implements Peers, Receiver {
   readonly #ports: PeeringPorts;
   readonly #client: PeerClient;
   readonly #peers: ReadonlyMap<string, Peer>;
+  readonly topologies: Topologies;
   readonly #greeting = new Map<string, Promise<void>>();
   readonly #cancels: Cancel[] = [];
   #speaker: Speaker | undefined;
@@ -78,12 +84,24 @@ export class Peering implements Peers, Receiver {
     this.#ports = ports;
     this.session = newJti(ports.random);
     this.#client = new PeerClient(options.identity, ports);
+    this.topologies = new Topologies(this.#topologyPorts());
     this.#peers = new Map(
       options.peers.map((settings) => [
         settings.domain,
         new Peer(settings, { ...ports, perSecond: options.perSecond }),
       ]),
     );
+  }
+
+  #topologyPorts(): TopologyPorts {
+    return {
+      ...this.#ports,
+      identity: this.#options.identity,
+      peer: (domain) => this.#peers.get(domain),
+      reachable: () => this.peers().filter((peer) => peer.session !== undefined && peer.unfit === undefined),
+      atlas: () => this.#inOffice(),
+      tell: (peer, call) => this.#inSession(peer, call),
+    };
   }
 
   /** Listens; gives the address as it really is. Peers are answered once the broker is in office. */
@@ -99,9 +117,15 @@ export class Peering implements Peers, Receiver {
   /** Begins to look for the peers. */
   start(): void {
     const { clock } = this.#ports;
+    const changed = (events: readonly { readonly type: string }[]): void => {
+      if (events.some(({ type }) => type === 'topology.changed')) this.#publish();
+    };
+    this.#publish();
     this.#greetAll();
     this.#checkCertificates();
     this.#cancels.push(
+      this.#inOffice().onEvents(changed),
+      every(clock, REPAIR_EVERY_MS, () => this.#repairAll()),
       every(clock, GREET_EVERY_MS, () => this.#greetAll()),
       every(clock, CERTIFICATES_EVERY_MS, () => this.#checkCertificates()),
     );
@@ -120,7 +144,13 @@ export class Peering implements Peers, Receiver {
 
   /** What operators see. */
   office(): PeerOffice {
-    const view = (peer: Peer): PeerView => viewOf(peer, this.#inOffice().topology().document, undefined);
+    const view = (peer: Peer): PeerView => {
+      const speaker = this.#inOffice();
+      const record = speaker.domains().find(({ document }) => document.domain === peer.domain);
+      const known =
+        record === undefined ? undefined : { ...record.document.version, expires: record.expires };
+      return viewOf(peer, speaker.topology().document, known);
+    };
     return {
       peers: () => this.peers().map(view),
       check: async (domain) => {
@@ -152,6 +182,8 @@ export class Peering implements Peers, Receiver {
   }
 
   async #ask(peer: Peer, message: PeerMessage): Promise<PeerAnswer> {
+    if (peer.quarantined !== undefined && TAKING.has(message.op))
+      return this.#refused(peer, peer.quarantined);
     const trace = [this.#options.identity.domain];
     const body = { message: writeMessage(message), trace };
     const timeoutMs = TIMEOUTS_MS[message.op] ?? TIMEOUT_MS;
@@ -247,8 +279,10 @@ export class Peering implements Peers, Receiver {
     if (peer.unfit !== undefined) {
       peer.failed(peer.unfit);
       this.#ports.log.warn({ event: 'peer.refused', peer: peer.domain, detail: peer.unfit });
-    } else if (before !== peer.session)
+    } else if (before !== peer.session) {
       this.#ports.log.info({ event: 'peer.session', peer: peer.domain, protocol: peer.protocol ?? 0 });
+      this.#repair(peer);
+    }
   }
 
   #greetAll(): void {
@@ -256,6 +290,25 @@ export class Peering implements Peers, Receiver {
       // What went wrong is with the peer, for the operator to see.
       this.#greet(peer).catch(() => {});
     }
+  }
+
+  /** Out of office there is nothing to publish. */
+  #publish(): void {
+    try {
+      this.topologies.publish();
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+    }
+  }
+
+  #repairAll(): void {
+    this.#publish();
+    for (const peer of this.peers()) if (peer.session !== undefined) this.#repair(peer);
+  }
+
+  #repair(peer: Peer): void {
+    // What does not succeed now does the next time.
+    this.topologies.repair(peer).catch(() => {});
   }
 
   #checkCertificates(): void {
@@ -278,6 +331,8 @@ export class Peering implements Peers, Receiver {
   }
 
   async take(peer: Peer, message: PeerMessage): Promise<PeerAnswer> {
+    if (peer.quarantined !== undefined && TAKING.has(message.op))
+      return this.#refused(peer, peer.quarantined);
     return this.#inOffice().peer(peer.domain, message);
   }
 

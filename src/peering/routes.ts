@@ -17,13 +17,22 @@ import type { Identity } from './client.ts';
 import { type Hello, HelloSchema } from './hello.ts';
 import type { Peer, Said } from './peer.ts';
 import { digestOf, type RequestSeal, SEAL_HEADER, sealAnswer } from './seal.ts';
+import {
+  OutcomeSchema,
+  SignedSchema,
+  TOPOLOGIES_PATH,
+  TOPOLOGY_BYTES,
+  TOPOLOGY_DIGEST_PATH,
+  type Topologies,
+  VersionsSchema,
+} from './topologies.ts';
 import { AnswerSchema, MessageSchema, readMessage, writeAnswer } from './wire.ts';
 
 export const HELLO_PATH = '/peer/v1/hello';
 export const MESSAGES_PATH = '/peer/v1/messages';
 
-/** A message is small; a topology document has a limit of its own. */
-const MESSAGE_BYTES = 64 * 1024;
+/** The longest is a digest; a topology document has a limit of its own. */
+const MESSAGE_BYTES = 1024 * 1024;
 
 export interface Receiver {
   /** In whose session a message must be; another for every process. */
@@ -32,6 +41,7 @@ export interface Receiver {
   /** Takes in a peer's hello and gives ours. */
   hello(peer: Peer, theirs: Hello): Hello;
   take(peer: Peer, message: PeerMessage): Promise<PeerAnswer>;
+  readonly topologies: Pick<Topologies, 'accept' | 'versions'>;
 }
 
 export interface RoutePorts {
@@ -82,9 +92,10 @@ export async function buildPeerServer(receiver: Receiver, ports: RoutePorts): Pr
     sign(request, reply, typeof payload === 'string' ? payload : '', ports);
     done(null, payload);
   });
-  for (const schema of [HelloSchema, MessageSchema, AnswerSchema]) app.addSchema(schema);
+  for (const schema of schemas) app.addSchema(schema);
   helloRoute(app, receiver);
   messageRoute(app, receiver, ports);
+  topologyRoutes(app, receiver);
   return app;
 }
 
@@ -136,6 +147,7 @@ const askerOf = (request: FastifyRequest): Peer => {
   return asker.peer;
 };
 
+const schemas = [HelloSchema, MessageSchema, AnswerSchema, SignedSchema, OutcomeSchema, VersionsSchema];
 const tags = ['peering'];
 const answer = (description: string, schema: TSchema) => ({
   description,
@@ -166,7 +178,7 @@ function helloRoute(app: HttpServer, receiver: Receiver): void {
 }
 
 /** What these take must be given back, and nobody is kept from giving back. */
-const TAKING: ReadonlySet<string> = new Set(['hold', 'extend', 'commit', 'provision']);
+export const TAKING: ReadonlySet<string> = new Set(['hold', 'extend', 'commit', 'provision']);
 
 function messageRoute(app: HttpServer, receiver: Receiver, { identity, clock }: RoutePorts): void {
   app.post(
@@ -202,6 +214,47 @@ function messageRoute(app: HttpServer, receiver: Receiver, { identity, clock }: 
       } finally {
         if (entered) peer.leave();
       }
+    },
+  );
+}
+
+function topologyRoutes(app: HttpServer, { topologies }: Receiver): void {
+  app.post(
+    TOPOLOGIES_PATH,
+    {
+      config,
+      bodyLimit: TOPOLOGY_BYTES,
+      schema: {
+        operationId: 'bringTopology',
+        summary: 'A topology document, signed by the domain that it is of',
+        tags,
+        body: ref(SignedSchema),
+        response: { 200: answer('What it was here', ref(OutcomeSchema)) },
+      },
+    },
+    async (request) => {
+      const peer = askerOf(request);
+      checkRoom(peer, true);
+      const outcome = await topologies.accept(peer, request.body);
+      peer.note('IN', { op: 'topology' }, outcome, 0);
+      return { outcome };
+    },
+  );
+  app.post(
+    TOPOLOGY_DIGEST_PATH,
+    {
+      config,
+      schema: {
+        operationId: 'compareTopologies',
+        summary: 'Which versions of which documents each side has',
+        tags,
+        body: ref(VersionsSchema),
+        response: { 200: answer('What we have', ref(VersionsSchema)) },
+      },
+    },
+    async (request) => {
+      checkRoom(askerOf(request), true);
+      return topologies.versions();
     },
   );
 }

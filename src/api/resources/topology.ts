@@ -222,7 +222,7 @@ function domainRoutes(app: HttpServer, { broker }: ApiPorts): void {
       config: visible,
       schema: {
         operationId: 'listDomains',
-        summary: 'List our own domain and its neighbours',
+        summary: 'List our own domain, its neighbours, and those beyond that we know of',
         tags,
         querystring: PageQuery,
         response: { 200: answer('A page', listOf(DomainSchema)), ...refusals('INVALID_REQUEST') },
@@ -230,15 +230,25 @@ function domainRoutes(app: HttpServer, { broker }: ApiPorts): void {
     },
     async (request) => {
       const { domain, prefix, ports, neighbours = [] } = broker.topology().document;
+      const adjacent = new Set(ports.map((port) => port.remote?.domain));
+      const said = broker.domains().map(({ document }) => document);
       const all: Static<typeof DomainSchema>[] = [
         { name: domain, prefix, role: 'OWN', ports: ports.length },
-        ...neighbours.map((n) => ({
-          name: n.domain,
-          prefix: n.prefix,
-          role: 'NEIGHBOUR' as const,
-          ...(n.api === undefined ? {} : { api: n.api }),
-          ports: n.ports.length,
+        ...said.map((one) => ({
+          name: one.domain,
+          prefix: one.prefix,
+          role: adjacent.has(one.domain) ? ('NEIGHBOUR' as const) : ('BEYOND' as const),
+          ports: one.ports.length + one.borders.length,
         })),
+        ...neighbours
+          .filter((n) => !said.some((one) => one.domain === n.domain))
+          .map((n) => ({
+            name: n.domain,
+            prefix: n.prefix,
+            role: 'NEIGHBOUR' as const,
+            ...(n.api === undefined ? {} : { api: n.api }),
+            ports: n.ports.length,
+          })),
       ];
       return pageInMemory(all, (one) => one.name, request.query);
     },

@@ -304,7 +304,9 @@ export const DomainSchema = Type.Object(
   {
     name: Type.String(),
     prefix: Type.String(),
-    role: Type.Enum(['OWN', 'NEIGHBOUR']),
+    role: Type.Enum(['OWN', 'NEIGHBOUR', 'BEYOND'], {
+      description: 'BEYOND: it has no link to us, but has told us of itself',
+    }),
     api: Type.Optional(Type.String({ format: 'uri' })),
     ports: Type.Integer({ description: 'How many it has, or advertises' }),
   },
