@@ -75,12 +75,7 @@ describe('PUT', () => {
       ...document,
       ports: [...document.ports].sort((x: { id: string }, y: { id: string }) => (x.id < y.id ? -1 : 1)),
     });
-    if (format !== 'nml') expect(sorted(after)).toEqual(sorted(before.body));
-    // NML has no word for some of it: nodes and links are there by their names.
-    const ids = (list: readonly { id: string }[]): string[] => list.map(({ id }) => id).sort();
-    expect(ids(after.nodes)).toEqual(ids(before.body.nodes));
-    expect(ids(after.links)).toEqual(ids(before.body.links));
-    expect(after.ports).toHaveLength(before.body.ports.length);
+    expect(sorted(after)).toEqual(sorted(before.body));
     await api.put('/v1/topology', twoSwitches, { as: 'operator' });
   });
 

@@ -4,9 +4,11 @@
  * between the same nodes are one of ours (a BidirectionalLink says which two, where several could). A
  * BidirectionalPort at the edge of the topology, with no Link on it, is a client port, or a border port where
  * it is an alias (isAlias) of a port of another topology. What cannot be understood is a problem with a line.
+ * Our own words (nml-words.ts) go before what was understood from those of NML. Writing is in nml-writer.ts.
  */
+import { Type } from 'typebox';
 import { parseLabels } from '../../model/label.ts';
-import type { LinkDocument, NodeDocument, PortDocument, TopologyDocument } from '../document.ts';
+import { topologySchema } from '../schema.ts';
 import {
   type Draft,
   type Format,
@@ -17,12 +19,17 @@ import {
   slug,
   unreadable,
 } from './format.ts';
+import { BASE, fieldsOf } from './nml-words.ts';
+import { writeNml } from './nml-writer.ts';
 import { childrenOf, descendants, parseXml, type XmlElement, XmlError } from './xml.ts';
 
-const BASE = 'http://schemas.ogf.org/nml/2013/05/base#';
-const ETHERNET = 'http://schemas.ogf.org/nml/2012/10/ethernet';
+const { nodes: nodeList, ports: portList, links: linkList, ...ofTopology } = topologySchema.properties;
+/** What stands beside nodes, ports and links. */
+const restSchema = Type.Object(ofTopology);
 
-const idOf = (element: XmlElement): string => element.attributes['id'] ?? element.attributes['idRef'] ?? '';
+/** References are an id without content (NML), an idRef (as some write it), or an isReference (NSI). */
+const idOf = ({ attributes }: XmlElement): string =>
+  attributes['id'] ?? attributes['idRef'] ?? attributes['isReference'] ?? '';
 /** The ids that an element's relation of one type refers to. */
 const related = (element: XmlElement, type: string): string[] =>
   childrenOf(element, 'Relation')
@@ -35,6 +42,10 @@ const textOf = (element: XmlElement, name: string): string | undefined => {
 
 /** The last part of a URN, which is what people call the thing. */
 const shortName = (urn: string): string => slug(urn.slice(urn.lastIndexOf(':') + 1));
+
+/** The id in our own words, where the text has them; what else stands there the check will tell. */
+const idGiven = ({ id }: Record<string, unknown>): string | undefined =>
+  typeof id === 'string' ? id : undefined;
 
 interface Direction {
   readonly link: string;
@@ -55,6 +66,7 @@ function read(text: string, options: ReadOptions): Draft {
   const all = [root, ...descendants(root)].filter((element) => element.namespace === BASE);
   const topology = all.find((element) => element.name === 'Topology');
   if (topology === undefined) return unreadable(root.line, 'NOT_NML', `no Topology of the namespace ${BASE}`);
+  const rest = fieldsOf(topology, restSchema);
   const problems: Problem[] = [];
   const lines = new Map<string, number>([['', topology.line]]);
   const complain = (severity: Problem['severity'], code: string, at: XmlElement, message: string): void => {
@@ -67,7 +79,10 @@ function read(text: string, options: ReadOptions): Draft {
   for (const element of all) {
     const id = element.attributes['id'];
     if (id === undefined || (inRelations.has(element) && element.children.length === 0)) continue;
-    const kind = /^(?:Node|Port|PortGroup|BidirectionalPort|Link|BidirectionalLink)$/.test(element.name);
+    const kind =
+      /^(?:Node|Port|PortGroup|BidirectionalPort|Link|LinkGroup|BidirectionalLink|SwitchingService)$/.test(
+        element.name,
+      );
     if (!kind) continue;
     const before = defined.get(id);
     if (before === undefined) defined.set(id, element);
@@ -75,10 +90,11 @@ function read(text: string, options: ReadOptions): Draft {
       complain('ERROR', 'DUPLICATE_ID', element, `"${id}" is defined on line ${before.line} already`);
     } else if (element.children.length > 0) defined.set(id, element);
   }
-  const named = (name: string): XmlElement[] => [...defined.values()].filter((e) => e.name === name);
+  const named = (...names: string[]): XmlElement[] =>
+    [...defined.values()].filter((e) => names.includes(e.name));
 
   const namer = new Namer();
-  const nodes: NodeDocument[] = [];
+  const nodes: { readonly id: string }[] = [];
   /** The node of ours that a port of theirs is on. */
   const nodeOfPort = new Map<string, string>();
   const ownPorts = (element: XmlElement): string[] => [
@@ -88,15 +104,17 @@ function read(text: string, options: ReadOptions): Draft {
   ];
   const addNode = (element: XmlElement): void => {
     const location = childrenOf(element, 'Location')[0];
-    const [latitude, longitude] = ['lat', 'long'].map((name) =>
-      location === undefined || textOf(location, name) === undefined
-        ? undefined
-        : Number(textOf(location, name)),
-    );
-    const node: NodeDocument = {
-      id: namer.give(slug(textOf(element, 'name') ?? shortName(idOf(element))), 'node'),
-      ...(latitude === undefined ? {} : { latitude }),
-      ...(longitude === undefined ? {} : { longitude }),
+    const placed = (name: string): string | undefined => location && textOf(location, name);
+    const [site, latitude, longitude] = ['name', 'lat', 'long'].map(placed);
+    const swaps = swapsLabels(element, defined);
+    const given = fieldsOf(element, nodeList.items);
+    const node = {
+      ...(site === undefined ? {} : { site }),
+      ...(latitude === undefined ? {} : { latitude: Number(latitude) }),
+      ...(longitude === undefined ? {} : { longitude: Number(longitude) }),
+      ...(swaps === undefined ? {} : { swaps_labels: swaps }),
+      ...given,
+      id: idGiven(given) ?? namer.give(slug(textOf(element, 'name') ?? shortName(idOf(element))), 'node'),
     };
     lines.set(`/nodes/${nodes.length}`, element.line);
     nodes.push(node);
@@ -105,7 +123,7 @@ function read(text: string, options: ReadOptions): Draft {
   const nodeElements = named('Node');
   if (nodeElements.length > 0) nodeElements.forEach(addNode);
   // A topology without nodes is one that shows only its edge: a single switch, as NSI domains appear.
-  else addNode(topology);
+  else if (rest['domain'] === undefined) addNode(topology);
 
   // The two directions of a bidirectional port are where the port is, and the other way round.
   const pairOf = new Map<string, XmlElement>();
@@ -122,14 +140,14 @@ function read(text: string, options: ReadOptions): Draft {
   // Unidirectional links: from the port that is their source to the one that is their sink.
   const sources = new Map<string, string>();
   const sinks = new Map<string, string>();
-  for (const port of [...named('Port'), ...named('PortGroup')]) {
+  for (const port of named('Port', 'PortGroup')) {
     for (const link of related(port, 'isSource')) sources.set(link, idOf(port));
     for (const link of related(port, 'isSink')) sinks.set(link, idOf(port));
   }
   /** Directions that have not found their way back, by the id of their Link and by their two nodes. */
   const waiting = new Map<string, Direction>();
   const between = new Map<string, Direction[]>();
-  for (const element of named('Link')) {
+  for (const element of named('Link', 'LinkGroup')) {
     const link = idOf(element);
     const [out, into] = [sources.get(link) ?? '', sinks.get(link) ?? ''];
     const [from, to] = [nodeOfPort.get(out), nodeOfPort.get(into)];
@@ -138,7 +156,7 @@ function read(text: string, options: ReadOptions): Draft {
         'ERROR',
         'DANGLING_LINK',
         element,
-        `Link "${link}" has no ${from === undefined ? 'source' : 'sink'} port on a node`,
+        `${element.name} "${link}" has no ${from === undefined ? 'source' : 'sink'} port on a node`,
       );
     } else {
       const direction = { link, from, to, element, ports: [out, into] as const };
@@ -149,11 +167,10 @@ function read(text: string, options: ReadOptions): Draft {
       else parallel.push(direction);
     }
   }
-  const links: LinkDocument[] = [];
+  const links: unknown[] = [];
   const linkNames = new Namer();
   const used = new Set<string>();
-  const join = (there: Direction, back: Direction, name: string): void => {
-    const id = linkNames.give(slug(name), 'link');
+  const join = (there: Direction, back: Direction, name: string, given: Record<string, unknown>): void => {
     const ends = [there, back].map((direction) => [
       direction.element,
       ...direction.ports.map((port) => defined.get(port)),
@@ -162,10 +179,6 @@ function read(text: string, options: ReadOptions): Draft {
       number,
       number,
     ];
-    const labels = ends
-      .flat()
-      .map((element) => (element === undefined ? undefined : vlansOf(element)))
-      .find((v) => v !== undefined);
     lines.set(`/links/${links.length}`, there.element.line);
     for (const port of [...there.ports, ...back.ports]) used.add(port);
     const portName = (port: string): string =>
@@ -176,12 +189,13 @@ function read(text: string, options: ReadOptions): Draft {
           .join('-'),
       );
     links.push({
-      id,
       a: { node: there.from, port: portName(there.ports[0]) },
       z: { node: there.to, port: portName(there.ports[1]) },
       capacity_mbps: capacity,
       ...(capacityBack === capacity ? {} : { capacity_za_mbps: capacityBack }),
-      ...(labels === undefined ? {} : { vlans: labels }),
+      ...labelsAndMtu(ends.flat()),
+      ...given,
+      id: idGiven(given) ?? linkNames.give(slug(name), 'link'),
     });
   };
   const opposite = (there: Direction, wanted: string | undefined): Direction | undefined => {
@@ -195,7 +209,7 @@ function read(text: string, options: ReadOptions): Draft {
     return back;
   };
   for (const both of named('BidirectionalLink')) {
-    const [one = '', other] = childrenOf(both, 'Link').map(idOf);
+    const [one = '', other] = [...childrenOf(both, 'Link'), ...childrenOf(both, 'LinkGroup')].map(idOf);
     const there = waiting.get(one);
     if (there === undefined) continue;
     const back = opposite(there, other);
@@ -204,7 +218,7 @@ function read(text: string, options: ReadOptions): Draft {
       complain('ERROR', 'ONE_WAY', both, `the two Links of "${idOf(both)}" are not opposite`);
     else {
       waiting.delete(back.link);
-      join(there, back, textOf(both, 'name') ?? shortName(idOf(both)));
+      join(there, back, textOf(both, 'name') ?? shortName(idOf(both)), fieldsOf(both, linkList.items));
     }
   }
   for (const there of waiting.values()) {
@@ -215,10 +229,10 @@ function read(text: string, options: ReadOptions): Draft {
       continue;
     }
     waiting.delete(back.link);
-    join(there, back, textOf(there.element, 'name') ?? shortName(there.link));
+    join(there, back, textOf(there.element, 'name') ?? shortName(there.link), {});
   }
 
-  const ports: PortDocument[] = [];
+  const ports: unknown[] = [];
   const portNames = new Namer();
   for (const element of named('BidirectionalPort')) {
     const parts = [...childrenOf(element, 'Port'), ...childrenOf(element, 'PortGroup')].map(
@@ -231,22 +245,24 @@ function read(text: string, options: ReadOptions): Draft {
       continue;
     }
     const alias = [element, ...parts].flatMap((part) => related(part, 'isAlias'))[0];
-    const vlans = [element, ...parts].map(vlansOf).find((v) => v !== undefined);
-    if (vlans !== undefined && parseLabels(vlans) === undefined) {
-      complain('ERROR', 'BAD_LABELS', element, `"${vlans.slice(0, 60)}" is no list of VLANs`);
+    const told = labelsAndMtu([element, ...parts]);
+    if (told.vlans !== undefined && parseLabels(told.vlans) === undefined) {
+      complain('ERROR', 'BAD_LABELS', element, `"${told.vlans.slice(0, 60)}" is no list of VLANs`);
       continue;
     }
+    const given = fieldsOf(element, portList.items);
     lines.set(`/ports/${ports.length}`, element.line);
     ports.push({
-      id: `${options.prefix}:${portNames.give(shortName(idOf(element)), 'port')}`,
       node,
       kind: alias === undefined ? 'CLIENT' : 'BORDER',
       capacity_mbps: capacityOf([element, ...parts], options),
-      ...(vlans === undefined ? {} : { vlans }),
+      ...told,
+      ...given,
+      id: idGiven(given) ?? `${options.prefix}:${portNames.give(shortName(idOf(element)), 'port')}`,
     });
   }
   return {
-    value: { domain: options.domain, prefix: options.prefix, nodes, ports, links },
+    value: { domain: options.domain, prefix: options.prefix, ...rest, nodes, ports, links },
     problems,
     lineOf: linesBy(lines),
   };
@@ -264,111 +280,29 @@ function capacityOf(elements: readonly (XmlElement | undefined)[], options: Read
   return options.capacityMbps;
 }
 
-function vlansOf(element: XmlElement): string | undefined {
-  const group = [...descendants(element)].find(
-    (part) =>
-      (part.name === 'LabelGroup' || part.name === 'Label') &&
-      /vlan$/i.test(part.attributes['labeltype'] ?? ''),
+/** What the first of the elements that says so has for labels, and for the largest frame. */
+function labelsAndMtu(elements: readonly (XmlElement | undefined)[]): { vlans?: string; mtu?: number } {
+  const parts = elements.flatMap((element) => (element === undefined ? [] : [...descendants(element)]));
+  const vlans = parts.find(
+    ({ name, attributes }) =>
+      (name === 'LabelGroup' || name === 'Label') && /vlan$/i.test(attributes['labeltype'] ?? ''),
   );
-  const text = group?.text.replace(/\s+/g, '');
-  return text === '' ? undefined : text;
-}
-
-const escaped = (text: string): string =>
-  text
-    .replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
-    .replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd]/g, '?');
-
-function write(document: TopologyDocument): string {
-  const base = `urn:ogf:network:${document.domain}:`;
-  const urn = (...parts: string[]): string => escaped(base + parts.map(encodeURIComponent).join(':'));
-  const rows: string[] = [];
-  const vlans = (text: string | undefined): string =>
-    text === undefined
-      ? ''
-      : `<nml:LabelGroup labeltype="${ETHERNET}#vlan">${escaped(text)}</nml:LabelGroup>`;
-  const capacity = (mbps: number): string => `<nmleth:capacity>${mbps}000000</nmleth:capacity>`;
-  const unidirectional = (id: string, relation: string, body: string): string =>
-    `  <nml:Port id="${id}">${body}${relation}</nml:Port>`;
-  const relation = (type: string, of: string, ids: readonly string[]): string =>
-    ids.length === 0
-      ? ''
-      : `<nml:Relation type="${BASE}${type}">${ids.map((id) => `<nml:${of} idRef="${id}"/>`).join('')}</nml:Relation>`;
-
-  const inbound = new Map<string, string[]>();
-  const outbound = new Map<string, string[]>();
-  const note = (map: Map<string, string[]>, node: string, port: string): void => {
-    map.set(node, [...(map.get(node) ?? []), port]);
+  const text = vlans?.text.replace(/\s+/g, '') ?? '';
+  const mtu = parts.find(({ name }) => name === 'interfaceMTU');
+  return {
+    ...(text === '' ? {} : { vlans: text }),
+    ...(mtu === undefined ? {} : { mtu: Number(mtu.text.trim()) }),
   };
-  const portRows: string[] = [];
-  for (const port of document.ports) {
-    const id = urn('port', port.id);
-    note(inbound, port.node, `${id}:in`);
-    note(outbound, port.node, `${id}:out`);
-    for (const way of ['in', 'out'])
-      portRows.push(unidirectional(`${id}:${way}`, '', vlans(port.vlans) + capacity(port.capacity_mbps)));
-    const alias =
-      port.remote === undefined
-        ? ''
-        : relation('isAlias', 'BidirectionalPort', [
-            escaped(`urn:ogf:network:${port.remote.domain}:port:${encodeURIComponent(port.remote.port)}`),
-          ]);
-    portRows.push(
-      `  <nml:BidirectionalPort id="${id}"><nml:Port id="${id}:in"/><nml:Port id="${id}:out"/>${alias}</nml:BidirectionalPort>`,
-    );
-  }
-  for (const link of document.links) {
-    const id = urn('link', link.id);
-    const ends = [link.a, link.z].map(({ node, port }) => ({ node, id: urn('end', node, port) }));
-    const [a, z] = ends as [{ node: string; id: string }, { node: string; id: string }];
-    for (const [from, to, way, mbps] of [
-      [a, z, 'az', link.capacity_mbps],
-      [z, a, 'za', link.capacity_za_mbps ?? link.capacity_mbps],
-    ] as const) {
-      note(outbound, from.node, `${from.id}:out`);
-      note(inbound, to.node, `${to.id}:in`);
-      portRows.push(
-        unidirectional(
-          `${from.id}:out`,
-          relation('isSource', 'Link', [`${id}:${way}`]),
-          vlans(link.vlans) + capacity(mbps),
-        ),
-      );
-      portRows.push(
-        unidirectional(
-          `${to.id}:in`,
-          relation('isSink', 'Link', [`${id}:${way}`]),
-          vlans(link.vlans) + capacity(mbps),
-        ),
-      );
-      portRows.push(`  <nml:Link id="${id}:${way}"/>`);
-    }
-    for (const end of ends) {
-      portRows.push(
-        `  <nml:BidirectionalPort id="${end.id}"><nml:Port id="${end.id}:in"/><nml:Port id="${end.id}:out"/></nml:BidirectionalPort>`,
-      );
-    }
-    portRows.push(
-      `  <nml:BidirectionalLink id="${id}"><nml:name>${escaped(link.id)}</nml:name><nml:Link id="${id}:az"/><nml:Link id="${id}:za"/></nml:BidirectionalLink>`,
-    );
-  }
-  rows.push(
-    '<?xml version="1.0" encoding="UTF-8"?>',
-    `<nml:Topology xmlns:nml="${BASE}" xmlns:nmleth="${ETHERNET}" id="${escaped(`${base}topology`)}">`,
-  );
-  for (const node of document.nodes) {
-    const place =
-      node.latitude === undefined || node.longitude === undefined
-        ? ''
-        : `<nml:Location><nml:long>${node.longitude}</nml:long><nml:lat>${node.latitude}</nml:lat></nml:Location>`;
-    rows.push(
-      `  <nml:Node id="${urn('node', node.id)}"><nml:name>${escaped(node.id)}</nml:name>${place}` +
-        relation('hasInboundPort', 'Port', inbound.get(node.id) ?? []) +
-        relation('hasOutboundPort', 'Port', outbound.get(node.id) ?? []) +
-        '</nml:Node>',
-    );
-  }
-  return `${[...rows, ...portRows, '</nml:Topology>'].join('\n')}\n`;
 }
 
-export const nml: Format = { name: 'nml', mediaType: 'application/vnd.ogf.nml+xml', read, write };
+/** Whether the node's switching service swaps labels; a service that says nothing does not. */
+function swapsLabels(node: XmlElement, defined: ReadonlyMap<string, XmlElement>): boolean | undefined {
+  const services = childrenOf(node, 'Relation')
+    .filter((relation) => (relation.attributes['type'] ?? '').endsWith('#hasService'))
+    .flatMap((relation) => childrenOf(relation, 'SwitchingService'))
+    .map((service) => defined.get(idOf(service)) ?? service);
+  if (services.length === 0) return undefined;
+  return services.some(({ attributes }) => /^(?:true|1)$/.test(attributes['labelSwapping'] ?? ''));
+}
+
+export const nml: Format = { name: 'nml', mediaType: 'application/vnd.ogf.nml+xml', read, write: writeNml };
