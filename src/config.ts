@@ -65,7 +65,9 @@ const table = {
     ttl_s: integer({ fallback: 10, help: 'A leader that is silent for so long is succeeded' }, 2, 600),
   }),
   seeds: section({
-    topology: path({ help: 'YAML or JSON; read when the store has no topology yet' }),
+    topology: path({
+      help: 'YAML, JSON, GraphML, NML, SNDlib or graphology; read when the store has no topology yet',
+    }),
   }),
   identity: section({
     audience: text({ help: 'The `aud` that tokens must carry; the name of the domain when absent' }),
@@ -78,7 +80,7 @@ const table = {
       jwks_file: path({ required: true, help: 'Its public keys (RFC 7517)' }),
     }),
     development_dir: path({
-      help: 'A folder in which a development issuer keeps its keys. Never in production: it mints operators',
+      help: 'A folder in which a development issuer keeps its keys, and a token for each of three people. Never in production: it mints operators',
     }),
   }),
   tokens: section({

@@ -171,7 +171,9 @@ const noPeers: Peers = {
 async function seedOf(config: Config): Promise<TopologyDocument> {
   const file = config.seeds.topology;
   if (file === undefined)
-    throw new StartError('the store has no topology yet and `seeds.topology` names no file to start from');
+    throw new StartError(
+      'the store has no topology yet and `seeds.topology` names no file to start from: YAML, JSON, GraphML, NML, SNDlib or graphology',
+    );
   return readTopology(file, config.domain);
 }
 
@@ -199,6 +201,7 @@ async function issuersOf(config: Config, clock: Clock): Promise<Issuers> {
   const { development_dir: directory, audience = config.domain } = config.identity;
   if (directory === undefined) return { issuers };
   const development = await developmentIssuer({ directory, audience, clock });
+  await development.leaveTokens();
   return { issuers: [...issuers, development.issuer], development };
 }
 

@@ -24,6 +24,8 @@ export interface DevelopmentIssuer {
   readonly issuer: Issuer;
   readonly jwks: JwkSet;
   mint(person: Person, lifetimeS?: number): Promise<string>;
+  /** Writes a fresh token for each person beside the key, as `<person>.token`: for `turnpike --token-file`. */
+  leaveTokens(): Promise<void>;
 }
 
 export interface DevelopmentOptions {
@@ -45,23 +47,30 @@ export async function developmentIssuer(options: DevelopmentOptions): Promise<De
     keys: jwks,
   });
   const key = await importJWK({ ...secret }, 'ES256');
+  const mint: DevelopmentIssuer['mint'] = (person, lifetimeS = LIFETIME_S) => {
+    const now = Math.floor(clock.now() / 1000);
+    return new SignJWT({ ...PEOPLE[person] })
+      .setProtectedHeader({
+        alg: 'ES256',
+        typ: 'at+jwt',
+        ...(secret.kid === undefined ? {} : { kid: secret.kid }),
+      })
+      .setIssuer(DEVELOPMENT_ISSUER)
+      .setSubject(person)
+      .setAudience(audience)
+      .setIssuedAt(now)
+      .setExpirationTime(now + lifetimeS)
+      .sign(key);
+  };
   return {
     issuer,
     jwks,
-    mint(person, lifetimeS = LIFETIME_S) {
-      const now = Math.floor(clock.now() / 1000);
-      return new SignJWT({ ...PEOPLE[person] })
-        .setProtectedHeader({
-          alg: 'ES256',
-          typ: 'at+jwt',
-          ...(secret.kid === undefined ? {} : { kid: secret.kid }),
-        })
-        .setIssuer(DEVELOPMENT_ISSUER)
-        .setSubject(person)
-        .setAudience(audience)
-        .setIssuedAt(now)
-        .setExpirationTime(now + lifetimeS)
-        .sign(key);
+    mint,
+    async leaveTokens() {
+      // The keys of PEOPLE are the persons.
+      for (const person of Object.keys(PEOPLE) as Person[]) {
+        await writeFile(path.join(directory, `${person}.token`), `${await mint(person)}\n`, { mode: 0o600 });
+      }
     },
   };
 }

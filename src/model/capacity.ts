@@ -19,6 +19,9 @@ export const groupEdge = (group: string): EdgeId => `group:${group}`;
 /** A node that has each VLAN only once, whatever the port: a circuit through it claims its VLAN there too. */
 export const nodeEdge = (node: string): EdgeId => `node:${node}`;
 
+/** Far above any interface there is, and far below where sums leave the integers. */
+export const HIGHEST_MBPS = 100_000_000;
+
 /** Whole seconds since 2020-01-01T00:00:00Z: fits 31 bits until 2088. */
 export type Seconds = number;
 const EPOCH_S = 1_577_836_800;

@@ -54,7 +54,7 @@ describe('a seed that is wrong names its line', () => {
     [
       'a field that nobody knows',
       good.replace('latency_ms: 0.02', 'latency: 0.02'),
-      /net\.yaml:\d+: \/links\/0 .*latency/,
+      /net\.yaml:\d+: \/links\/0\/latency .*not known/,
     ],
     ['a port of another prefix', good.replace('"ams:host1"', '"lon:host1"'), /net\.yaml:\d+: \/ports\/0\/id/],
     [

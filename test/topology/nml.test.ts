@@ -15,11 +15,11 @@ import { nml } from '../../src/topology/formats/nml.ts';
 
 const seldom = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
   fc.option(arbitrary, { nil: undefined, freq: 2 });
-/** Anything that XML can write, and people do: quotes, angles, accents, line ends, emoji. */
+/** Anything that XML can write, and people do: quotes, angles, accents, emoji. */
 const anyText = fc.string({
   minLength: 1,
   maxLength: 12,
-  unit: fc.constantFrom(...'ab7 -:/%"\'<>&]é\n\t\r#', '𝛌', '🛰'),
+  unit: fc.constantFrom(...'ab7 -:/%"\'<>&]é#', '𝛌', '🛰'),
 });
 const state = fc.constantFrom('UP' as const, 'DOWN' as const);
 const mtu = fc.integer({ min: 68, max: 65_535 });
@@ -74,7 +74,7 @@ const documents: fc.Arbitrary<TopologyDocument> = fc
             fc.record({
               node: fc.constantFrom(...names),
               kind: fc.constantFrom('CLIENT' as const, 'BORDER' as const),
-              capacity_mbps: fc.integer({ min: 1, max: 2_000_000_000 }),
+              capacity_mbps: fc.integer({ min: 1, max: 100_000_000 }),
               mtu: seldom(mtu),
               device_port: seldom(anyText),
               admin_state: seldom(state),
@@ -105,8 +105,8 @@ const documents: fc.Arbitrary<TopologyDocument> = fc
                 fc.tuple(
                   fc.shuffledSubarray(names, { minLength: 2, maxLength: 2 }),
                   fc.record({
-                    capacity_mbps: fc.integer({ min: 1, max: 2_000_000_000 }),
-                    capacity_za_mbps: seldom(fc.integer({ min: 1, max: 2_000_000_000 })),
+                    capacity_mbps: fc.integer({ min: 1, max: 100_000_000 }),
+                    capacity_za_mbps: seldom(fc.integer({ min: 1, max: 100_000_000 })),
                     same: fc.boolean(),
                     latency_ms: seldom(real(0, 1e6)),
                     cost: seldom(real(0, 1e9)),
@@ -162,7 +162,7 @@ const documents: fc.Arbitrary<TopologyDocument> = fc
         ? {
             maintenance_windows: [
               {
-                id: 'mnt_1',
+                id: `mnt_${'0'.repeat(26)}`,
                 start_time: '2027-01-01T00:00:00Z',
                 end_time: '2027-01-02T00:00:00Z',
                 nodes: [document.nodes[0]?.id ?? ''],
@@ -191,7 +191,7 @@ describe('there and back', () => {
     const document: TopologyDocument = {
       domain: 'ams.example',
       prefix: 'ams',
-      nodes: [{ id: 'a\u0001' }, { id: 'b\ud800', maintenance: [] }],
+      nodes: [{ id: 'a\ufffe' }, { id: 'b\ud800', maintenance: [] }],
       ports: [],
       links: [],
     };

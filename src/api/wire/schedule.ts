@@ -7,11 +7,9 @@ import type { RecurrenceAsk } from '../../broker/usecases.ts';
 import { ref, taggedUnion } from '../../http/schema.ts';
 import { type InstantMs, instant, NEVER, rfc3339 } from '../../kernel/clock.ts';
 import type { OfferId } from '../../kernel/ids.ts';
+import { HIGHEST_MBPS } from '../../model/capacity.ts';
 import type { Schedule } from '../../model/circuit.ts';
 import { invalid, LONGEST_S, readTime, Time } from './common.ts';
-
-/** Far above any interface there is, and far below where sums leave the integers. */
-export const HIGHEST_MBPS = 100_000_000;
 
 const strict = { additionalProperties: false } as const;
 

@@ -3,6 +3,7 @@
  * speed in bit/s or none. It says nothing of ports or latency: every node gets one client port, latency is
  * that of fibre between the places. The cost of a link is its latency, so that detours are dear.
  */
+import { HIGHEST_MBPS } from '../../model/capacity.ts';
 import type { LinkDocument, NodeDocument, TopologyDocument } from '../document.ts';
 import {
   clientPorts,
@@ -118,7 +119,7 @@ function read(text: string, options: ReadOptions): Draft {
       id,
       a: { node: from.id, port: id },
       z: { node: to.id, port: id },
-      capacity_mbps: Math.max(1, Math.min(2e9, mbps || 0)),
+      capacity_mbps: Math.max(1, Math.min(HIGHEST_MBPS, mbps || 0)),
       latency_ms: latency,
       cost: latency,
     });

@@ -2,6 +2,7 @@
  * The native notation of SNDlib: sections of parentheses, one thing a line. Its capacities have no unit; they
  * are read as Gb/s: what is installed, else the largest module that could be. Demands and paths are left out.
  */
+import { HIGHEST_MBPS } from '../../model/capacity.ts';
 import type { LinkDocument, NodeDocument, TopologyDocument } from '../document.ts';
 import {
   clientPorts,
@@ -120,7 +121,9 @@ function readLink(
     id,
     a: { node: from, port: id },
     z: { node: to, port: id },
-    capacity_mbps: gbps > 0 ? Math.max(1, Math.round(gbps * 1000)) : options.capacityMbps,
+    // Not every instance counts in Gb/s: what is beyond any link is taken for the largest that there is.
+    capacity_mbps:
+      gbps > 0 ? Math.min(HIGHEST_MBPS, Math.max(1, Math.round(gbps * 1000))) : options.capacityMbps,
     latency_ms: latency,
     cost: cost > 0 ? cost : latency,
   };
