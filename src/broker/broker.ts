@@ -26,6 +26,7 @@ import {
   type Inspection,
 } from './inspection.ts';
 import * as upkeep from './maintenance.ts';
+import type { OctetRecord } from './meter.ts';
 import { Mutations } from './mutations.ts';
 import { makeOffers, takeOffer } from './offers.ts';
 import { Office } from './office.ts';
@@ -277,6 +278,9 @@ export class Broker implements UseCases {
 
   // ---- readers -------------------------------------------------------------------------------------------
 
+  octets(id: CircuitId): Promise<readonly OctetRecord[]> {
+    return this.#ports.store.octets(id);
+  }
   circuit(who: Principal, id: CircuitId): Promise<Circuit> {
     return this.#queries.circuit(who, id);
   }

@@ -21,6 +21,7 @@ import type { HomeEvent, ParticipantEvent } from '../model/events.ts';
 import type { Book } from './book.ts';
 import { backOff, type Tried } from './lanes.ts';
 import { messageFor } from './messages.ts';
+import type { Meter } from './meter.ts';
 import type { PeerAnswer, Peers } from './peerPorts.ts';
 import type { Devices, EffectRecord, LightContext } from './ports.ts';
 import type { Writer } from './writer.ts';
@@ -41,11 +42,12 @@ export class Performer {
   readonly #peers: Peers;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #meter: Meter;
   readonly #wentDark: () => void;
 
   constructor(
     writer: Writer,
-    ports: { devices: Devices; peers: Peers; clock: Clock; log: Log },
+    ports: { devices: Devices; peers: Peers; clock: Clock; log: Log; meter: Meter },
     wentDark: () => void,
   ) {
     this.#writer = writer;
@@ -54,6 +56,7 @@ export class Performer {
     this.#peers = ports.peers;
     this.#clock = ports.clock;
     this.#log = ports.log;
+    this.#meter = ports.meter;
     this.#wentDark = wentDark;
   }
 
@@ -82,6 +85,7 @@ export class Performer {
     const segment = placement === undefined ? undefined : localSegment(placement);
     if (placement === undefined || segment === undefined) return this.#finish(record, undefined);
     if (this.#inTheWay(circuit, segment)) return { retryInMs: GATE_MS };
+    this.#meter.look(circuit.id, segment, 'begins');
     const report = await this.#ask(() =>
       this.#devices.light(segment, this.#context(record, circuit, effect.version, placement)),
     );
@@ -110,6 +114,9 @@ export class Performer {
     const placement = placements(circuit).find((p) => p.version === effect.version);
     const segment = effect.segment ?? (placement === undefined ? undefined : localSegment(placement));
     if (segment === undefined) return this.#finish(record, undefined);
+    // A placement that another has replaced, or will: the circuit goes on.
+    const lasts = circuit.current !== undefined && circuit.state !== 'RELEASING';
+    this.#meter.look(circuit.id, segment, lasts ? 'lasts' : 'ends');
     const report = await this.#ask(() =>
       this.#devices.dark(segment, this.#context(record, circuit, effect.version, placement)),
     );

@@ -9,11 +9,13 @@ import type { CircuitId, DecisionId, SeriesId, SetId, WebhookId } from '../kerne
 import type { Circuit, Hop, Segment, State } from '../model/circuit.ts';
 import type { Effect } from '../model/effects.ts';
 import type { CircuitEvent } from '../model/events.ts';
+import type { Counters } from '../model/octets.ts';
 import type { TopologyDocument } from '../topology/document.ts';
 import type { DomainDocument } from '../topology/domainDocument.ts';
 import type { OutOfReach } from '../topology/network.ts';
 import type { AccountsState, Posting, ProjectRecord, QuotaRecord, UsageRecord } from './accounts.ts';
 import type { AuditGroup, AuditStore } from './auditPorts.ts';
+import type { OctetRecord } from './meter.ts';
 import type { StoredTokens, TokenRecord, TokenRows } from './tokenRecords.ts';
 
 // ---- records ---------------------------------------------------------------------------------------------
@@ -185,6 +187,7 @@ export interface Group {
   readonly webhooksGone: readonly WebhookId[];
   readonly transfers: readonly Posting[];
   readonly usage: readonly UsageRecord[];
+  readonly octets: readonly OctetRecord[];
   readonly projects: readonly ProjectRecord[];
   readonly quotas: readonly QuotaRecord[];
   readonly quotasGone: readonly string[];
@@ -317,6 +320,8 @@ export interface Store extends AuditStore {
   webhooks(): Promise<readonly WebhookRecord[]>;
   accounts(): Promise<AccountsState>;
   usage(query: UsageQuery): AsyncIterable<readonly UsageRecord[]>;
+  /** What one circuit has carried, or all that are not final; nothing where devices have no counters. */
+  octets(circuit?: CircuitId): Promise<readonly OctetRecord[]>;
   transfers(query: TransferQuery): AsyncIterable<readonly Transfer[]>;
   domains(): Promise<readonly DomainRecord[]>;
   /** What still matters of capability tokens. */
@@ -387,4 +392,6 @@ export interface Devices {
   observe(): Promise<readonly ObservedConnect[]>;
   /** What takes no orders now: devices that do not answer, and ports of which nobody knows what they are set to. */
   outOfReach?(): readonly OutOfReach[];
+  /** The counters of a device's port; undefined where it has none, or does not answer. */
+  counters?(device: string, port: string): Promise<Counters | undefined>;
 }

@@ -16,6 +16,7 @@ import { Authoriser } from './authorise.ts';
 import { Book } from './book.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
 import { Lanes } from './lanes.ts';
+import { Meter } from './meter.ts';
 import { OfferDesk } from './offerDesk.ts';
 import { PeerDesk } from './peer.ts';
 import { Performer } from './perform.ts';
@@ -53,6 +54,7 @@ export class Term {
   readonly #settler: Settler;
   readonly #scout: Scout;
   readonly #restorer: Restorer;
+  readonly #meter: Meter;
   readonly #ports: BrokerPorts;
   readonly #cancels: Cancel[] = [];
   #comparing: Cancel | undefined;
@@ -90,7 +92,8 @@ export class Term {
     this.#scout = new Scout(this.writer, ports);
     this.#settler = new Settler(this.writer, this.#scout, ports);
     this.#restorer = new Restorer(this.writer, ports);
-    const performer = new Performer(this.writer, ports, () => this.lanes.nudge());
+    this.#meter = new Meter(this.writer, ports);
+    const performer = new Performer(this.writer, { ...ports, meter: this.#meter }, () => this.lanes.nudge());
     this.lanes = new Lanes(
       ports.clock,
       ports.random,
@@ -136,6 +139,7 @@ export class Term {
     book.tokens.fold(await store.tokens(clock.now()));
     const term = new Term(epoch, book, sequences, audit, ports, on);
     for await (const page of store.pendingEffects()) term.#loaded.push(...page);
+    term.#meter.start(ports.devices.counters === undefined ? [] : await store.octets());
     return term;
   }
   readonly #loaded: Parameters<Lanes['push']>[0][number][] = [];
@@ -162,6 +166,7 @@ export class Term {
     this.#settler.stop();
     this.#scout.stop();
     this.#restorer.stop();
+    this.#meter.stop();
     this.lanes.stop();
   }
 

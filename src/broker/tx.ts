@@ -17,6 +17,7 @@ import { recordOf } from './auditLog.ts';
 import type { AuditEntry, CheckpointRow } from './auditPorts.ts';
 import type { Book, Undo } from './book.ts';
 import { type Ground, groundOf } from './ground.ts';
+import type { OctetRecord } from './meter.ts';
 import type {
   DecisionRecord,
   DomainRecord,
@@ -61,6 +62,7 @@ export class Tx {
   readonly webhooksGone: WebhookId[] = [];
   readonly transfers: Posting[] = [];
   readonly usage: UsageRecord[] = [];
+  readonly octets: OctetRecord[] = [];
   readonly projects: ProjectRecord[] = [];
   readonly quotas: QuotaRecord[] = [];
   readonly quotasGone: string[] = [];
@@ -99,6 +101,7 @@ export class Tx {
       this.projects.length === 0 &&
       this.quotas.length === 0 &&
       this.quotasGone.length === 0 &&
+      this.octets.length === 0 &&
       this.domains.length === 0 &&
       this.tokens.isEmpty &&
       this.topology === undefined
@@ -225,6 +228,7 @@ export class Tx {
       this.webhooksGone,
       this.transfers,
       this.usage,
+      this.octets,
       this.projects,
       this.quotas,
       this.quotasGone,

@@ -11,6 +11,7 @@ import type { Window } from '../model/window.ts';
 import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/document.ts';
 import type { Bursar } from './bursar.ts';
 import type { DeviceAudit, DevicePlan, DeviceState, Discovery } from './inspection.ts';
+import type { OctetRecord } from './meter.ts';
 import type {
   CircuitQuery,
   DecisionQuery,
@@ -242,6 +243,8 @@ export interface UseCases {
   cancelSeries(call: Mutation<SeriesRecord>, id: SeriesId, revision?: number): Promise<Mutated<SeriesRecord>>;
 
   circuit(who: Principal, id: CircuitId): Promise<Circuit>;
+  /** What it has carried, by the counters of its devices. Whoever asks has been let see the circuit. */
+  octets(id: CircuitId): Promise<readonly OctetRecord[]>;
   circuits(who: Principal, query: Omit<CircuitQuery, 'visibleTo'>): Promise<Page<Circuit>>;
   /** Resolves with the circuit as soon as it is no longer being decided, or when `until` has passed. */
   settled(who: Principal, id: CircuitId, until: InstantMs): Promise<Circuit>;

@@ -11,6 +11,7 @@ import type { Log } from '../kernel/log.ts';
 import { dueAt } from '../model/lifecycle.ts';
 import type { AuditLog } from './auditLog.ts';
 import type { Book } from './book.ts';
+import { keyOf } from './meter.ts';
 import { type EffectRecord, type EventRecord, type Group, type Store, StoreError } from './ports.ts';
 import { together } from './tokenRecords.ts';
 import { type OnStep, type Sequences, Tx } from './tx.ts';
@@ -253,6 +254,7 @@ export class Writer {
       webhooksGone: txs.flatMap((tx) => tx.webhooksGone),
       transfers: txs.flatMap((tx) => tx.transfers),
       usage: txs.flatMap((tx) => tx.usage),
+      octets: [...new Map(txs.flatMap((tx) => tx.octets).map((one) => [keyOf(one), one])).values()],
       projects: lastOf(txs.flatMap((tx) => tx.projects)),
       quotas: lastOf(txs.flatMap((tx) => tx.quotas)),
       quotasGone: txs.flatMap((tx) => tx.quotasGone),

@@ -5,6 +5,7 @@
  */
 import type { InstantMs } from '../kernel/clock.ts';
 import type { Attachment } from '../model/circuit.ts';
+import type { Counters } from '../model/octets.ts';
 import { type DeviceFault, type FaultKind, isRetryable } from './fault.ts';
 import type { Owner } from './owner.ts';
 import type { ObservedConnect, Outcome } from './port.ts';
@@ -107,6 +108,8 @@ export interface Driver {
   plan(kind: ChangeKind, connect: Connect): Promise<readonly string[]>;
   apply(kind: ChangeKind, connect: Connect, context: ApplyContext): Promise<ApplyReport>;
   discover(): Promise<DeviceView>;
+  /** Octets through a port, for accounting; undefined where it has no counters of 64 bits. */
+  counters?(port: string): Promise<Counters | undefined>;
   watch(listener: (event: WatchEvent) => void): () => void;
   /** A datagram that nobody asked for. Is it a trap of this device? Then it is looked at. */
   hear?(datagram: Buffer, address: string): boolean;

@@ -7,6 +7,7 @@
 import { type Clock, type InstantMs, instant } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Hop, Segment } from '../model/circuit.ts';
+import type { Counters } from '../model/octets.ts';
 import type { OutOfReach } from '../topology/network.ts';
 import type { ApplyReport, ChangeKind, Driver, PortState } from './driver.ts';
 import type { Tell } from './events.ts';
@@ -166,6 +167,13 @@ export class Executor implements Devices {
 
   quarantined(): ReturnType<Quarantine['list']> {
     return this.#quarantine.list();
+  }
+
+  async counters(device: string, port: string): Promise<Counters | undefined> {
+    const unit = this.#units.get(device);
+    if (unit?.driver.counters === undefined) return undefined;
+    // Who does not answer is counted by the orders that it does not answer, and by observe().
+    return unit.ask(async () => unit.driver.counters?.(port)).catch(() => undefined);
   }
 
   outOfReach(): readonly OutOfReach[] {

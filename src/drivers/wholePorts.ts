@@ -55,6 +55,7 @@ export function wholePorts(driver: Driver, label: Label): Driver {
       const view = await driver.discover();
       return { ...view, connects: view.connects.map(seen) };
     },
+    counters: async (port) => driver.counters?.(port),
     watch: (listener) => driver.watch(listener),
     hear: (datagram, address) => driver.hear?.(datagram, address) ?? false,
     close: () => driver.close(),

@@ -7,6 +7,7 @@ import { addUp, transferRow, transfers, usage, usageRow } from './accounts.ts';
 import { auditTables, type Rows } from './audit.ts';
 import type { Database } from './database.ts';
 import { fence } from './lease.ts';
+import { octets, octetsRow } from './octets.ts';
 import {
   circuitColumns,
   circuitRow,
@@ -117,6 +118,7 @@ function encode(g: Group): Rows[] {
     of('a quota', quotas, g.quotas.map(document)),
     of('a transfer', transfers, g.transfers.map(transferRow)),
     of('a use', usage, g.usage.map(usageRow)),
+    of('what a circuit has carried', octets, g.octets.map(octetsRow)),
     of(
       'a document of another domain',
       domains,

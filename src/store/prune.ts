@@ -36,6 +36,7 @@ export async function prune(db: Database, epoch: number, before: InstantMs, now:
       const marks = ids.map(() => '?').join(',');
       events += await session.run(`DELETE FROM events WHERE circuit_id IN (${marks})`, ids);
       await session.run(`DELETE FROM decisions WHERE circuit_id IN (${marks})`, ids);
+      await session.run(`DELETE FROM octets WHERE circuit_id IN (${marks})`, ids);
       await session.run(`DELETE FROM circuits WHERE id IN (${marks})`, ids);
     }
     const looseEvents = await oldest(session, 'events', 'seq', 'circuit_id IS NULL AND time < ?', [before]);

@@ -6,6 +6,7 @@
 import type { Transfer } from '../aaa/ledger/book.ts';
 import type { AccountsState, UsageRecord } from '../broker/accounts.ts';
 import type { CheckpointRow, StoredAuditRow } from '../broker/auditPorts.ts';
+import type { OctetRecord } from '../broker/meter.ts';
 import type {
   CircuitQuery,
   DecisionQuery,
@@ -38,6 +39,7 @@ import type { Database } from './database.ts';
 import { because, storeError } from './errors.ts';
 import { Interner } from './intern.ts';
 import { acquire, release, renew } from './lease.ts';
+import { octetsOf } from './octets.ts';
 import { type Pruned, prune } from './prune.ts';
 import { circuitsPage, decisionsPage, eventsAfter, inPages, one, type Walk } from './queries.ts';
 import { docOf, effectOf, idempotencyOf } from './rows.ts';
@@ -170,6 +172,10 @@ export class KnexStore implements Store {
 
   async *usage(query: UsageQuery): AsyncGenerator<UsageRecord[]> {
     yield* this.#each(usagePages(this.#db.readers, query), usageOf);
+  }
+
+  octets(circuit?: CircuitId): Promise<OctetRecord[]> {
+    return this.#guard(() => octetsOf(this.#db.readers, circuit));
   }
 
   async *transfers(query: TransferQuery): AsyncGenerator<Transfer[]> {

@@ -15,6 +15,32 @@ const live = (start: number, end: number, mbps: number) =>
   aCircuit({ state: 'ACTIVE', current: aPlacement(1, { window: span(start, end), mbps }) });
 
 describe('usage', () => {
+  it('says what was counted, in text that loses nothing', () => {
+    const last = { at: at(140), inOctets: 9n, outOctets: 9n, discontinuity: 0, upTicks: 1 };
+    const octets = { in: 2n ** 60n + 1n, out: 0n, since: at(100), last, open: true, gaps: 2 };
+    const record = {
+      circuit: 'cir_1' as never,
+      end: 'A',
+      device: 'sw1',
+      port: '1',
+      exclusive: false,
+      octets,
+    } as const;
+    const now = at(150);
+    expect(usageOf(live(100, 200, 1), [], now).octets).toBeUndefined();
+    expect(usageOf(live(100, 200, 1), [], now, [record]).octets).toEqual([
+      {
+        end: 'A',
+        in: '1152921504606846977',
+        out: '0',
+        from_time: '2026-01-01T00:01:40Z',
+        to_time: '2026-01-01T00:02:20Z',
+        exclusive: false,
+        complete: false,
+      },
+    ]);
+  });
+
   it('of one placement is its time so far, times its rate', () => {
     const usage = usageOf(live(100, 200, 1000), [placed(0, 100, 200, 1000)], at(150));
     expect(usage).toMatchObject({

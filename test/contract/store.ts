@@ -13,9 +13,11 @@ import {
   type UsageRecord,
 } from '../../src/broker/accounts.ts';
 import { NO_AUDIT } from '../../src/broker/auditPorts.ts';
+import type { OctetRecord } from '../../src/broker/meter.ts';
 import type { CircuitQuery, EventQuery, Group, Store } from '../../src/broker/ports.ts';
 import type { TokenRecord, TokenRows } from '../../src/broker/tokenRecords.ts';
 import { type InstantMs, instant } from '../../src/kernel/clock.ts';
+import type { CircuitId } from '../../src/kernel/ids.ts';
 import type { Circuit } from '../../src/model/circuit.ts';
 import { isFinal, states } from '../../src/model/circuit.ts';
 import type { Redemption } from '../../src/tokens/redeem.ts';
@@ -483,6 +485,34 @@ export function storeContract(name: string, makeHome: () => Promise<StoreHome>):
         const live = await all(store.liveCircuits());
         expect(live.map((c) => c.state).sort()).toEqual(states.filter((s) => !isFinal(s)).sort());
       });
+    });
+
+    test('what a circuit has carried is replaced, read back exactly, and goes with it', async () => {
+      const carried = (id: CircuitId, octets: bigint): OctetRecord => ({
+        circuit: id,
+        end: 'A',
+        device: 'sw1',
+        port: '1/1',
+        exclusive: true,
+        octets: {
+          in: octets,
+          out: 2n ** 80n,
+          since: T0,
+          open: true,
+          gaps: 1,
+          last: { at: T0, inOctets: 2n ** 64n - 1n, outOctets: 0n, discontinuity: 4, upTicks: 2 ** 32 - 1 },
+        },
+      });
+      const [live, ended] = [circuit(1), circuit(2, { state: 'ENDED' })];
+      await store.commit(group({ epoch, ...written(live), octets: [carried(live.id, 1n)] }));
+      await store.commit(group({ epoch, ...written(ended), octets: [carried(ended.id, 3n)] }));
+      await store.commit(group({ epoch, octets: [carried(live.id, 2n ** 53n + 1n)] }));
+      await reopen();
+      expect(await store.octets(live.id)).toEqual([carried(live.id, 2n ** 53n + 1n)]);
+      expect(await store.octets(ended.id)).toEqual([carried(ended.id, 3n)]);
+      expect((await store.octets()).map((record) => record.circuit)).toEqual([live.id]);
+      await store.prune(epoch, instant(T0 + 10 ** 12), T0);
+      expect(await store.octets(ended.id)).toEqual([]);
     });
 
     describe('the audit log', () => {

@@ -125,6 +125,33 @@ test('a link goes down and comes back, and so does the port of a host', async ()
   expect(await roadIs(['l2', 'l3'])()).toBe(true);
 }, 40_000);
 
+test('what a circuit has carried is read from its switches', async () => {
+  const { elements, broker } = await site();
+  const [sw1] = elements as [SnmpElement];
+  const count = (octets: bigint): void => {
+    const port = sw1.bridge.ports.find(({ name }) => name === 'host1')?.bridgePort ?? 0;
+    sw1.bridge.octets.set(port, { in: octets, out: 2n * octets });
+  };
+  count(10n ** 12n);
+  const request = { schedule: { type: 'NOW', durationS: 3_600 }, constraints: {} } as const;
+  const done = await broker.createCircuit(call(), aRequest(request));
+  if (done.kind !== 'done') throw new Error('not a replay');
+  const { id } = done.value;
+  const state = async () => (await broker.circuit(operator, id)).state;
+  await eventually(async () => (await broker.octets(id)).length === 2, 'counted from');
+  await eventually(async () => (await state()) === 'ACTIVE', 'lit');
+  count(10n ** 12n + 2n ** 54n + 1n);
+  await broker.act(call(), id, { type: 'release', detail: 'done' });
+  await eventually(async () => (await state()) === 'ENDED', 'dark');
+  await eventually(async () => (await broker.octets(id))[0]?.octets.open === false, 'counted to its end');
+  expect(
+    (await broker.octets(id)).map(({ end, octets }) => [end, octets.in, octets.out, octets.gaps]),
+  ).toEqual([
+    ['A', 2n ** 54n + 1n, 2n ** 55n + 2n, 0],
+    ['Z', 0n, 0n, 0],
+  ]);
+}, 20_000);
+
 test.each([
   ['polatis', '17'],
   ['ome6500', '1-5-1'],

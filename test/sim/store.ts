@@ -2,6 +2,7 @@
  * The real store behind the gate: every call waits its turn, and every group that became durable is shown to
  * the world's mirror, which is how the checkers know what is true without asking the broker.
  */
+
 import type {
   CircuitQuery,
   DecisionQuery,
@@ -13,6 +14,7 @@ import type {
   UsageQuery,
 } from '../../src/broker/ports.ts';
 import type { InstantMs } from '../../src/kernel/clock.ts';
+import type { CircuitId } from '../../src/kernel/ids.ts';
 import type { Gate, Owner } from './gate.ts';
 
 export class GatedStore implements Store {
@@ -72,6 +74,9 @@ export class GatedStore implements Store {
   }
   idempotencyKeys(after: InstantMs): ReturnType<Store['idempotencyKeys']> {
     return this.#pages('idempotencyKeys', () => this.#real.idempotencyKeys(after));
+  }
+  octets(circuit?: CircuitId): ReturnType<Store['octets']> {
+    return this.#call('octets', () => this.#real.octets(circuit));
   }
   domains(): ReturnType<Store['domains']> {
     return this.#call('domains', () => this.#real.domains());

@@ -142,6 +142,7 @@ export function group(over: Omit<Partial<Group>, 'epoch'> & { readonly epoch: nu
     webhooksGone: [],
     transfers: [],
     usage: [],
+    octets: [],
     projects: [],
     quotas: [],
     quotasGone: [],

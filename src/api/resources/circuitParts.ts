@@ -119,7 +119,11 @@ export function circuitParts(app: HttpServer, { broker, clock, domain }: ApiPort
     },
     async (request) => {
       const circuit = await broker.circuit(request.principal, readId('cir', request.params.id));
-      return usageOf(circuit, await historyOf(broker, request.principal, circuit.id), clock.now());
+      const [history, octets] = await Promise.all([
+        historyOf(broker, request.principal, circuit.id),
+        broker.octets(circuit.id),
+      ]);
+      return usageOf(circuit, history, clock.now(), octets);
     },
   );
 

@@ -3,10 +3,28 @@
  * force, not the present one alone. Which was in force when is read from the circuit's own events. Billing
  * and quotas are not here.
  */
-import { Type } from 'typebox';
-import { type InstantMs, instant, NEVER } from '../../kernel/clock.ts';
+import { type Static, Type } from 'typebox';
+import type { OctetRecord } from '../../broker/meter.ts';
+import { type InstantMs, instant, NEVER, rfc3339 } from '../../kernel/clock.ts';
 import { type Circuit, isFinal } from '../../model/circuit.ts';
 import { secondsBetween } from '../../model/window.ts';
+import { Time } from './common.ts';
+
+const Count = (description: string) => Type.String({ pattern: '^[0-9]{1,24}$', description });
+const OctetsSchema = Type.Object(
+  {
+    end: Type.Enum(['A', 'Z']),
+    in: Count('Into the network, at this end; a whole number, which may be larger than 2^53'),
+    out: Count('Out of the network'),
+    from_time: Time,
+    to_time: Time,
+    exclusive: Type.Boolean({
+      description: 'It had the port for itself; otherwise this is what all on the port have carried',
+    }),
+    complete: Type.Boolean({ description: 'No restart of the device has hidden any' }),
+  },
+  { $id: 'Octets', description: "What the device's counters say of one end" },
+);
 
 const Mbit = (description: string) => Type.Integer({ minimum: 0, description });
 export const UsageSchema = Type.Object(
@@ -18,6 +36,11 @@ export const UsageSchema = Type.Object(
     reserved_s: Type.Integer({ description: 'How long it has kept a rate from others' }),
     reserved_mbit: Mbit('That, times the rate at each time'),
     active_s: Type.Integer({ description: 'How long it carried light' }),
+    octets: Type.Optional(
+      Type.Array(OctetsSchema, {
+        description: 'Absent where no device has counters; as of the last look, every five minutes',
+      }),
+    ),
   },
   { $id: 'Usage', description: 'Reserved time times bandwidth' },
 );
@@ -47,7 +70,12 @@ export function inForce(event: {
   };
 }
 
-export function usageOf(circuit: Circuit, history: readonly InForce[], now: InstantMs) {
+export function usageOf(
+  circuit: Circuit,
+  history: readonly InForce[],
+  now: InstantMs,
+  octets: readonly OctetRecord[] = [],
+) {
   const gaveUp = isFinal(circuit.state) ? (circuit.actualEnd ?? circuit.updateTime) : NEVER;
   const until = Math.min(now, gaveUp);
   let reservedS = 0;
@@ -74,5 +102,16 @@ export function usageOf(circuit: Circuit, history: readonly InForce[], now: Inst
     reserved_s: reservedS,
     reserved_mbit: reservedMbit,
     active_s: lit === undefined ? 0 : Math.max(0, secondsBetween(lit, circuit.actualEnd ?? now)),
+    ...(octets.length === 0 ? {} : { octets: octets.map(writeOctets) }),
   };
 }
+
+const writeOctets = ({ end, exclusive, octets }: OctetRecord): Static<typeof OctetsSchema> => ({
+  end,
+  in: `${octets.in}`,
+  out: `${octets.out}`,
+  from_time: rfc3339(octets.since),
+  to_time: rfc3339(octets.last.at),
+  exclusive,
+  complete: octets.gaps === 0,
+});

@@ -5,6 +5,7 @@
  * and then what is there decides.
  */
 import { type Clock, sleep } from '../../kernel/clock.ts';
+import type { Counters } from '../../model/octets.ts';
 import {
   type ApplyContext,
   type ApplyReport,
@@ -21,7 +22,7 @@ import { asFault, DeviceFault } from '../fault.ts';
 import { ownedBy, ownerOf, sameCircuit, samePlacement } from '../owner.ts';
 import type { ObservedConnect } from '../port.ts';
 import type { SnmpDialect } from './dialect.ts';
-import { type Counters, numberOf, readCounters, readLldp, readPortsOf } from './inventory.ts';
+import { numberOf, readCounters, readLldp, readPortsOf } from './inventory.ts';
 import { after, type Lock, lockBind } from './lock.ts';
 import { Oid } from './oids.ts';
 import { NO_PORT, type Scene, SwitchReader } from './reader.ts';

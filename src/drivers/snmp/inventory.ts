@@ -3,6 +3,7 @@
  * interface numbers and bridge ports, how long its port lists are, whether it has a lock to fence with. Also the
  * slower questions: neighbours by LLDP, counters for accounting.
  */
+import type { Counters } from '../../model/octets.ts';
 import type { DevicePort, Neighbour, PortState } from '../driver.ts';
 import { DeviceFault } from '../fault.ts';
 import { isException, Tag, type Value } from './ber.ts';
@@ -143,20 +144,19 @@ export async function readLldp(session: SnmpSession): Promise<LldpView> {
   return { identities: identities as string[], neighbours };
 }
 
-export interface Counters {
-  readonly inOctets: bigint;
-  readonly outOctets: bigint;
-  /** Differences across a change of this mean nothing. */
-  readonly discontinuity: number;
-}
-
 /** 64-bit counters only: 32 bits wrap in 34 s at 1 Gb/s. */
 export async function readCounters(session: SnmpSession, ifIndex: number): Promise<Counters | undefined> {
-  const [into, out, mark] = await session.get([
+  const [into, out, mark, up] = await session.get([
     `${Oid.ifHCInOctets}.${ifIndex}`,
     `${Oid.ifHCOutOctets}.${ifIndex}`,
     `${Oid.ifCounterDiscontinuityTime}.${ifIndex}`,
+    Oid.sysUpTime,
   ]);
   if (into?.tag !== Tag.Counter64 || out?.tag !== Tag.Counter64) return undefined;
-  return { inOctets: into.value, outOctets: out.value, discontinuity: numberOf(mark) ?? 0 };
+  return {
+    inOctets: into.value,
+    outOctets: out.value,
+    discontinuity: numberOf(mark) ?? 0,
+    upTicks: numberOf(up) ?? 0,
+  };
 }
