@@ -76,11 +76,18 @@ const polatis: Personality = {
         return done(matrix.list().map((j) => `"${j.from},${j.to}"`));
       case 'RTRV-PORT-LABEL':
         return done(ports.map((port) => `"${port.name}:${matrix.labels.get(port.name) ?? ''}"`));
-      case 'SET-PORT-LABEL': {
+      case 'ED-PORT-LABEL': {
+        const label = splitNames(blocks).get('LABEL');
         if (!known(aid)) return no('IIAC');
-        matrix.labels.set(aid, (blocks[1] ?? '').replace(/^"|"$/g, ''));
+        if (label === undefined || label === '') return no('IDNV');
+        matrix.labels.set(aid, label);
         return done();
       }
+      case 'DLT-PORT-LABEL':
+        if (!known(aid)) return no('IIAC');
+        // A port without a label has nothing to take away.
+        matrix.labels.delete(aid);
+        return done();
       case 'ENT-PATCH': {
         const [froms, tos] = aid.split(',').map((side) => side.split('&'));
         if (froms === undefined || tos === undefined || froms.length !== tos.length) return no('IIAC');

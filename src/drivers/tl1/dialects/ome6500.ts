@@ -2,6 +2,10 @@
  * Ciena (Nortel) OME 6500. Cross-connects carry a CKTID and are confirmed by a database change message whose
  * SOURCE is the CTAG of the command. It takes commands side by side: seven cross-connects in one to two
  * seconds together, ten one after another.
+ *
+ * The text of REPT DBCHG was checked against a published network manager that quotes it (DBCHGSEQ, DATE, TIME, USERID,
+ * SOURCE, PRIORITY, then the command after a colon). RTRV-AD-ALL and RTRV-RTG-INFO are as sessions with real elements
+ * had them; no public description of their answers was found.
  */
 import type { Tl1Dialect } from '../dialect.ts';
 import { parseText } from '../parse.ts';

@@ -1,6 +1,10 @@
 /**
  * Cisco ONS 15454, in releases whose cross-connects carry a CKTID (5 and later). The AID of a path is
  * STS-slot-number whatever its rate; the rate stands beside the connection's type in the list.
+ *
+ * Checked against Cisco's TL1 command guides (3.3 to 4.6): RTRV-CRS answers "STS-6-1,STS-12-4:2WAY,STS3C", in later
+ * releases with the states behind it; RTRV-INV names a SLOT-n, its card behind a comma, then named fields; alarms of
+ * ports have FAC AIDs.
  */
 import type { Tl1Dialect } from '../dialect.ts';
 import { parseText } from '../parse.ts';

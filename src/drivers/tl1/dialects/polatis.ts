@@ -3,6 +3,10 @@
  * the owner's tag goes in front of the labels of both ports, and the operator's own label stays behind it.
  * Labels are written before the patch and taken away after it: a crash in between leaves a label, never a
  * patch that looks like somebody else's.
+ *
+ * Checked against what users of these switches have published, a test suite and several scripts: RTRV-PATCH answers
+ * "1,17", RTRV-PORT-LABEL "1:text"; labels are set by ED-PORT-LABEL with LABEL= and taken away by DLT-PORT-LABEL; AIDs
+ * take `&`, `&&` and ALL. Nobody shows an alarm of theirs: those are read as GR-833 has them.
  */
 import { DeviceFault } from '../../fault.ts';
 import { ownerOf, TAG_LENGTH } from '../../owner.ts';
@@ -17,11 +21,15 @@ const LONGEST_LABEL = 64;
 const ownPart = (label: string): string =>
   (ownerOf(label) === undefined ? label : label.slice(TAG_LENGTH + 1)).replace(/[^A-Za-z0-9 ._/+-]/g, '_');
 
-const setLabel = (port: string, text: string): Tl1Command => ({
-  verb: 'SET-PORT-LABEL',
-  aid: [identifier(port)],
-  blocks: ['', quoted(text.slice(0, LONGEST_LABEL))],
-});
+/** ED with LABEL=text; an empty one is no label, and taken away by DLT. */
+const setLabel = (port: string, text: string): Tl1Command =>
+  text === ''
+    ? { verb: 'DLT-PORT-LABEL', aid: [identifier(port)], blocks: [''] }
+    : {
+        verb: 'ED-PORT-LABEL',
+        aid: [identifier(port)],
+        blocks: ['', '', `LABEL=${quoted(text.slice(0, LONGEST_LABEL))}`],
+      };
 
 const setLabels = (parts: readonly Part[], image: Image, tag: string | undefined): Tl1Command[] =>
   parts.flatMap(({ from, to }) =>
