@@ -239,8 +239,10 @@ export function wireBottleneck(blocked: Blocked, { window, mbps }: Slot): Bottle
         detail: 'not usable for this request: its state, its capacity or a constraint',
         ...times,
       };
-    case 'SHARED':
-      return { kind: 'LINK', id, detail: 'every pair of paths would share it', ...times };
+    case 'SHARED': {
+      const detail = 'every pair of paths would share it';
+      return { kind: 'LINK', id, free_mbps: blocked.free, needed_mbps: 2 * mbps, detail, ...times };
+    }
     case 'FULL': {
       const kind = place === 'link' ? 'LINK' : 'PORT';
       return {

@@ -120,7 +120,25 @@ describe('asking for a circuit', () => {
   it('protection where there are no two roads is a 409', async () => {
     const refused = await api.post('/v1/circuits', ask({ protection: 'PROTECTED' }));
     expect([refused.status, refused.body.code]).toEqual([409, 'NO_FEASIBLE_SLOT']);
+    // The link that both roads would need, and what it has free.
+    expect(refused.body.bottlenecks).toMatchObject([
+      { kind: 'LINK', id: 'l1', free_mbps: expect.any(Number), detail: expect.stringContaining('share') },
+    ]);
   });
+
+  it.each([
+    ['no link may be used', { exclude_links: ['l1'] }, 'LINK', 'l1'],
+    ['no road is short enough', { max_latency_ms: 0.5 }, 'NO_ROUTE', 'path'],
+  ])(
+    'a constraint because of which %s is named, or the link that it bars',
+    async (_, constraints, kind, id) => {
+      const refused = await api.post('/v1/circuits', ask({ constraints }));
+      expect([refused.status, refused.body.code]).toEqual([409, 'NO_FEASIBLE_SLOT']);
+      const [first] = refused.body.bottlenecks;
+      expect([first.kind, first.id.includes(id) || kind === 'NO_ROUTE']).toEqual([kind, true]);
+      if (kind === 'NO_ROUTE') expect(first.detail).toContain('max_latency_ms');
+    },
+  );
 
   it('a constraint that names what is not there is a 400 with its place', async () => {
     const refused = await api.post('/v1/circuits', ask({ constraints: { exclude_links: ['nowhere'] } }));

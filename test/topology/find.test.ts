@@ -211,4 +211,40 @@ describe.each(shapes)('%s: the same answers as listing every path', (_name, shap
     }
     if (shape.links < 14 && shape.nodes > 3) expect(cuts).toBeGreaterThan(5);
   });
+
+  test('a refusal for want of a label names places that every path with room passes', () => {
+    let cuts = 0;
+    for (let seed = 0; seed < 120; seed++) {
+      const w = world(seed + 5_000, { ...shape, claims: 2 * (shape.claims ?? 0) });
+      for (let i = 0; i < 6; i++) {
+        const q = query(w, { mbps: 1 });
+        const refusal = findPath(w, q);
+        if (refusal.found || refusal.reason !== 'LABELS') continue;
+        cuts++;
+        const named = new Set(refusal.bottlenecks.map((b) => b.edge));
+        for (const b of refusal.bottlenecks) {
+          const edge = w.network.names.intern(b.edge);
+          const taken = w.free.labels(edge, q.start, q.end);
+          const id = b.edge.slice(b.edge.indexOf(':') + 1);
+          const carried = b.edge.startsWith('port:')
+            ? w.network.ports.get(id)?.labels?.set
+            : w.network.link(w.network.linkIndex.get(id) as number).labels?.set;
+          const free = seconds(1, 9).filter((label) => carried?.has(label) === true && !taken.has(label));
+          expect(b.kind).toBe('LABELS');
+          // A node that has each VLAN once may have it in use elsewhere.
+          if (taken.has(0) || shape.scope !== 'NODE') expect(b.free).toBe(taken.has(0) ? 0 : free.length);
+          else expect(b.free).toBeLessThanOrEqual(free.length);
+        }
+        for (const walk of allWalks(w, q).filter((one) => hasRoom(w, q, one))) {
+          const passed = [
+            `port:${q.a.port}`,
+            `port:${q.z.port}`,
+            ...walk.links.map((l) => `link:${w.network.link(l).id}`),
+          ];
+          expect(passed.some((edge) => named.has(edge))).toBe(true);
+        }
+      }
+    }
+    if (shape.swap === 'NONE') expect(cuts).toBeGreaterThan(5);
+  });
 });

@@ -3,10 +3,12 @@ import { Calendar } from '../../src/scheduler/calendar.ts';
 import { compile } from '../../src/topology/compile.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
 import { findPair } from '../../src/topology/search/pair.ts';
+import type { PathQuery, Refusal } from '../../src/topology/search/question.ts';
 import {
   allWalks,
   good,
   lengthOf,
+  meets,
   query,
   type Shape,
   someConstraints,
@@ -39,6 +41,30 @@ function bestPair(
     }
   });
   return best;
+}
+
+/** What a refusal names must part the two ends, and all of it but one place is full. */
+function checkCut(w: World, q: PathQuery, refusal: Refusal, mode: 'LINK' | 'NODE'): void {
+  const links = new Set(refusal.bottlenecks.flatMap((b) => (b.node === undefined ? [b.edge] : [])));
+  const nodes = new Set(refusal.bottlenecks.flatMap((b) => b.node ?? []));
+  expect(links.size + nodes.size).toBeGreaterThan(0);
+  // Where each path must meet something as a whole, what stops the shortest one's partner is told.
+  if (refusal.constraints.length > 0) return;
+  for (const walk of allWalks(w, q)) {
+    const carries = walk.links.every((l) => (w.network.capacity[l] as number) >= q.mbps);
+    if (!carries || !meets(w, q.constraints ?? {}, walk)) continue;
+    const passes =
+      walk.links.some((l) => links.has(`link:${w.network.link(l).id}`)) ||
+      walk.nodes.some((n) => nodes.has(w.network.node(n).id));
+    expect(passes).toBe(true);
+  }
+  for (const b of refusal.bottlenecks) {
+    if (b.kind !== 'FULL') continue;
+    expect(b.free).toBe(w.free.free(w.network.names.intern(b.edge), q.start, q.end));
+    expect(b.free).toBeLessThan(q.mbps);
+  }
+  expect(refusal.bottlenecks.filter((b) => b.kind === 'SHARED')).toHaveLength(1);
+  expect(mode === 'LINK' && nodes.size > 0).toBe(false);
 }
 
 const shapes: [string, Shape][] = [
@@ -81,6 +107,7 @@ describe.each(shapes)('%s: the pairs are the best of all pairs', (_name, shape) 
           refused++;
           expect(pair.proven).toBe(true);
           expect(best).toBe(undefined);
+          if (pair.reason === 'NOT_DISJOINT') checkCut(w, q, pair, disjoint);
         }
       }
     }
@@ -225,6 +252,25 @@ describe('by hand', () => {
       reason: 'NOT_DISJOINT',
       constraints: ['srlg_disjoint'],
       proven: true,
+      bottlenecks: [
+        { edge: 'link:middle', kind: 'BARRED', free: 10 },
+        { edge: 'link:north', kind: 'BARRED', free: 10 },
+      ],
+    });
+  });
+
+  test('two ports of one node have one way between them: that node', () => {
+    const one = net([['s-t', 's', 't', 1]]);
+    const other = {
+      ...one.network.document,
+      ports: one.network.document.ports.map((p) => ({ ...p, node: 's' })),
+    };
+    const network = compile(other);
+    const free = new Calendar();
+    for (const [edge, room] of network.rooms()) free.setRoom(edge, room);
+    expect(findPair({ network, free }, { ...ask, disjoint: 'LINK' })).toMatchObject({
+      reason: 'NOT_DISJOINT',
+      bottlenecks: [{ kind: 'SHARED', node: 's' }],
     });
   });
 });

@@ -57,7 +57,11 @@ export function findPair(snapshot: Snapshot, query: PairQuery): PathPair | Refus
   const blocked = fullPort(question, query);
   if (blocked !== undefined) return blocked;
   if (question.a.node === question.z.node) {
-    return refuse('NOT_DISJOINT', 'both ports are on one node: there are no two ways between them');
+    const { network, a } = question;
+    const node = network.node(a.node).id;
+    return refuse('NOT_DISJOINT', 'both ports are on one node: there are no two ways between them', {
+      bottlenecks: [{ edge: network.names.name(a.edge), kind: 'SHARED', free: a.mbps, node }],
+    });
   }
   const core = ask(question, query);
   const pair = disjointPair(core, question.a.node, question.z.node, query.disjoint);
@@ -93,6 +97,8 @@ function enumerate(
   let least = Number.POSITIVE_INFINITY;
   let proven = true;
   let tried = 0;
+  /** The shortest first path, and what its partner had to be: what stops that one is told in a refusal. */
+  let wanted: { readonly links: readonly number[]; readonly partner: Question } | undefined;
   for (const first of acceptable(question, query)) {
     if (first === 'BUDGET' || ++tried > MAX_FIRST_PATHS) {
       proven = false;
@@ -100,7 +106,9 @@ function enumerate(
     }
     // The partner is no shorter: it comes later in the order, or has been tried as a first path already.
     if (2 * lengthOf(first.links) >= least) break;
-    const partner = attemptAt(partnerOf(question, query, first.links, mode, risks), query);
+    const asked = partnerOf(question, query, first.links, mode, risks);
+    wanted ??= { links: first.links, partner: asked };
+    const partner = attemptAt(asked, query);
     if (partner.found === 'BUDGET') proven = false;
     if (partner.found !== 'PATH') continue;
     const total = lengthOf(first.links) + lengthOf(partner.links);
@@ -116,9 +124,35 @@ function enumerate(
     ...(risks ? ['srlg_disjoint'] : []),
   ];
   if (!proven) return refuse('BUDGET', 'no pair was found within the bounded work', { constraints: names });
-  return tried === 0
-    ? explain(question, query, 'NONE')
-    : refuse('NOT_DISJOINT', 'no two disjoint paths meet all that is asked', { constraints: names });
+  if (wanted === undefined) return explain(question, query, 'NONE');
+  const { bottlenecks } = explain(wanted.partner, query, 'NONE');
+  return refuse('NOT_DISJOINT', 'no two disjoint paths meet all that is asked', {
+    // However empty the network, whatever meets the constraints needs something that the first path holds.
+    bottlenecks: bottlenecks.length > 0 ? bottlenecks : heldBy(question, query, wanted.links, mode),
+    constraints: names,
+  });
+}
+
+function heldBy(
+  question: Question,
+  { start, end }: Window,
+  links: readonly number[],
+  mode: Disjointness,
+): Bottleneck[] {
+  const { network, free } = question;
+  const edgeOf = (link: number): Bottleneck => {
+    const { edge } = network.link(link);
+    return { edge: network.names.name(edge), kind: 'BARRED', free: free.free(edge, start, end) };
+  };
+  const nodes = mode === 'NODE' ? nodesOf(question, links).slice(1, -1) : [];
+  const shared = nodes.map(
+    (node, i): Bottleneck => ({
+      ...edgeOf(links[i] as number),
+      kind: 'SHARED',
+      node: network.node(node).id,
+    }),
+  );
+  return [...shared, ...links.map(edgeOf)].slice(0, MAX_BOTTLENECKS);
 }
 
 /** The question that a partner of `first` has to answer. */

@@ -114,10 +114,9 @@ export function explain(question: Question, window: Window, failed: Exact['found
     });
   }
   // There is a path with room, so it is what the path as a whole must meet: sums, passages or labels.
-  const shortest = core.path(question.z.node);
   if (searchExactly(question, core, undefined).found === 'PATH') {
     return refuse('LABELS', 'every path with room lacks a label that is free all the way', {
-      bottlenecks: labelBottlenecks(question, shortest, window),
+      bottlenecks: labelCut(question, core, window),
       constraints: named,
     });
   }
@@ -181,22 +180,47 @@ export function cutAround(core: Core): number[] {
   return cut;
 }
 
-/** The places of the first run on this path that finds no common label, fewest free first. */
-export function labelBottlenecks(question: Question, links: readonly number[], window: Window): Bottleneck[] {
-  const { network } = question;
-  const edges = [question.a.edge, ...links.map((link) => network.link(link).edge), question.z.edge];
+/**
+ * Places that every path with room passes and that lack labels: of each path in turn, shortest first, those of
+ * the first run that finds no common label, and then no further path over the scarcest link of that run.
+ */
+function labelCut(question: Question, core: Core, window: Window): Bottleneck[] {
+  const { network, a, z } = question;
+  const found = new Map<Edge, number>();
+  const without = new Set<number>();
+  while (found.size < MAX_BOTTLENECKS) {
+    core.begin();
+    for (const link of without) core.avoidLink(link);
+    if (!core.search(a.node, z.node)) break;
+    const links = core.path(z.node);
+    const run = labelsLacking(question, links, window);
+    const [scarcest] = run.filter(({ link }) => link !== undefined).sort((x, y) => x.free - y.free);
+    for (const { edge, free } of run) found.set(edge, free);
+    // The ports alone, which are on every path; or this path is refused for something else than its labels.
+    if (scarcest?.link === undefined) break;
+    without.add(scarcest.link);
+  }
+  return [...found]
+    .map(([edge, free]): Bottleneck => ({ edge: network.names.name(edge), kind: 'LABELS', free }))
+    .sort((x, y) => x.free - y.free)
+    .slice(0, MAX_BOTTLENECKS);
+}
+
+interface Lacking {
+  readonly edge: Edge;
+  /** Undefined for a port. */
+  readonly link: number | undefined;
+  readonly free: number;
+}
+
+/** The places of the first run on this path that finds no common label; none if all do. */
+function labelsLacking(question: Question, links: readonly number[], window: Window): Lacking[] {
+  const { network, a, z } = question;
+  const places = [a.edge, ...links.map((link) => network.link(link).edge), z.edge];
   const choices = rowOf(question, links, window);
   const assigned = assign(question, choices, nodesOf(question, links));
   if ('labels' in assigned) return [];
-  return edges
-    .map(
-      (edge, i): Bottleneck => ({
-        edge: network.names.name(edge),
-        kind: 'LABELS',
-        free: countFree(choices[i] as Choice),
-      }),
-    )
-    .slice(assigned.from, assigned.to + 1)
-    .sort((x, y) => x.free - y.free)
-    .slice(0, MAX_BOTTLENECKS);
+  return places
+    .map((edge, i) => ({ edge, link: links[i - 1], free: countFree(choices[i] as Choice) }))
+    .slice(assigned.from, assigned.to + 1);
 }
