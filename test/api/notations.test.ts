@@ -164,6 +164,30 @@ describe('PUT', () => {
     expect((await api.get('/v1/topology')).body).toEqual(twoSwitches);
   });
 
+  it.each([
+    ['a capacity of NaN', 'capacity_mbps: 10000', 'capacity_mbps: .nan', '/links/0/capacity_mbps'],
+    ['a negative capacity', 'capacity_mbps: 10000', 'capacity_mbps: -5', '/links/0/capacity_mbps'],
+    ['a cost of NaN', 'capacity_mbps: 10000', 'cost: .nan, capacity_mbps: 10000', '/links/0/cost'],
+    ['an id twice', 'nodes: [{id: sw1}', 'nodes: [{id: sw1}, {id: sw1}', '/nodes/1/id'],
+    ['an anchor that holds itself', 'nodes: [', 'nodes: &all [*all, ', ''],
+  ])('%s is refused with its place, and what runs is untouched', async (_name, was, is, pointer) => {
+    const good = [
+      'domain: ams.example',
+      'prefix: ams',
+      'nodes: [{id: sw1}, {id: sw2}]',
+      'ports: []',
+      'links:',
+      '  - {id: l1, a: {node: sw1, port: t1}, z: {node: sw2, port: t1}, capacity_mbps: 10000}',
+    ].join('\n');
+    expect((await put(good, 'application/yaml', 'validate_only=true')).status).toBe(200);
+    const before = await api.get('/v1/topology');
+    const refused = await put(good.replace(was, is), 'application/yaml');
+    expect([refused.status, refused.body.errors[0].pointer]).toEqual([400, pointer]);
+    expect(refused.body.errors[0].detail).toMatch(/^line [36]: /);
+    const after = await api.get('/v1/topology');
+    expect([after.headers['etag'], after.body]).toEqual([before.headers['etag'], before.body]);
+  });
+
   it('takes more than other resources do, and not everything', async () => {
     const wide = {
       ...twoSwitches,

@@ -247,6 +247,50 @@ ${body}
   });
 });
 
+describe('graphology', () => {
+  const graph = (change: (text: string) => string): string[] => {
+    const { document } = readTopology(good, format('yaml'));
+    const text = JSON.stringify(
+      JSON.parse(format('graphology').write?.(document as TopologyDocument) ?? ''),
+      undefined,
+      1,
+    );
+    return told(change(text), 'graphology');
+  };
+  const lineOf = (words: string): number => {
+    let line = 0;
+    graph((text) => {
+      line = text.split('\n').findIndex((row) => row.includes(words)) + 1;
+      return text;
+    });
+    return line;
+  };
+
+  test('a good one has no problems', () => expect(graph((text) => text)).toEqual([]));
+
+  test.each([
+    ['a negative capacity', '"capacity_mbps": 100000', '"capacity_mbps": -1', 'BAD_VALUE'],
+    ['a latency beyond any number', '"latency_ms": 0.5', '"latency_ms": 1e999', 'BAD_VALUE'],
+    ['a port of another domain', '"id": "ams:h2"', '"id": "lon:h2"', 'FOREIGN_PORT'],
+    ['labels that are none', '"vlans": "2-99"', '"vlans": "99-2"', 'BAD_LABELS'],
+  ])('%s is found, with its line', (_what, was, is, code) => {
+    expect(graph((text) => text.replace(was, is))).toEqual([
+      `${lineOf(was.split('\n')[0] as string)} ${code}`,
+    ]);
+  });
+
+  test.each([
+    ['a node twice', '"key": "south"', '"key": "north"', 'DUPLICATE_ID'],
+    ['a risk group that is named otherwise', '"id": "duct"', '"id": "dcut"', 'UNKNOWN_SRLG'],
+    ['no number at all', '"latency_ms": 0.5', '"latency_ms": NaN', 'BAD_JSON'],
+    ['an edge without an end', '"target": "south",', '', 'NOT_GRAPHOLOGY'],
+  ])('%s is found', (_what, was, is, code) => {
+    const [first] = graph((text) => text.replace(was, is));
+    expect(first?.split(' ')[1]).toBe(code);
+    expect(Number(first?.split(' ')[0])).toBeGreaterThan(1);
+  });
+});
+
 describe('there and back', () => {
   const documents: TopologyDocument[] = [
     ...['Abilene', 'Geant2012', 'Cogentco'].map(

@@ -265,6 +265,63 @@ describe('what others write', () => {
   });
 });
 
+describe('what nobody should write', () => {
+  const base = 'http://schemas.ogf.org/nml/2013/05/base#';
+  const eth = 'http://schemas.ogf.org/nml/2012/10/ethernet';
+  const told = (body: string, head = ''): string[] =>
+    readTopology(
+      `${head}<t:Topology xmlns:t="${base}" xmlns:e="${eth}" id="urn:x">\n${body}\n</t:Topology>`,
+      nml,
+    )
+      .problems.filter(({ severity }) => severity === 'ERROR')
+      .map(({ line, code }) => `${line} ${code}`);
+  const port = (more: string, id = 'p'): string =>
+    `<t:Node id="n"><t:Relation type="${base}hasInboundPort"><t:Port id="${id}"/></t:Relation></t:Node>
+<t:BidirectionalPort id="b"><t:Port id="${id}"/><t:Port id="q"/></t:BidirectionalPort>
+<t:Port id="${id}">${more}</t:Port>`;
+
+  test.each([
+    ['a capacity of NaN', port('<e:capacity>NaN</e:capacity>'), ['3 BAD_VALUE']],
+    ['a negative capacity', port('<e:capacity>-5000000</e:capacity>'), ['3 BAD_VALUE']],
+    ['no capacity', port('<e:capacity>0</e:capacity>'), ['3 NO_CAPACITY']],
+    ['an MTU of words', port('<e:interfaceMTU>jumbo</e:interfaceMTU>'), ['3 BAD_VALUE']],
+    [
+      'a place off the globe',
+      '<t:Node id="n"><t:Location><t:lat>99</t:lat></t:Location></t:Node>',
+      ['2 BAD_VALUE'],
+    ],
+    ['labels that are none', port(`<t:Label labeltype="${eth}#vlan">99-2</t:Label>`), ['3 BAD_LABELS']],
+    [
+      'an id twice',
+      `${port('<e:capacity>1000000</e:capacity>')}\n<t:Port id="p"><e:capacity>2000000</e:capacity></t:Port>`,
+      ['5 DUPLICATE_ID'],
+    ],
+  ])('%s is found, with its line', (_what, body, expected) => {
+    expect(told(body)).toEqual(expected);
+  });
+
+  test.each([
+    ['a document type', '<!DOCTYPE t:Topology SYSTEM "http://example.org/x.dtd">'],
+    ['a billion laughs', '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]>'],
+    ['an external entity', '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>'],
+  ])('%s is refused', (_what, head) => {
+    expect(told('<t:Node id="n"><t:name>&a;</t:name></t:Node>', head)).toEqual(['1 DOCTYPE']);
+  });
+
+  test('what refers to itself, or round and round, comes to an end', () => {
+    const refers = (type: string, kind: string, id: string): string =>
+      `<t:Relation type="${base}${type}"><t:${kind} id="${id}"/></t:Relation>`;
+    const ring = `<t:Node id="n">${refers('isAlias', 'Node', 'm')}${refers('hasService', 'SwitchingService', 's')}</t:Node>
+<t:Node id="m">${refers('isAlias', 'Node', 'n')}${refers('hasInboundPort', 'PortGroup', 'g')}</t:Node>
+<t:SwitchingService id="s">${refers('isAlias', 'SwitchingService', 's')}</t:SwitchingService>
+<t:PortGroup id="g">${refers('isAlias', 'PortGroup', 'g')}${refers('isSink', 'LinkGroup', 'l')}${refers('isSource', 'LinkGroup', 'l')}</t:PortGroup>
+<t:LinkGroup id="l"/>
+<t:BidirectionalPort id="b"><t:PortGroup id="g"/><t:PortGroup id="g"/></t:BidirectionalPort>`;
+    // A link from a port to that same port.
+    expect(told(ring)).toEqual(['6 ONE_WAY']);
+  });
+});
+
 const shared = process.env['TURNPIKE_SHARED'] ?? fileURLToPath(new URL('../../../shared', import.meta.url));
 const schema = `${shared}/nsi/nml/nmlbase.xsd`;
 const canValidate = existsSync(schema) && spawnSync('xmllint', ['--version']).status === 0;

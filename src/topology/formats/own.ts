@@ -8,7 +8,7 @@ import type { TopologyDocument } from '../document.ts';
 import { type Draft, type Format, type Problem, unreadable } from './format.ts';
 
 /** The YAML parser keeps every token: a larger text takes minutes and gigabytes. */
-const MAX_OWN_TEXT = 8_000_000;
+export const MAX_OWN_TEXT = 8_000_000;
 const MAX_DEPTH = 32;
 
 function read(text: string): Draft {
@@ -53,7 +53,8 @@ function depthExceeded(text: string): number | undefined {
   return indent === null ? undefined : text.slice(0, indent.index).split('\n').length;
 }
 
-function lineIn(document: Document.Parsed, lines: LineCounter, pointer: string): number {
+/** The line of a place, or of the nearest thing that encloses it. */
+export function lineIn(document: Document.Parsed, lines: LineCounter, pointer: string): number {
   const path = pointer
     .split('/')
     .slice(1)
