@@ -64,6 +64,11 @@ const table = {
   lease: section({
     ttl_s: integer({ fallback: 10, help: 'A leader that is silent for so long is succeeded' }, 2, 600),
   }),
+  audit: section({
+    key_file: path({
+      help: 'The key that signs the audit log; made at the first start beside an SQLite file. Instances on one PostgreSQL database share one; without it their log is not signed',
+    }),
+  }),
   seeds: section({
     topology: path({
       help: 'YAML, JSON, GraphML, NML, SNDlib or graphology; read when the store has no topology yet',

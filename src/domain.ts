@@ -7,6 +7,7 @@ import { hostname } from 'node:os';
 import { allowAll } from './aaa/allowAll.ts';
 import { buildApp } from './api/app.ts';
 import { frontDoor } from './api/frontDoor.ts';
+import { auditKeyFile, openAuditKey } from './auditKey.ts';
 import { Broker } from './broker/broker.ts';
 import type { Peers } from './broker/peerPorts.ts';
 import type { StoreError } from './broker/ports.ts';
@@ -98,8 +99,10 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
     });
     begun.push(() => devices.close());
     const peering = openPeering(config, topology.prefix, { clock, random, log });
+    const keyFile = auditKeyFile(config);
     const broker = new Broker({
       domain: config.domain,
+      ...(keyFile === undefined ? {} : { audit: openAuditKey(keyFile) }),
       holder,
       clock,
       random,

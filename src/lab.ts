@@ -13,7 +13,8 @@ import { instant, sleep, wallClock } from './kernel/clock.ts';
 import { systemRandom } from './kernel/random.ts';
 import { makePeerFiles } from './lab/certificates.ts';
 import { freePorts } from './lab/freePorts.ts';
-import { type DescribedDomain, DOMAINS, type DomainSpec, peeringFolder, writePrivate } from './labDomain.ts';
+import { type DescribedDomain, DOMAINS, type DomainSpec, peeringFolder } from './labDomain.ts';
+import { writePrivate } from './privateFile.ts';
 import { untilStopped } from './serve.ts';
 
 const HELP = `turnpike lab [--port-base PORT] [--data DIR] [--seed N] [--set section.key=value ...]

@@ -3,7 +3,7 @@
  * configuration written as a file, and the broker that runs on it. Tells its parent when it is ready, and stops
  * when it is told to or when its parent is gone.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Env } from './config.ts';
@@ -14,6 +14,7 @@ import { wallClock } from './kernel/clock.ts';
 import { jsonLog } from './kernel/log.ts';
 import { Lab, type RunningElement } from './lab/lab.ts';
 import { readScenario, type Scenario } from './lab/scenario.ts';
+import { writePrivate } from './privateFile.ts';
 import { untilStopped } from './serve.ts';
 
 /** The lab's domains; each is made of a network and its elements in examples/three. */
@@ -197,12 +198,4 @@ async function describe(
   const ports = started.topology.ports.filter((port) => port.kind === 'CLIENT').map((port) => port.id);
   const { address: api } = started;
   return { name, prefix, pid: process.pid, api, tokens, token: tokens.user, peering, elements, ports };
-}
-
-/** For its owner alone, and either whole or not there: tokens are in it. */
-export function writePrivate(file: string, text: string): void {
-  const part = `${file}.part`;
-  rmSync(part, { force: true });
-  writeFileSync(part, text, { mode: 0o600, flag: 'wx' });
-  renameSync(part, file);
 }

@@ -56,8 +56,8 @@ export interface AuditStore {
   auditRows(from: number, limit: number): Promise<readonly StoredAuditRow[]>;
   /** The number of the record of a decision. */
   auditSeqOf(decisionId: string): Promise<number | undefined>;
-  /** The smallest checkpoint of at least `size` records, or the last one of all without a size. */
-  checkpoint(size?: number): Promise<CheckpointRow | undefined>;
+  /** The last checkpoint that was signed, of whatever origin. */
+  lastCheckpoint(): Promise<CheckpointRow | undefined>;
   /** Checkpoints of an origin with more than `after` records, by size. */
   checkpoints(origin: string, after: number, limit: number): Promise<readonly CheckpointRow[]>;
 }

@@ -4,6 +4,8 @@ import type { Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import type { TopologyDocument } from '../topology/document.ts';
+import type { CheckpointRow } from './auditPorts.ts';
+import type { AuditKeeper } from './auditStart.ts';
 import type { BookSeams } from './book.ts';
 import type { Inspection } from './inspection.ts';
 import type { Peers } from './peerPorts.ts';
@@ -29,6 +31,10 @@ export interface BrokerPorts {
   readonly seedTopology: TopologyDocument;
   /** A leader that has not renewed for so long is replaced. */
   readonly leaseTtlMs?: number;
+  /** Signs the audit log; without it the log is kept and nobody vouches for it. */
+  readonly audit?: AuditKeeper;
+  /** A checkpoint is durable: whoever witnesses may have it. */
+  readonly onCheckpoint?: (checkpoint: CheckpointRow) => void;
   readonly seams?: BookSeams;
   /** The lease went to somebody else, or the store is lost: the process decides what to do about it. */
   readonly onLost?: (error: StoreError) => void;

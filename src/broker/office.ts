@@ -4,6 +4,7 @@
  */
 import { type Cancel, every } from '../kernel/clock.ts';
 import { BrokerError, textOf } from '../kernel/errors.ts';
+import { AuditMismatch } from './auditStart.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
 import { PortWatch } from './portStates.ts';
 import { type EventRecord, StoreError, type TopologyRecord } from './ports.ts';
@@ -20,6 +21,8 @@ export class Office {
   #term: Term | undefined;
   #role: Readiness['role'] = 'STARTING';
   #leader: string | undefined;
+  /** Why this instance will not serve until somebody has looked and started it again. */
+  #refusal: string | undefined;
   #storeState: 'OK' | 'UNAVAILABLE' = 'OK';
   #stopKeeping: Cancel = () => {};
   /** Outlives terms: what devices have told is as true for the next. */
@@ -60,6 +63,7 @@ export class Office {
   now(): Term {
     if (this.#term !== undefined) return this.#term;
     if (this.#role === 'STOPPING') throw stopping();
+    if (this.#refusal !== undefined) throw new BrokerError('NOT_LEADER', this.#refusal);
     const detail =
       this.#leader === undefined ? 'this instance is not in office' : `${this.#leader} is in office`;
     throw new BrokerError('NOT_LEADER', detail, { retry_after_s: Math.ceil(this.#ttl / 1000) });
@@ -95,6 +99,7 @@ export class Office {
       clock: this.#ports.clock.now(),
       liveCircuits: term?.book.circuits.size ?? 0,
       effectsWaiting: term?.lanes.waiting ?? 0,
+      ...(this.#refusal === undefined ? {} : { refusal: this.#refusal }),
       ...(this.#leader === undefined ? {} : { leader: this.#leader }),
     };
   }
@@ -122,10 +127,17 @@ export class Office {
       time: clock.now(),
       document: this.#ports.seedTopology,
     };
-    const term = await Term.begin(epoch, topology, this.#ports, {
-      events: this.#events,
-      lost: (error) => this.#lost(error, epoch),
-    });
+    let term: Term;
+    try {
+      term = await Term.begin(epoch, topology, this.#ports, {
+        events: this.#events,
+        lost: (error) => this.#lost(error, epoch),
+      });
+    } catch (error) {
+      if (!(error instanceof AuditMismatch)) throw error;
+      await this.#refuse(error.message, epoch);
+      return;
+    }
     if (stored === undefined) await term.writer.submit((tx) => tx.setTopology(topology));
     const ring = term.tokens?.ring;
     if (ring?.incomplete === true) await term.writer.submit((tx) => ring.make(tx));
@@ -148,7 +160,18 @@ export class Office {
     });
   }
 
+  /** The log is not to be added to: the process stays, to say why, and leaves the lease to others. */
+  async #refuse(refusal: string, epoch: number): Promise<void> {
+    const { store, holder, log } = this.#ports;
+    this.#refusal = refusal;
+    this.#role = 'STANDBY';
+    this.#leader = undefined;
+    log.error({ event: 'audit.refused', detail: refusal });
+    await store.releaseLease(holder, epoch);
+  }
+
   async #keep(): Promise<void> {
+    if (this.#refusal !== undefined) return;
     if (this.#role === 'STOPPING' || this.#asking) return;
     this.#asking = true;
     const { store, holder, log } = this.#ports;

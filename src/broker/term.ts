@@ -11,10 +11,11 @@ import { type Circuit, finalStates, isFinal } from '../model/circuit.ts';
 import { documentOf } from '../topology/advertise.ts';
 import type { DomainDocument } from '../topology/domainDocument.ts';
 import { AuditLog } from './auditLog.ts';
-import { loadTree } from './auditTree.ts';
+import { type OpenedLog, openLog } from './auditStart.ts';
 import { Authoriser } from './authorise.ts';
 import { Book } from './book.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
+import { Checkpointer } from './checkpointer.ts';
 import { Lanes } from './lanes.ts';
 import { Meter } from './meter.ts';
 import { OfferDesk } from './offerDesk.ts';
@@ -49,8 +50,10 @@ export class Term {
   readonly lanes: Lanes;
   readonly desk: PeerDesk;
   readonly authoriser: Authoriser;
+  readonly checkpointer: Checkpointer;
   readonly offers = new OfferDesk();
   readonly tokens: TokenDesk | undefined;
+  readonly #opened: OpenedLog;
   readonly #settler: Settler;
   readonly #scout: Scout;
   readonly #restorer: Restorer;
@@ -64,7 +67,7 @@ export class Term {
     epoch: number,
     book: Book,
     sequences: { event: number; effect: number },
-    audit: AuditLog,
+    opened: OpenedLog,
     ports: BrokerPorts,
     on: TermEvents,
   ) {
@@ -74,12 +77,15 @@ export class Term {
     this.authoriser = new Authoriser(ports.decide, ports.random);
     this.tokens = ports.tokens && new TokenDesk(ports.tokens, book, ports.random);
     this.desk = new PeerDesk(this.authoriser, ports.random, epoch);
+    const audit = new AuditLog(ports.domain, ports.random, opened.tree);
+    this.#opened = opened;
     this.writer = new Writer(book, epoch, sequences, audit, ports, {
       durable: (events, effects, txs) => {
         this.lanes.push(effects);
         for (const tx of txs) for (const id of tx.circuits.keys()) this.#forget(id);
         for (const tx of txs) this.#scout.look(tx.circuits.keys());
         this.#settler.wake();
+        this.checkpointer.wake();
         if (txs.some((tx) => tx.topology !== undefined)) this.#restorer.wake();
         if (events.length > 0) on.events(events);
       },
@@ -89,6 +95,12 @@ export class Term {
         on.lost(error);
       },
     });
+    this.checkpointer = new Checkpointer(
+      this.writer,
+      opened,
+      { clock: ports.clock, keeper: ports.audit },
+      (checkpoint) => ports.onCheckpoint?.(checkpoint),
+    );
     this.#scout = new Scout(this.writer, ports);
     this.#settler = new Settler(this.writer, this.#scout, ports);
     this.#restorer = new Restorer(this.writer, ports);
@@ -112,7 +124,7 @@ export class Term {
     const { store, clock } = ports;
     const counters = await store.counters();
     clock.raise?.(counters.clock);
-    const audit = new AuditLog(ports.domain, ports.random, await loadTree(store));
+    const opened = await openLog(store, ports.domain, ports.audit);
     const book = new Book(topology, ports.seams);
     const noUndo: (() => void)[] = [];
     for await (const page of ahead(store.liveCircuits())) {
@@ -137,7 +149,7 @@ export class Term {
     for (const record of await store.domains()) book.setDomain(record, noUndo);
     const sequences = { event: counters.eventSeq, effect: counters.effectSeq };
     book.tokens.fold(await store.tokens(clock.now()));
-    const term = new Term(epoch, book, sequences, audit, ports, on);
+    const term = new Term(epoch, book, sequences, opened, ports, on);
     for await (const page of store.pendingEffects()) term.#loaded.push(...page);
     term.#meter.start(ports.devices.counters === undefined ? [] : await store.octets());
     return term;
@@ -150,11 +162,28 @@ export class Term {
     this.lanes.push(this.#loaded.splice(0));
     this.#settler.wake();
     this.#restorer.wake();
+    this.#goOn();
     this.#compare();
     this.#cancels.push(
       every(this.#ports.clock, RECONCILE_MS, () => this.#compare()),
       every(this.#ports.clock, SWEEP_MS, () => this.#sweep()),
     );
+  }
+
+  /** Signs what the last term left, and first tells of the log that this one continues. */
+  #goOn(): void {
+    const { continues, signer } = this.#opened;
+    if (continues === undefined || signer === undefined) {
+      this.checkpointer.wake();
+      return;
+    }
+    const { reason, from } = continues;
+    const ask = { origin: from.origin, size: from.size, root: from.root.toString('base64') };
+    const told = this.writer.submit((tx) =>
+      tx.record({ op: 'log.continue', reason, effect: signer.name, ask }),
+    );
+    // A term that ends before this is durable is followed by one that says it again.
+    told.catch(() => {});
   }
 
   /** Ends what this term started; nothing that is under way is waited for. */
@@ -163,6 +192,7 @@ export class Term {
     this.#over = true;
     for (const cancel of this.#cancels) cancel();
     this.#comparing?.();
+    this.checkpointer.stop();
     this.#settler.stop();
     this.#scout.stop();
     this.#restorer.stop();

@@ -182,6 +182,8 @@ export interface Readiness {
   readonly liveCircuits: number;
   readonly effectsWaiting: number;
   readonly leader?: string;
+  /** Why it serves nobody until somebody has looked. */
+  readonly refusal?: string;
 }
 
 /** Room that we hold for a peer without a commit, and live circuits that we have with it, either way. */

@@ -97,6 +97,8 @@ export type LogEvent =
   | { readonly event: 'peer.session'; readonly peer: string; readonly protocol: number }
   | { readonly event: 'peer.certificate'; readonly peer: string; readonly days_left: number }
   | { readonly event: 'peering.listening'; readonly address: string }
+  /** The stored log is not the one that was signed; nothing is served. */
+  | { readonly event: 'audit.refused'; readonly detail: string }
   | { readonly event: 'store.pruned'; readonly circuits: number; readonly events: number }
   | { readonly event: 'invariant.broken'; readonly detail: string };
 

@@ -4,7 +4,7 @@
  */
 import type { Knex } from 'knex';
 import type { AuditGroup, CheckpointRow, StoredAuditRow } from '../broker/auditPorts.ts';
-import { type InstantMs, instant } from '../kernel/clock.ts';
+import { instant } from '../kernel/clock.ts';
 import { Insert, type Row, type Value } from './session.ts';
 
 /** Leaves in a tile, and characters of one leaf: 32 bytes in base64url. */
@@ -50,7 +50,7 @@ export async function leaves(knex: Knex, from: number, to: number): Promise<stri
     .where('tile', '<', Math.ceil(to / TILE))
     .orderBy('tile');
   const found = folded.flatMap((row) => {
-    const first = (row['tile'] as number) * TILE;
+    const first = Number(row['tile']) * TILE;
     const text = row['leaves'] as string;
     return Array.from({ length: TILE }, (_, i) => text.slice(i * LEAF, (i + 1) * LEAF)).filter(
       (_, i) => first + i >= from && first + i < to,
@@ -109,22 +109,20 @@ export async function seqOf(knex: Knex, decisionId: string): Promise<number | un
 
 const checkpointOf = (row: Row): CheckpointRow => ({
   origin: row['origin'] as string,
-  size: row['size'] as number,
-  time: instant(row['time'] as number) as InstantMs,
+  // A reader from beside gets 64-bit integers as texts.
+  size: Number(row['size']),
+  time: instant(Number(row['time'])),
   note: row['note'] as string,
 });
 
-/** The smallest of at least `size`; the last that was signed, without one. */
-export async function checkpoint(knex: Knex, size?: number): Promise<CheckpointRow | undefined> {
-  const query = knex<Row>('audit_checkpoints').select('*');
-  // After a restore a new origin may begin below the sizes of the old one: the last is the latest in time.
-  if (size === undefined)
-    query.orderBy([
+/** A later origin may begin below the sizes of the one before, so the last is the latest in time. */
+export async function lastCheckpoint(knex: Knex): Promise<CheckpointRow | undefined> {
+  const row: Row | undefined = await knex<Row>('audit_checkpoints')
+    .orderBy([
       { column: 'time', order: 'desc' },
       { column: 'size', order: 'desc' },
-    ]);
-  else query.where('size', '>=', size).orderBy('size');
-  const row: Row | undefined = await query.first();
+    ])
+    .first();
   return row === undefined ? undefined : checkpointOf(row);
 }
 

@@ -248,8 +248,8 @@ export class KnexStore implements Store {
   auditSeqOf(decisionId: string): Promise<number | undefined> {
     return this.#guard(() => audit.seqOf(this.#db.readers, decisionId));
   }
-  checkpoint(size?: number): Promise<CheckpointRow | undefined> {
-    return this.#guard(() => audit.checkpoint(this.#db.readers, size));
+  lastCheckpoint(): Promise<CheckpointRow | undefined> {
+    return this.#guard(() => audit.lastCheckpoint(this.#db.readers));
   }
   checkpoints(origin: string, after: number, limit: number): Promise<CheckpointRow[]> {
     return this.#guard(() => audit.checkpointsOf(this.#db.readers, origin, after, limit));

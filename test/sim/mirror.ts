@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { MerkleLog } from '../../src/aaa/merkle/log.ts';
+import { readNote } from '../../src/aaa/merkle/note.ts';
 import { leafHash } from '../../src/aaa/merkle/tree.ts';
 import type { EffectRecord, Group } from '../../src/broker/ports.ts';
 import type { CircuitId } from '../../src/kernel/ids.ts';
@@ -73,6 +74,12 @@ export class Mirror {
   #audit({ audit, decisions }: Group): string[] {
     const wrong: string[] = [];
     const tiles: string[] = [];
+    // Before the group's own records: only what was durable already may be signed.
+    for (const { size, note } of audit.checkpoints) {
+      const signed = readNote(note)?.checkpoint;
+      if (size > this.log.size || signed?.size !== size || !signed.root.equals(this.log.root(size)))
+        wrong.push(`a checkpoint of ${size} records is not that of the log, which has ${this.log.size}`);
+    }
     for (const { seq, leaf, text } of audit.rows) {
       if (seq !== this.log.size) wrong.push(`audit record ${seq} follows ${this.log.size - 1}`);
       const hash = leafHash(text);

@@ -16,6 +16,7 @@ import type { Circuit } from '../../src/model/circuit.ts';
 import type { Principal } from '../../src/model/principal.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
+import { MemoryKeeper } from '../support/auditLog.ts';
 import { type SimClock, Watch } from './clock.ts';
 import { type DeviceFaults, type Dice, SimDevice, SimDevices } from './devices.ts';
 import type { Gate, Owner } from './gate.ts';
@@ -65,6 +66,8 @@ export class Node {
   readonly mirror: Mirror;
   readonly devices: ReadonlyMap<string, SimDevice>;
   readonly watch: Watch;
+  /** The key of its audit log, and what is kept beside it. */
+  readonly audit = new MemoryKeeper();
   /** What shines without being wanted, and since when; kept for the checkers. */
   readonly unwanted = new Map<string, InstantMs>();
   broker: Broker | undefined;
@@ -157,6 +160,7 @@ export class Node {
       peers: this.#around.peersOf(process),
       decide: allowAll,
       seedTopology: this.topology,
+      audit: this.audit,
       leaseTtlMs: this.leaseTtlMs,
       ...(plants.seams === undefined ? {} : { seams: plants.seams }),
     });

@@ -141,8 +141,8 @@ export class GatedStore implements Store {
   auditSeqOf(decisionId: string): ReturnType<Store['auditSeqOf']> {
     return this.#call('auditSeqOf', () => this.#real.auditSeqOf(decisionId));
   }
-  checkpoint(size?: number): ReturnType<Store['checkpoint']> {
-    return this.#call('checkpoint', () => this.#real.checkpoint(size));
+  lastCheckpoint(): ReturnType<Store['lastCheckpoint']> {
+    return this.#call('lastCheckpoint', () => this.#real.lastCheckpoint());
   }
   checkpoints(origin: string, after: number, limit: number): ReturnType<Store['checkpoints']> {
     return this.#call('checkpoints', () => this.#real.checkpoints(origin, after, limit));

@@ -1,7 +1,8 @@
 /** The audit log as its rows say it is: every leaf hashed anew, and the root of them by the naive way. */
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { expect } from 'vitest';
 import type { AuditStore, StoredAuditRow } from '../../src/broker/auditPorts.ts';
+import type { AuditKeeper } from '../../src/broker/auditStart.ts';
 
 const digest = (...parts: readonly (string | Buffer)[]): Buffer => {
   const hash = createHash('sha256');
@@ -40,4 +41,23 @@ export async function storedLog(
     text === undefined ? { seq, op: 'pruned' } : (JSON.parse(text) as StoredRecord),
   );
   return { rows, records, leaves, root: naiveRoot(leaves) };
+}
+
+/** A key and what is kept beside it, in memory: it outlives a store that is set back. */
+export class MemoryKeeper implements AuditKeeper {
+  readonly key = generateKeyPairSync('ed25519').privateKey;
+  kept: string | undefined;
+  reason: string | undefined;
+  head(): string | undefined {
+    return this.kept;
+  }
+  keepHead(note: string): void {
+    this.kept = note;
+  }
+  continuation(): string | undefined {
+    return this.reason;
+  }
+  continued(): void {
+    this.reason = undefined;
+  }
 }

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { allowAll } from '../../src/aaa/allowAll.ts';
 import type { Decide } from '../../src/aaa/decide.ts';
+import type { CheckpointRow } from '../../src/broker/auditPorts.ts';
+import type { AuditKeeper } from '../../src/broker/auditStart.ts';
 import { Broker } from '../../src/broker/broker.ts';
 import type { Inspection } from '../../src/broker/inspection.ts';
 import type { Peers } from '../../src/broker/peerPorts.ts';
@@ -133,6 +135,8 @@ interface Options {
   readonly wrapStore?: (store: Store) => Store;
   /** With capability tokens, as in production; without, a bearer is enough for a MANUAL circuit. */
   readonly tokens?: boolean;
+  readonly audit?: AuditKeeper;
+  readonly onCheckpoint?: (checkpoint: CheckpointRow) => void;
 }
 
 export class OneDomain {
@@ -141,8 +145,8 @@ export class OneDomain {
   readonly devices: Devices;
   broker!: Broker;
   store!: Store;
-  readonly #dir = mkdtempSync(join(tmpdir(), 'turnpike-'));
-  readonly #options: Options;
+  readonly dir = mkdtempSync(join(tmpdir(), 'turnpike-'));
+  #options: Options;
   #terms = 0;
   readonly #calls = { open: 0 };
 
@@ -169,7 +173,7 @@ export class OneDomain {
     this.store = wrapStore(
       watched(
         await openStore(
-          { client: 'sqlite', file: join(this.#dir, 'turnpike.db') },
+          { client: 'sqlite', file: join(this.dir, 'turnpike.db') },
           { clock: this.clock, log: silentLog },
         ),
         this.#calls,
@@ -190,6 +194,8 @@ export class OneDomain {
         ? { tokens: { issuer: audienceOf(topology.domain), audienceOf, newKey: newP256Key } }
         : {}),
       seedTopology: topology,
+      ...(this.#options.audit === undefined ? {} : { audit: this.#options.audit }),
+      ...(this.#options.onCheckpoint === undefined ? {} : { onCheckpoint: this.#options.onCheckpoint }),
     });
     await this.broker.start();
   }
@@ -222,9 +228,19 @@ export class OneDomain {
     await this.settle();
   }
 
+  /** Stops, lets `meanwhile` have the file, and starts again. */
+  async stopped(meanwhile: (file: string) => Promise<void>, other: Partial<Options> = {}): Promise<void> {
+    await this.broker.stop();
+    await this.store.close();
+    await meanwhile(join(this.dir, 'turnpike.db'));
+    this.#options = { ...this.#options, ...other };
+    await this.#boot();
+    await this.settle();
+  }
+
   async end(): Promise<void> {
     await this.broker.stop();
     await this.store.close();
-    rmSync(this.#dir, { recursive: true, force: true });
+    rmSync(this.dir, { recursive: true, force: true });
   }
 }

@@ -125,3 +125,18 @@ function fromBase64(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64');
   return bytes.toString('base64') === text ? bytes : undefined;
 }
+
+/** The public key as a line for people to hand on (C2SP signed-note): name, id, and kind with key. */
+export const verifierKey = (log: NoteKey): string =>
+  `${log.name}+${keyId(log, 'log').toString('hex')}+${Buffer.concat([Buffer.from([LOG_KEY]), rawKey(log.key)]).toString('base64')}`;
+
+/** Undefined when the text is not the key of a log. */
+export function readVerifierKey(text: string): NoteKey | undefined {
+  const [, name, id, sealed] = /^([^+\s]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(text.trim()) ?? [];
+  if (name === undefined || id === undefined || sealed === undefined || !NAME.test(name)) return undefined;
+  const raw = fromBase64(sealed);
+  if (raw?.length !== 33 || raw[0] !== LOG_KEY) return undefined;
+  const jwk = { kty: 'OKP', crv: 'Ed25519', x: raw.subarray(1).toString('base64url') };
+  const key: NoteKey = { name, key: createPublicKey({ key: jwk, format: 'jwk' }) };
+  return keyId(key, 'log').toString('hex') === id ? key : undefined;
+}

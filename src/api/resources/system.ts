@@ -29,6 +29,9 @@ const Ready = Type.Object(
       minimum: 0,
       description: 'Orders to devices and peers not carried out yet',
     }),
+    refusal: Type.Optional(
+      Type.String({ description: 'Why it serves nobody until an operator has looked and started it again' }),
+    ),
     peers: Type.Array(Type.String(), { description: 'The domains whose ports are known here' }),
   },
   { $id: 'Readiness' },
@@ -154,6 +157,7 @@ const readyToWire = (r: Readiness, peers: string[]) => ({
   clock: rfc3339(r.clock),
   live_circuits: r.liveCircuits,
   effects_waiting: r.effectsWaiting,
+  ...(r.refusal === undefined ? {} : { refusal: r.refusal }),
   peers,
 });
 

@@ -39,7 +39,7 @@ export async function up(knex: Knex): Promise<void> {
        note text NOT NULL,
        PRIMARY KEY (origin, size)
      )`,
-    `CREATE INDEX audit_checkpoints_size ON audit_checkpoints (size)`,
+    `CREATE INDEX audit_checkpoints_time ON audit_checkpoints (time, size)`,
   ];
   for (const statement of statements) await knex.raw(statement);
 }
