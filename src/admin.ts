@@ -1,8 +1,9 @@
 /**
- * The verbs that work on a domain's own files and not over HTTP: `config check`, `backup`, `prune` and
- * `doctor`. Only `prune` needs the store for itself; the others may be asked while a broker runs on it.
+ * The verbs that work on a domain's own files and not over HTTP: `config check`, `backup`, `prune`,
+ * `doctor` and `audit continue`. Only `prune` needs the store for itself; the others may be asked while a broker runs on it.
  */
 import { existsSync } from 'node:fs';
+import { allowContinuation, auditKeyFile } from './auditKey.ts';
 import { StoreError } from './broker/ports.ts';
 import { type Config, configReference, shownConfig } from './config.ts';
 import { readKeySets, storeOptions } from './domain.ts';
@@ -31,6 +32,11 @@ Writes a consistent copy of the store while everything goes on. It overwrites no
 Removes circuits that ended more than N days ago (retention.keep_days), with their events and decisions. A
 running broker does this by itself once an hour; this is for when none runs.
 `,
+  audit: `turnpike audit continue --config FILE --reason TEXT
+
+After a restore from a backup the store has fewer records than were signed, and the broker does not serve. This
+lets it go on at its next start, under a new name that names the old one; the reason is recorded.
+`,
   doctor: `turnpike doctor --config FILE
 
 Looks for what is wrong with an installation. Exit code 1 when there is a problem.
@@ -51,6 +57,8 @@ export function admin(argv: readonly string[], io: Io): Promise<number> {
         return backup(rest, io);
       case 'prune':
         return prune(rest, io);
+      case 'audit':
+        return auditContinue(rest, io);
       case 'doctor': {
         const flags = readFlags(rest, { config: 'string', set: 'list' });
         const { doctor } = await import('./doctor.ts');
@@ -118,6 +126,18 @@ async function dump(config: Config, pending: readonly string[], file: string): P
   } finally {
     await store.close();
   }
+}
+
+async function auditContinue([word, ...rest]: readonly string[], io: Io): Promise<number> {
+  if (word !== 'continue') throw new UsageError('the verb is `audit continue`');
+  const flags = readFlags(rest, { config: 'string', set: 'list', reason: 'string' });
+  if (flags.reason === undefined || flags.reason.trim() === '')
+    throw new UsageError('say why, for the record: --reason TEXT');
+  const file = auditKeyFile(await configFrom(flags, io));
+  if (file === undefined) throw new StartError('the log is not signed: `audit.key_file` names no key');
+  allowContinuation(file, flags.reason.trim());
+  io.stderr.write('the next start goes on under a new name that names the old one\n');
+  return 0;
 }
 
 async function prune(argv: readonly string[], io: Io): Promise<number> {

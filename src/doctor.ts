@@ -5,6 +5,8 @@
 import { existsSync, statfsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { auditKeyFile, readAuditKey } from './auditKey.ts';
+import { AuditMismatch, openLog } from './broker/auditStart.ts';
 import { StoreError } from './broker/ports.ts';
 import type { Config } from './config.ts';
 import { packageVersion, readKeySets, storeOptions } from './domain.ts';
@@ -104,6 +106,7 @@ async function store(config: Config, clock: Clock): Promise<Finding[]> {
     return [
       ...(await contents(beside)),
       ...(await leaseAndClock(beside, clock)),
+      ...(await audit(config, beside)),
       ...(await topology(config, await beside.topology())),
     ];
   } catch (error) {
@@ -158,6 +161,30 @@ async function leaseAndClock(beside: Beside, clock: Clock): Promise<Finding[]> {
         )
       : finding('ok', 'clock', rfc3339(instant(now))),
   ];
+}
+
+/** The log against what was signed, as the next start will compare it. */
+async function audit(config: Config, beside: Beside): Promise<Finding[]> {
+  if (beside.pending.length > 0) return [];
+  const file = auditKeyFile(config);
+  if (file === undefined)
+    return [finding('warning', 'audit', 'nobody vouches for the log: set `audit.key_file`')];
+  const found: Finding[] = [];
+  if (existsSync(file) && (statSync(file).mode & 0o077) !== 0)
+    found.push(finding('problem', 'audit', `${file} can be read by others: chmod 600`));
+  try {
+    const { tree, signed, signer, continues } = await openLog(
+      beside.audit,
+      config.domain,
+      readAuditKey(file),
+    );
+    const next = continues === undefined ? '' : `; the next start goes on as ${signer?.name}`;
+    found.push(finding('ok', 'audit', `${tree.size} records, of which ${signed} are signed for${next}`));
+  } catch (error) {
+    if (!(error instanceof AuditMismatch || error instanceof StartError)) throw error;
+    found.push(finding('problem', 'audit', error.message));
+  }
+  return found;
 }
 
 async function topology(

@@ -129,6 +129,7 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
       domain: config.domain,
       version: packageVersion(),
       authenticate: frontDoor(broker.tokens, bearerAuthenticator(issuers, clock)),
+      refused: (code) => broker.audit.door.refused(code),
       allowPrivateWebhooks: config.webhooks.allow_private,
       ...(peering === undefined ? {} : { peerOffice: peering.office() }),
       limits: { rate: { max: config.http.rate_limit_per_minute, windowMs: 60_000 } },

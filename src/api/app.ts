@@ -7,6 +7,7 @@ import type { PeerOffice } from '../broker/peerOffice.ts';
 import type { UseCases } from '../broker/usecases.ts';
 import { type Authenticate, buildServer, type HttpServer, type ServerLimits } from '../http/server.ts';
 import type { Clock } from '../kernel/clock.ts';
+import { BrokerError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { resources } from './resources/index.ts';
@@ -21,6 +22,8 @@ export interface AppOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly limits?: ServerLimits;
+  /** Told of everybody who is turned away at the door. */
+  readonly refused?: (code: string) => void;
   readonly logRequests?: 'all' | 'failed';
   /** Webhooks may reach private addresses; for labs. */
   readonly allowPrivateWebhooks?: boolean;
@@ -36,6 +39,7 @@ const TAGS = [
   { name: 'series', description: 'Circuits that repeat' },
   { name: 'events', description: 'One log, as a list and as a stream' },
   { name: 'webhooks', description: 'Be called when something happens' },
+  { name: 'audit', description: 'The log of all decisions, signed; for operators' },
   { name: 'decisions', description: 'What the policy said, and why' },
   { name: 'tokens', description: 'Capability tokens of circuits: issue, narrow, look into, withdraw' },
   { name: 'network', description: 'Topology, ports, links, domains' },
@@ -94,6 +98,12 @@ export async function buildApp(options: AppOptions): Promise<HttpServer> {
       },
     },
   });
+  app.addHook('onError', (_request, _reply, error, done) => {
+    // Typed as what Fastify itself throws; ours come the same way.
+    const thrown: unknown = error;
+    if (thrown instanceof BrokerError && isAtTheDoor(thrown)) options.refused?.(thrown.code);
+    done();
+  });
   for (const schema of [FieldErrorSchema, BottleneckSchema, AlternativeSchema, ProblemSchema]) {
     app.addSchema(schema);
   }
@@ -110,6 +120,12 @@ export async function buildApp(options: AppOptions): Promise<HttpServer> {
   await serveDocument(app, options.docs ?? true);
   return app;
 }
+
+/** Before there was anything to decide: what the policy denies has a decision, with a record of its own. */
+const isAtTheDoor = ({ code, details }: BrokerError): boolean =>
+  code === 'UNAUTHENTICATED' ||
+  code === 'RATE_LIMITED' ||
+  (code === 'POLICY_DENIED' && details.decision_id === undefined);
 
 async function serveDocument(app: HttpServer, pages: boolean): Promise<void> {
   let text: string | undefined;

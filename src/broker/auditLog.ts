@@ -59,7 +59,13 @@ export class AuditLog {
         if (tile !== undefined) tiles.push({ tile: tile.tile, hash: tile.hash.toString('base64url') });
       }
     }
-    return { rows, asides, tiles, checkpoints: txs.flatMap((tx) => tx.checkpoints) };
+    return {
+      rows,
+      asides,
+      tiles,
+      checkpoints: txs.flatMap((tx) => tx.checkpoints),
+      erasures: txs.flatMap((tx) => tx.erasures),
+    };
   }
 
   kept(): void {

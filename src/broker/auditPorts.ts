@@ -37,9 +37,11 @@ export interface AuditGroup {
   readonly asides: readonly Aside[];
   readonly tiles: readonly AuditTile[];
   readonly checkpoints: readonly CheckpointRow[];
+  /** Principals to be forgotten. */
+  readonly erasures: readonly string[];
 }
 
-export const NO_AUDIT: AuditGroup = { rows: [], asides: [], tiles: [], checkpoints: [] };
+export const NO_AUDIT: AuditGroup = { rows: [], asides: [], tiles: [], checkpoints: [], erasures: [] };
 
 /** A record as it is read back: without its text once retention has taken that. The leaf stays. */
 export type StoredAuditRow = Pick<AuditRow, 'seq' | 'leaf'> & {

@@ -12,6 +12,7 @@ import type { Window } from '../model/window.ts';
 import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/document.ts';
 import type { DomainDocument } from '../topology/domainDocument.ts';
 import * as actions from './actions.ts';
+import { AuditDesk } from './auditDesk.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
 import { Bursar } from './bursar.ts';
 import { groundOf } from './ground.ts';
@@ -86,6 +87,7 @@ export class Broker implements UseCases {
   readonly #mutations: Mutations;
   readonly bursar: Bursar;
   readonly tokens: TokenUse;
+  readonly audit: AuditDesk;
 
   constructor(ports: BrokerPorts) {
     this.#ports = ports;
@@ -94,6 +96,7 @@ export class Broker implements UseCases {
     });
     this.#mutations = new Mutations(this.#office, ports);
     this.#queries = new Queries(ports.store);
+    this.audit = new AuditDesk(this.#office, this.#mutations, ports);
     this.bursar = new Bursar(this.#office, this.#mutations, this.#queries, ports);
     this.tokens = new TokenOffice(this.#office, this.#mutations, this.#queries, ports);
   }
@@ -105,6 +108,7 @@ export class Broker implements UseCases {
     return this.#office.start();
   }
   stop(): Promise<void> {
+    this.audit.door.stop();
     return this.#office.stop();
   }
 

@@ -233,6 +233,11 @@ export class Term {
     this.#restorer.wake();
   }
 
+  /** Who signs the audit log, if anybody does. */
+  get signer(): OpenedLog['signer'] {
+    return this.#opened.signer;
+  }
+
   settleNow(): void {
     this.#settler.wake();
   }

@@ -55,6 +55,7 @@ export class Tx {
   /** For the audit log; numbered when the group is formed, in the order of the queue. */
   readonly records: AuditEntry[] = [];
   readonly checkpoints: CheckpointRow[] = [];
+  readonly erasures: string[] = [];
   readonly idempotency: IdempotencyRecord[] = [];
   readonly series: SeriesRecord[] = [];
   readonly sets: SetRecord[] = [];

@@ -9,6 +9,7 @@ import type { Circuit, CircuitRequest, EndpointAsk } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Window } from '../model/window.ts';
 import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/document.ts';
+import type { AuditDesk } from './auditDesk.ts';
 import type { Bursar } from './bursar.ts';
 import type { DeviceAudit, DevicePlan, DeviceState, Discovery } from './inspection.ts';
 import type { OctetRecord } from './meter.ts';
@@ -306,6 +307,8 @@ export interface UseCases {
 
   /** What we have with a peer at present. */
   dealings(domain: string): Dealings;
+  readonly audit: Pick<AuditDesk, 'checkpoint' | 'consistency' | 'proofOf' | 'export' | 'erase'>;
+
   readiness(): Readiness;
   stats(): Stats;
   prune(before: InstantMs): Promise<{ readonly circuits: number; readonly events: number }>;

@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { addAccounting } from './accounting.ts';
+import { addAudit } from './audit.ts';
 import { addCircuit, type Run } from './circuit.ts';
 import { Client, interrupted } from './client.ts';
 import { Context } from './context.ts';
@@ -120,6 +121,12 @@ function build(io: CliIo, interrupt: AbortSignal, setCode: (exit: number) => voi
   addPeers(program, run);
   addRecords(program, run);
   addTokens(program, run);
+  const onFiles = async (name: string): Promise<void> => {
+    if (io.local === undefined)
+      throw usage(`"${name}" works on the broker's own files and is not part of this client`);
+    setCode(await io.local(words(program)));
+  };
+  addAudit(program, run, () => onFiles('audit continue'));
   program
     .command('version')
     .description('the versions of this program and of the broker')
@@ -130,11 +137,7 @@ function build(io: CliIo, interrupt: AbortSignal, setCode: (exit: number) => voi
       .description(description)
       .allowUnknownOption()
       .helpOption(false)
-      .action(async () => {
-        if (io.local === undefined)
-          throw usage(`"${name}" works on the broker's own files and is not part of this client`);
-        setCode(await io.local(words(program)));
-      });
+      .action(() => onFiles(name));
   }
   return program;
 }

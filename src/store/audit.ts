@@ -5,11 +5,14 @@
 import type { Knex } from 'knex';
 import type { AuditGroup, CheckpointRow, StoredAuditRow } from '../broker/auditPorts.ts';
 import { instant } from '../kernel/clock.ts';
-import { Insert, type Row, type Value } from './session.ts';
+import type { Database } from './database.ts';
+import { Insert, type Row, type Session, type Value } from './session.ts';
 
 /** Leaves in a tile, and characters of one leaf: 32 bytes in base64url. */
 const TILE = 256;
 const LEAF = 43;
+/** In the place of a name that is to be forgotten. */
+const ERASED = 'erased';
 
 const records = new Insert('audit_records', ['seq', 'time', 'decision_id', 'leaf', 'record']);
 const asides = new Insert('audit_asides', ['seq', 'field', 'salt', 'value']);
@@ -36,6 +39,24 @@ export const auditTables = (g: AuditGroup): Rows[] => [
     rows: g.checkpoints.map((c) => [c.origin, c.size, c.time, c.note]),
   },
 ];
+
+/** The one change to what was written: values and salts go, and the name from the decisions. Leaves stay. */
+export async function erase(
+  session: Session,
+  json: Database['kind'],
+  principals: readonly string[],
+): Promise<void> {
+  const doc =
+    json === 'sqlite'
+      ? `json_set(doc, '$.principal', '${ERASED}')`
+      : `jsonb_set(doc::jsonb, '{principal}', '"${ERASED}"')::text`;
+  for (const principal of principals) {
+    await session.run('DELETE FROM audit_asides WHERE value = ?', [principal]);
+    await session.run(`UPDATE decisions SET principal = '${ERASED}', doc = ${doc} WHERE principal = ?`, [
+      principal,
+    ]);
+  }
+}
 
 export async function tileHashes(knex: Knex): Promise<string[]> {
   const rows: Row[] = await knex<Row>('audit_tiles').select('hash').orderBy('tile');

@@ -6,9 +6,11 @@ import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import knex, { type Knex } from 'knex';
+import type { AuditStore } from '../broker/auditPorts.ts';
 import type { TopologyRecord } from '../broker/ports.ts';
 import { type InstantMs, instant } from '../kernel/clock.ts';
 import { finalStates } from '../model/circuit.ts';
+import { lastCheckpoint, leaves, tileHashes } from './audit.ts';
 import { copySqlite } from './copySqlite.ts';
 import { because, storeError } from './errors.ts';
 import { migrations } from './migrations/list.ts';
@@ -33,6 +35,8 @@ export interface Beside {
   lease(): Promise<BesideLease>;
   counts(): Promise<{ readonly live: number; readonly ended: number; readonly effects: number }>;
   topology(): Promise<Pick<TopologyRecord, 'version' | 'document'> | undefined>;
+  /** Enough of the audit log to compare it with what was signed. */
+  readonly audit: Pick<AuditStore, 'auditTiles' | 'auditLeaves' | 'lastCheckpoint'>;
   /** What SQLite finds when it reads every page; 'ok' when nothing. PostgreSQL looks after itself. */
   integrity(): Promise<string>;
   /** A consistent copy of a SQLite file, even while a broker writes to it. */
@@ -73,6 +77,11 @@ export async function openBeside(options: StoreOptions): Promise<Beside | undefi
       lease: () => guard(() => leaseOf(db)),
       counts: () => guard(() => countsOf(db)),
       topology: () => guard(() => topologyOf(db)),
+      audit: {
+        auditTiles: () => guard(() => tileHashes(db)),
+        auditLeaves: (from, to) => guard(() => leaves(db, from, to)),
+        lastCheckpoint: () => guard(() => lastCheckpoint(db)),
+      },
       integrity: () => guard(() => integrityOf(db, options.client)),
       copy: (file) => guard(() => copySqlite(db, file)),
       close: () => db.destroy(),

@@ -58,6 +58,7 @@ export class Api {
       domain: 'ams.example',
       version: '0.0.0',
       authenticate: frontDoor(world.broker.tokens, authenticate),
+      refused: (code) => world.broker.audit.door.refused(code),
       log: silentLog,
       clock: world.clock,
       random: world.random,

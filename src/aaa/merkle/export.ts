@@ -40,6 +40,8 @@ export interface ExportVerdict {
   readonly unsigned: number;
   readonly cosignatures: number;
   readonly erased: number;
+  /** Leaves whose record retention has taken: in their place, and nothing can be said of them. */
+  readonly withheld: number;
   readonly bad?: BadRecord;
 }
 export interface BadRecord {
@@ -54,7 +56,7 @@ export const asideKey = (seq: number, field: string): string => `${seq}/${field}
 export function verifyExport(input: ExportInput): ExportVerdict {
   const notes = readNotes(input);
   const log = new MerkleLog();
-  let [checked, at, erased] = [0, 0, 0];
+  let [checked, at, erased, withheld] = [0, 0, 0, 0];
   const done = (bad?: BadRecord): ExportVerdict => ({
     ok: bad === undefined,
     records: log.size,
@@ -62,6 +64,7 @@ export function verifyExport(input: ExportInput): ExportVerdict {
     unsigned: log.size - checked,
     cosignatures: bad === undefined ? countWitnesses(notes.signed.at(-1), input.witnesses ?? []) : 0,
     erased,
+    withheld,
     ...(bad === undefined ? {} : { bad }),
   });
   if (notes.bad !== undefined) return done(notes.bad);
@@ -85,12 +88,15 @@ export function verifyExport(input: ExportInput): ExportVerdict {
     const seq = log.size;
     const read = readLine(line, seq);
     if (typeof read === 'string') return done({ seq, why: read });
-    const personal = checkAsides(read.record, seq, input.asides);
-    if (personal === 'WRONG') return done({ seq, why: 'a personal value is not the one that was sealed' });
-    erased += personal;
-    for (const ask of input.inspect ?? []) {
-      const complaint = ask(read.record);
-      if (complaint !== undefined) return done({ seq, why: complaint });
+    if (read.record === undefined) withheld++;
+    else {
+      const personal = checkAsides(read.record, seq, input.asides);
+      if (personal === 'WRONG') return done({ seq, why: 'a personal value is not the one that was sealed' });
+      erased += personal;
+      for (const ask of input.inspect ?? []) {
+        const complaint = ask(read.record);
+        if (complaint !== undefined) return done({ seq, why: complaint });
+      }
     }
     log.append(read.leaf);
     log.durable(log.size);
@@ -146,11 +152,17 @@ const HEAD = '{"leaf":"';
 const MIDDLE = '","record":';
 /** 32 bytes in base64url. */
 const LEAF_TEXT = 43;
+const BARE = /^\{"leaf":"([A-Za-z0-9_-]{43})"\}$/;
+
+/** A record that retention has taken: its leaf stands for it. */
+export const bareLine = (leaf: Hash): string => `{"leaf":"${leaf.toString('base64url')}"}`;
 
 function readLine(
   line: string,
   seq: number,
-): { readonly record: StoredRecord; readonly leaf: Hash } | string {
+): { readonly record: StoredRecord | undefined; readonly leaf: Hash } | string {
+  const bare = BARE.exec(line);
+  if (bare !== null) return { record: undefined, leaf: Buffer.from(bare[1] as string, 'base64url') };
   const middle = HEAD.length + LEAF_TEXT;
   const text = line.slice(middle + MIDDLE.length, -1);
   let record: StoredRecord;

@@ -130,13 +130,13 @@ function fromBase64(text: string): Buffer | undefined {
 export const verifierKey = (log: NoteKey): string =>
   `${log.name}+${keyId(log, 'log').toString('hex')}+${Buffer.concat([Buffer.from([LOG_KEY]), rawKey(log.key)]).toString('base64')}`;
 
-/** Undefined when the text is not the key of a log. */
-export function readVerifierKey(text: string): NoteKey | undefined {
+/** Undefined when the text is not the key of such a signer. */
+export function readVerifierKey(text: string, kind: 'log' | 'witness' = 'log'): NoteKey | undefined {
   const [, name, id, sealed] = /^([^+\s]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(text.trim()) ?? [];
   if (name === undefined || id === undefined || sealed === undefined || !NAME.test(name)) return undefined;
   const raw = fromBase64(sealed);
-  if (raw?.length !== 33 || raw[0] !== LOG_KEY) return undefined;
+  if (raw?.length !== 33 || raw[0] !== (kind === 'log' ? LOG_KEY : WITNESS_KEY)) return undefined;
   const jwk = { kty: 'OKP', crv: 'Ed25519', x: raw.subarray(1).toString('base64url') };
   const key: NoteKey = { name, key: createPublicKey({ key: jwk, format: 'jwk' }) };
-  return keyId(key, 'log').toString('hex') === id ? key : undefined;
+  return keyId(key, kind).toString('hex') === id ? key : undefined;
 }

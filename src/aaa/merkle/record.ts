@@ -22,6 +22,8 @@ export const auditOps = [
   'ledger.void',
   'ledger.refund',
   'log.continue',
+  'personal.erase',
+  'door.refused',
 ] as const;
 export type AuditOp = (typeof auditOps)[number];
 

@@ -100,8 +100,11 @@ export function decisions(app: HttpServer, { broker }: ApiPorts): void {
     },
     async (request, reply) => {
       const decision = await broker.decision(request.principal, readId('dec', request.params.id));
-      // A decision never changes: its first revision is its last.
-      return sendRead(request, reply, 1, writeDecision(decision));
+      const proof = await broker.audit.proofOf(decision.id);
+      // A decision never changes; all that it can gain is its proof.
+      if (proof === undefined) return sendRead(request, reply, 1, writeDecision(decision));
+      const proven = { ...writeDecision(decision), proof: { ...proof, inclusion: [...proof.inclusion] } };
+      return sendRead(request, reply, 2, proven);
     },
   );
 }

@@ -1,6 +1,7 @@
 /** Every resource of the API. A new one is added here, and the document, the lists and the tests follow. */
 import type { Resource } from '../resource.ts';
 import { analysis } from './analysis.ts';
+import { audit } from './audit.ts';
 import { availability } from './availability.ts';
 import { circuitParts } from './circuitParts.ts';
 import { circuitSets } from './circuitSets.ts';
@@ -35,6 +36,7 @@ export const resources: readonly Resource[] = [
   webhooks,
   decisions,
   tokens,
+  audit,
   topology,
   analysis,
   availability,

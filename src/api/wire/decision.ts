@@ -4,6 +4,16 @@ import type { DecisionRecord } from '../../broker/ports.ts';
 import { rfc3339 } from '../../kernel/clock.ts';
 import { idSchema, Time } from './common.ts';
 
+const ProofSchema = Type.Object(
+  {
+    seq: Type.Integer({ minimum: 0, description: 'Its place in the audit log' }),
+    record: Type.String({ description: 'The record as it was hashed' }),
+    inclusion: Type.Array(Type.String(), { description: 'RFC 6962, section 2.1.1; hashes in base64url' }),
+    checkpoint: Type.String({ description: 'The signed note (C2SP tlog-checkpoint) that covers it' }),
+  },
+  { description: 'Once a checkpoint covers it, a second later: that this decision is in the signed log' },
+);
+
 export const DecisionSchema = Type.Object(
   {
     id: idSchema('dec', 'Sorts by time'),
@@ -20,6 +30,7 @@ export const DecisionSchema = Type.Object(
     inputs: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()]), {
       description: 'What the rules saw of the request',
     }),
+    proof: Type.Optional(ProofSchema),
   },
   { $id: 'Decision' },
 );
