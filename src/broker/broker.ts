@@ -51,6 +51,7 @@ import { Queries } from './queries.ts';
 import { pruneAll } from './retention.ts';
 import * as sets from './sets.ts';
 import { settled } from './settled.ts';
+import { statsOf } from './stats.ts';
 import type { Learned } from './surroundings.ts';
 import type { Term } from './term.ts';
 import { TokenOffice, type TokenUse } from './tokenUse.ts';
@@ -377,16 +378,7 @@ export class Broker implements UseCases {
   }
 
   stats(): Stats {
-    const term = this.#office.term;
-    return {
-      transactions: term?.writer.transactions ?? 0,
-      groups: Array.from(term?.writer.groups ?? [], (n) => n ?? 0),
-      admitted: this.#mutations.done,
-      refused: this.#mutations.refused,
-      effectsDone: term?.lanes.done ?? 0,
-      effectsFailed: term?.lanes.failed ?? 0,
-      circuitsByState: { ...(term?.book.byState ?? {}) },
-    };
+    return statsOf(this.#office.term, this.#mutations);
   }
 
   prune(before: InstantMs): Promise<{ readonly circuits: number; readonly events: number }> {

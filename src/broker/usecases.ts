@@ -202,6 +202,9 @@ export interface Stats {
   readonly effectsDone: number;
   readonly effectsFailed: number;
   readonly circuitsByState: Readonly<Record<string, number>>;
+  /** Durable records of the audit log, and how many of them no checkpoint covers yet. */
+  readonly auditRecords: number;
+  readonly auditUnsigned: number;
 }
 
 export interface UseCases {

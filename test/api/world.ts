@@ -197,6 +197,8 @@ export class World {
         effectsDone: 40,
         effectsFailed: 2,
         circuitsByState: { SCHEDULED: 9, ACTIVE: 3 },
+        auditRecords: 107,
+        auditUnsigned: 6,
       }),
     };
     // The resources under test use no more of it; anything else would fail loudly.

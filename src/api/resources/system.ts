@@ -181,6 +181,16 @@ function brokerMetrics(registry: Registry, stats: () => Stats, readiness: () => 
   total('turnpike_effects_done_total', 'Orders to devices and peers carried out', (s) => s.effectsDone);
   total('turnpike_effects_failed_total', 'Attempts at such orders that failed', (s) => s.effectsFailed);
 
+  total('turnpike_audit_records_total', 'Durable records of the audit log', (s) => s.auditRecords);
+
+  new Gauge({
+    name: 'turnpike_audit_unsigned',
+    help: 'Records that no checkpoint covers yet',
+    registers,
+    collect() {
+      this.set(stats().auditUnsigned);
+    },
+  });
   new Gauge({
     name: 'turnpike_circuits',
     help: 'Circuits in memory, by state',
