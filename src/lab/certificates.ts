@@ -18,8 +18,11 @@ export interface PeerFiles {
 }
 
 export interface CertificateWish {
-  /** The DNS name that it is for; the common name says the same. */
+  /** The DNS name that it is for; the common name says the same unless it is given. */
   readonly domain: string;
+  readonly commonName?: string;
+  /** Whose key signs it; its own when absent. */
+  readonly issuer?: { readonly domain: string; readonly key: string };
   readonly from: InstantMs;
   readonly days: number;
 }
@@ -34,7 +37,7 @@ export function makePeerFiles(wish: CertificateWish, random: Random): PeerFiles 
 }
 
 export function makeCertificate(
-  { domain, from, days }: CertificateWish,
+  { domain, commonName = domain, issuer, from, days }: CertificateWish,
   random: Random,
 ): Pick<PeerFiles, 'certificate' | 'key'> {
   // node:crypto is many times quicker at this than the library.
@@ -49,9 +52,8 @@ export function makeCertificate(
   // A minute earlier, for a neighbour whose clock is behind.
   certificate.validity.notBefore = new Date(from - 60_000);
   certificate.validity.notAfter = new Date(from + days * DAY_MS);
-  const name = [{ name: 'commonName', value: domain }];
-  certificate.setSubject(name);
-  certificate.setIssuer(name);
+  certificate.setSubject([{ name: 'commonName', value: commonName }]);
+  certificate.setIssuer([{ name: 'commonName', value: issuer?.domain ?? commonName }]);
   certificate.setExtensions([
     { name: 'basicConstraints', cA: false },
     { name: 'keyUsage', digitalSignature: true },
@@ -59,6 +61,6 @@ export function makeCertificate(
     // 2: a DNS name.
     { name: 'subjectAltName', altNames: [{ type: 2, value: domain }] },
   ]);
-  certificate.sign(forge.pki.privateKeyFromPem(key), forge.md.sha256.create());
+  certificate.sign(forge.pki.privateKeyFromPem(issuer?.key ?? key), forge.md.sha256.create());
   return { certificate: forge.pki.certificateToPem(certificate), key };
 }

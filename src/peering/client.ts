@@ -12,7 +12,7 @@ import type { Random } from '../kernel/random.ts';
 import { newJti } from '../tokens/mint.ts';
 import { distrust } from './certificate.ts';
 import { type Peer, SKEW_REFUSED_MS, skewBetween } from './peer.ts';
-import { digestOf, openAnswer, SEAL_HEADER, type Signer, sealRequest } from './seal.ts';
+import { digestOf, openAnswer, type RequestSeal, SEAL_HEADER, type Signer, sealRequest } from './seal.ts';
 
 /** Connections to one peer; more than are ever needed at once would only be handshakes. */
 const CONNECTIONS = 16;
@@ -48,14 +48,23 @@ export interface Call {
   readonly session?: string;
 }
 
+interface ClientPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Tests sign here what a peer should not. */
+  readonly forge?: (seal: RequestSeal) => RequestSeal;
+}
+
 export class PeerClient {
   readonly #identity: Identity;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #forge: (seal: RequestSeal) => RequestSeal;
   readonly #pools = new Map<string, Pool>();
 
-  constructor(identity: Identity, ports: { readonly clock: Clock; readonly random: Random }) {
+  constructor(identity: Identity, ports: ClientPorts) {
     this.#identity = identity;
+    this.#forge = ports.forge ?? ((seal) => seal);
     this.#clock = ports.clock;
     this.#random = ports.random;
   }
@@ -64,20 +73,18 @@ export class PeerClient {
   async call(peer: Peer, call: Call): Promise<Answered> {
     const { domain, signer } = this.#identity;
     const body = JSON.stringify(call.body);
-    const jti = newJti(this.#random);
     const sent = this.#clock.now();
-    const seal = sealRequest(
-      {
-        iss: domain,
-        aud: peer.domain,
-        iat: sent,
-        jti,
-        path: call.path,
-        digest: digestOf(body),
-        ...(call.session === undefined ? {} : { session: call.session }),
-      },
-      signer,
-    );
+    const claims = this.#forge({
+      iss: domain,
+      aud: peer.domain,
+      iat: sent,
+      jti: newJti(this.#random),
+      path: call.path,
+      digest: digestOf(body),
+      ...(call.session === undefined ? {} : { session: call.session }),
+    });
+    const { jti } = claims;
+    const seal = sealRequest(claims, signer);
     const watch = stopwatch();
     try {
       const answer = await this.#exchange(peer, call, body, seal);

@@ -27,15 +27,36 @@ import { domainName, topologyOf } from '../sim/network.ts';
 import { aRequest } from '../support/builders.ts';
 import { call, user } from '../support/oneDomain.ts';
 
-/** The wall clock, and how far this domain's is from it. */
+/** The wall clock, and how far this domain's is from it. Set ahead, it rings what has become due. */
 export class ShiftedClock implements Clock {
-  shiftMs = 0;
   readonly #wall = wallClock();
+  readonly #alarms = new Set<{ readonly at: InstantMs; readonly wake: () => void; cancel: Cancel }>();
+  #shiftMs = 0;
+
   now(): InstantMs {
-    return instant(this.#wall.now() + this.shiftMs);
+    return instant(this.#wall.now() + this.#shiftMs);
   }
   alarm(at: InstantMs, wake: () => void): Cancel {
-    return this.#wall.alarm(instant(at - this.shiftMs), wake);
+    const alarm = { at, wake, cancel: () => {} };
+    this.#alarms.add(alarm);
+    this.#arm(alarm);
+    return () => {
+      alarm.cancel();
+      this.#alarms.delete(alarm);
+    };
+  }
+  shift(ms: number): void {
+    this.#shiftMs += ms;
+    for (const alarm of this.#alarms) {
+      alarm.cancel();
+      this.#arm(alarm);
+    }
+  }
+  #arm(alarm: { readonly at: InstantMs; readonly wake: () => void; cancel: Cancel }): void {
+    alarm.cancel = this.#wall.alarm(instant(alarm.at - this.#shiftMs), () => {
+      this.#alarms.delete(alarm);
+      alarm.wake();
+    });
   }
 }
 
