@@ -51,7 +51,7 @@ async function peeringJson(): Promise<string> {
       peers: () => [],
       hello: nobody,
       take: nobody,
-      topologies: { accept: nobody, versions: nobody },
+      topologies: { accept: nobody, compared: nobody },
     },
     {
       identity: { domain: 'example', signer, key: '', certificate: '' },

@@ -53,9 +53,18 @@ export function distrust(
   const fingerprint = fingerprintOf(der);
   const pin = pins.find((one) => one.fingerprint === fingerprint);
   if (pin === undefined) return 'its certificate is not pinned';
+  return outOfDate(pin, now);
+}
+
+function outOfDate(pin: Pin, now: InstantMs): string | undefined {
   if (now < pin.notBefore) return 'its certificate is not valid yet';
-  if (now >= pin.notAfter) return 'its certificate has expired';
-  return undefined;
+  return now >= pin.notAfter ? 'its certificate has expired' : undefined;
+}
+
+/** Why none of them counts now: a connection that is kept may be older than the end of its certificate. */
+export function allOutOfDate(pins: readonly Pin[], now: InstantMs): string | undefined {
+  const reasons = pins.map((pin) => outOfDate(pin, now));
+  return reasons.includes(undefined) ? undefined : reasons[0];
 }
 
 /** When the last of them ends. */

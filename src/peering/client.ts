@@ -10,7 +10,7 @@ import { type Clock, instant, stopwatch } from '../kernel/clock.ts';
 import { textOf } from '../kernel/errors.ts';
 import type { Random } from '../kernel/random.ts';
 import { newJti } from '../tokens/mint.ts';
-import { distrust } from './certificate.ts';
+import { allOutOfDate, distrust } from './certificate.ts';
 import { type Peer, SKEW_REFUSED_MS, skewBetween } from './peer.ts';
 import { digestOf, openAnswer, type RequestSeal, SEAL_HEADER, type Signer, sealRequest } from './seal.ts';
 
@@ -87,6 +87,8 @@ export class PeerClient {
     const seal = sealRequest(claims, signer);
     const watch = stopwatch();
     try {
+      const late = allOutOfDate(peer.settings.pins, sent);
+      if (late !== undefined) throw new NoAnswer(late);
       const answer = await this.#exchange(peer, call, body, seal);
       const answered = this.#believe(peer, jti, answer, sent);
       peer.answered(stopwatch() - watch);

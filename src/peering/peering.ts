@@ -324,9 +324,9 @@ export class Peering implements Peers, Receiver {
 
   hello(peer: Peer, theirs: Hello): Hello {
     const ours = this.#hello(peer);
-    this.#greeted(peer, theirs);
     // It is there: whatever waits for it need wait no longer.
     peer.breaker.answered();
+    this.#greeted(peer, theirs);
     return ours;
   }
 

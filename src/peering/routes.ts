@@ -41,7 +41,7 @@ export interface Receiver {
   /** Takes in a peer's hello and gives ours. */
   hello(peer: Peer, theirs: Hello): Hello;
   take(peer: Peer, message: PeerMessage): Promise<PeerAnswer>;
-  readonly topologies: Pick<Topologies, 'accept' | 'versions'>;
+  readonly topologies: Pick<Topologies, 'accept' | 'compared'>;
 }
 
 export interface RoutePorts {
@@ -253,8 +253,9 @@ function topologyRoutes(app: HttpServer, { topologies }: Receiver): void {
       },
     },
     async (request) => {
-      checkRoom(askerOf(request), true);
-      return topologies.versions();
+      const peer = askerOf(request);
+      checkRoom(peer, true);
+      return topologies.compared(peer, request.body);
     },
   );
 }

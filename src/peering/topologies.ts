@@ -200,7 +200,15 @@ export class Topologies {
     return { domains: [...records, ...others].map(lineOf) };
   }
 
-  /** Compares lists with a peer and brings it what it lacks; it does the same in its turn. */
+  /** A peer has told what it has: it hears what we have, and is brought what it lacks. */
+  compared(peer: Peer, theirs: Versions): Versions {
+    const ours = this.versions();
+    // What does not succeed now does with the next comparison.
+    this.#bringLacking(peer, ours, theirs).catch(() => {});
+    return ours;
+  }
+
+  /** Compares lists with a peer and brings it what it lacks; it does the same on hearing ours. */
   async repair(peer: Peer): Promise<void> {
     this.publish();
     const ours = this.versions();
@@ -208,9 +216,13 @@ export class Topologies {
     const answered = await this.#ports.tell(peer, call);
     if (typeof answered === 'string' || answered.status !== 200 || !isVersions(answered.body)) return;
     // The schema has just been checked.
-    const theirs = new Map((answered.body as Versions).domains.map((line) => [line.domain, line]));
+    await this.#bringLacking(peer, ours, answered.body as Versions);
+  }
+
+  async #bringLacking(peer: Peer, ours: Versions, theirs: Versions): Promise<void> {
+    const known = new Map(theirs.domains.map((line) => [line.domain, line]));
     for (const line of ours.domains) {
-      const has = theirs.get(line.domain);
+      const has = known.get(line.domain);
       const order = has === undefined ? 1 : compareVersions(line, has);
       const lacks = order > 0 || (order === 0 && line.expires > (has?.expires ?? 0));
       const signed = lacks && line.domain !== peer.domain ? this.#signed(line.domain) : undefined;

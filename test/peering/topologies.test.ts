@@ -7,10 +7,12 @@ import { topologyOf } from '../sim/network.ts';
 import { call, operator } from '../support/oneDomain.ts';
 import { identityOf, Town, until } from './town.ts';
 
-/** Without a word of who the neighbours are beyond the cables: they must say it themselves. */
+/** In a row, and without a word of who the neighbours are beyond the cables: they must say it themselves. */
 const alone = (i: number) => {
   const { neighbours: _, ...topology } = topologyOf(i, 3);
-  return topology;
+  const beside = [i - 1, i + 1].map((n) => `d${n}.example`);
+  const ports = topology.ports.filter(({ remote }) => remote === undefined || beside.includes(remote.domain));
+  return { ...topology, ports };
 };
 
 let town: Town;
