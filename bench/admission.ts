@@ -5,7 +5,6 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { allowAll } from '../src/aaa/allowAll.ts';
 import { Broker } from '../src/broker/broker.ts';
 import type { Devices } from '../src/broker/ports.ts';
 import { MemoryDevices } from '../src/drivers/memory.ts';
@@ -15,6 +14,7 @@ import { silentLog } from '../src/kernel/log.ts';
 import { systemRandom } from '../src/kernel/random.ts';
 import type { CircuitRequest } from '../src/model/circuit.ts';
 import type { PortId } from '../src/model/port.ts';
+import { readPolicy } from '../src/policySeed.ts';
 import { openStore } from '../src/store/open.ts';
 import { atLeast, atMost, type Bench, type BenchLine, numberOf, percentile } from './line.ts';
 import { end, firstLine, freePort, load, residentMb, start, startScript } from './support/processes.ts';
@@ -221,7 +221,7 @@ async function* dueAtOnce(dir: string, count: number): AsyncGenerator<BenchLine>
     store,
     devices,
     peers: { send: () => Promise.reject(new Error('there are no peers')) },
-    decide: allowAll,
+    policy: { zone: 'UTC', seed: await readPolicy() },
     seedTopology: benchTopology(),
   });
   await broker.start();

@@ -25,6 +25,7 @@ import {
   text,
   type Values,
   writtenKey,
+  zone,
 } from './settings.ts';
 
 const DOMAIN = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?){0,7}$/;
@@ -73,6 +74,12 @@ const table = {
     topology: path({
       help: 'YAML, JSON, GraphML, NML, SNDlib or graphology; read when the store has no topology yet',
     }),
+    policies: path({
+      help: 'A Cedar file, or a folder of them, each with its tests beside it (NAME.tests.json); read when the store has no policy yet. None: the default one',
+    }),
+  }),
+  policy: section({
+    zone: zone({ fallback: 'UTC', help: 'IANA zone of rules about times of day' }),
   }),
   identity: section({
     audience: text({ help: 'The `aud` that tokens must carry; the name of the domain when absent' }),

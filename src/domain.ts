@@ -4,11 +4,11 @@
  */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { allowAll } from './aaa/allowAll.ts';
 import { buildApp } from './api/app.ts';
 import { frontDoor } from './api/frontDoor.ts';
 import { auditKeyFile, openAuditKey } from './auditKey.ts';
 import { Broker } from './broker/broker.ts';
+import type { BrokerPorts } from './broker/brokerPorts.ts';
 import type { Peers } from './broker/peerPorts.ts';
 import type { StoreError } from './broker/ports.ts';
 import { audienceOf } from './broker/tokenDesk.ts';
@@ -26,6 +26,7 @@ import { newP256Key, type Random, systemRandom } from './kernel/random.ts';
 import { Deliverer } from './notify/deliver.ts';
 import { sender } from './notify/send.ts';
 import { openPeering } from './peers.ts';
+import { readPolicy } from './policySeed.ts';
 import { readTopology } from './seeds.ts';
 import { openStore, type StoreOptions } from './store/open.ts';
 import type { TopologyDocument } from './topology/document.ts';
@@ -111,8 +112,8 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
       devices: devices.devices,
       inspection: devices.inspection,
       peers: peering ?? noPeers,
-      decide: allowAll,
       tokens: { issuer: config.tokens.issuer ?? audienceOf(config.domain), audienceOf, newKey: newP256Key },
+      policy: await rulesOf(config),
       seedTopology: topology,
       leaseTtlMs,
       onLost: (error) => {
@@ -179,6 +180,13 @@ async function seedOf(config: Config): Promise<TopologyDocument> {
       'the store has no topology yet and `seeds.topology` names no file to start from: YAML, JSON, GraphML, NML, SNDlib or graphology',
     );
   return readTopology(file, config.domain);
+}
+
+async function rulesOf({ policy, seeds }: Config): Promise<BrokerPorts['policy']> {
+  return {
+    zone: policy.zone,
+    seed: await readPolicy(seeds.policies),
+  };
 }
 
 interface Issuers {

@@ -139,6 +139,17 @@ export function choice<const C extends string>(among: readonly C[], options: Sur
   });
 }
 
+/** A time zone by its IANA name. */
+export function zone(options: Sure<string>): Leaf<string> {
+  return leaf<string>(options, (raw) => {
+    try {
+      return new Intl.DateTimeFormat('en', { timeZone: String(raw) }).resolvedOptions().timeZone;
+    } catch {
+      throw new Must(`an IANA time zone, not \`${String(raw)}\``);
+    }
+  });
+}
+
 /** A file or folder; a relative one is taken from the folder of the file that names it. */
 export function path(options: Sure<string>): Leaf<string>;
 export function path(options: Maybe): Leaf<string | undefined>;

@@ -69,7 +69,7 @@ function complaint(set: PolicySet, world: PolicyWorld, assertion: Assertion): st
   if (effect !== assertion.expect) return said;
   if (assertion.because !== undefined && [...assertion.because].sort().join() !== reasons.join()) return said;
   const { near } = assertion;
-  if (near !== undefined && !set.nearMisses(question).some((miss) => miss.rule === near))
+  if (near !== undefined && !set.nearMisses(question, { effect, reasons }).some((miss) => miss.rule === near))
     return `no clause of ${near} is among the near misses`;
   return undefined;
 }

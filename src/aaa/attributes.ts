@@ -95,6 +95,13 @@ export const attributes: readonly Attribute[] = [
     const reason = a.facts['override_reason'];
     return typeof reason === 'string' && reason.trim() !== '';
   }),
+  sometimes(
+    'owner',
+    'Bool',
+    'circuit',
+    'The circuit that it is about was booked by the caller.',
+    (a) => a.facts['owner'],
+  ),
   fact('a_port', 'String', 'Port id of the first end.'),
   fact('z_port', 'String', 'Port id of the second end.'),
   sometimes('a_domain', 'String', 'request', 'Prefix of the first port.', (a) => prefix(a.facts['a_port'])),
@@ -114,7 +121,13 @@ export const attributes: readonly Attribute[] = [
   fact('from_peer', 'String', 'Domain that the circuit enters from.'),
   fact('to_peer', 'String', 'Domain that the circuit leaves to.'),
   fact('bandwidth_mbps', 'Long', 'In both directions.'),
-  sometimes('duration_s', 'Long', 'request', 'From start to end.', (a) => seconds(a.facts)),
+  sometimes(
+    'duration_s',
+    'Long',
+    'request',
+    'From start to end; of a FLEXIBLE one, what is asked for.',
+    (a) => seconds(a.facts),
+  ),
   sometimes(
     'volume_mbit',
     'Long',
@@ -201,7 +214,10 @@ function moment(text: Value | undefined): InstantMs | undefined {
 
 function seconds(facts: Facts): number | undefined {
   const [start, end] = [moment(facts['start_time']), moment(facts['end_time'])];
-  return start === undefined || end === undefined ? undefined : Math.round((end - start) / 1000);
+  if (start !== undefined && end !== undefined) return Math.round((end - start) / 1000);
+  // Where the broker is to choose the start.
+  const asked = facts['duration_s'];
+  return typeof asked === 'number' && start === undefined ? asked : undefined;
 }
 
 export interface LocalTime {

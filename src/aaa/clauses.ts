@@ -1,8 +1,8 @@
 /**
  * A policy taken apart into its clauses, each a policy of its own, so that a denial can say which clause of
- * which rule it failed by. Cedar itself names nothing when nothing permits. `when {a && b}` is two clauses
- * and `unless {a || b}` is two; a clause keeps the `has` guards before it, else it would fail instead of
- * being false.
+ * which rule it failed by. Cedar itself names nothing when nothing permits. `when {a && b}` is two clauses,
+ * and so is the `unless {a || b}` of a permit and the `unless {a && b}` of a forbid; a clause keeps the `has`
+ * guards before it, else it would fail instead of being false.
  */
 import { type Clause, type Expr, type PolicyJson, policyToText } from '@cedar-policy/cedar-wasm/nodejs';
 
@@ -11,19 +11,33 @@ export interface PolicyClause {
   readonly text: string;
   /** Names of `context` that it looks at. */
   readonly reads: readonly string[];
+  /** Does it look at whom the question is about, at the project? */
+  readonly principal: boolean;
+  readonly resource: boolean;
+  /** What its being so means: false, and the rule is not satisfied by it; true, and a forbid applies by it. */
+  readonly blockedWhen: boolean;
 }
 
 export function clausesOf(policy: PolicyJson): PolicyClause[] {
-  return policy.conditions.flatMap((condition) => {
-    const joint = condition.kind === 'when' ? '&&' : '||';
-    const parts = flatten(condition.body, joint);
+  const forbids = policy.effect === 'forbid';
+  return policy.conditions.flatMap(({ kind, body: whole }) => {
+    // What gets a forbid out of the way is read like what gets a permit to apply.
+    const asked = kind === 'when' || forbids;
     const guards: Expr[] = [];
-    return parts.map((part): PolicyClause => {
-      const body = condition.kind === 'when' ? guards.reduceRight(both, part) : part;
-      if (condition.kind === 'when' && 'has' in part) guards.push(part);
-      const clause: Clause = { kind: condition.kind, body };
-      const shown: Clause = { kind: condition.kind, body: part };
-      return { policy: { ...policy, conditions: [clause] }, text: textOf(shown), reads: contextNames(part) };
+    return flatten(whole, asked ? '&&' : '||').map((part): PolicyClause => {
+      const clause: Clause = {
+        kind: asked ? 'when' : kind,
+        body: asked ? guards.reduceRight(both, part) : part,
+      };
+      if (asked && 'has' in part) guards.push(part);
+      return {
+        policy: { ...policy, effect: 'permit', conditions: [clause] },
+        text: textOf({ kind, body: part }),
+        reads: contextNames(part),
+        principal: names(part, 'principal'),
+        resource: names(part, 'resource'),
+        blockedWhen: forbids && kind === 'when',
+      };
     });
   });
 }
@@ -73,3 +87,6 @@ export function contextNames(expression: Expr | readonly Clause[]): string[] {
 
 const isContext = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && 'Var' in value && value.Var === 'context';
+
+const names = (expression: Expr, variable: string): boolean =>
+  [...objectsIn(expression)].some((object) => object['Var'] === variable);

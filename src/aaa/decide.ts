@@ -1,6 +1,6 @@
 /**
  * What a decision is: who asked to do what to which circuit, and the answer with its rules. Every admission
- * and every action on a circuit asks exactly one of these, and the answer is stored with what it allowed.
+ * and every action on a circuit asks one of these, and the answer is stored with what it allowed.
  * How it is decided is somebody else's file.
  */
 import type { InstantMs } from '../kernel/clock.ts';
@@ -19,11 +19,18 @@ export const actions = [
   'series.create',
   'series.cancel',
   'set.create',
-  'set.act',
+  'set.commit',
+  'set.abort',
+  'set.cancel',
   'webhook.write',
   'topology.write',
   'project.write',
   'quota.write',
+  'network.inspect',
+  'audit.read',
+  'policy.read',
+  'policy.write',
+  'policy.activate',
   'peer.segment',
   'token.issue',
   'token.attenuate',
@@ -47,9 +54,11 @@ export interface DecisionAsk {
   readonly groups?: readonly string[];
 }
 
-/** One clause of a rule that would have allowed it, had the clause held; with the values that it looked at. */
+/** A clause that stood in the way, with the values that it looked at. */
 export interface NearMiss {
   readonly rule: string;
+  /** Of a permit, the clause that did not hold; of a forbid that applied, one that had to be otherwise. */
+  readonly effect: 'permit' | 'forbid';
   readonly clause: string;
   readonly values: Seen;
 }
@@ -58,14 +67,14 @@ export interface Verdict {
   readonly effect: 'ALLOW' | 'DENY';
   /** The rules that decided, sorted. */
   readonly reasons: readonly string[];
-  /** The set that decided: its hash, or the name of what stands in for one. */
+  /** The hash of the set that decided; NONE when none is in force. */
   readonly policy: string;
-  /** What went wrong while deciding; whenever there is something, the answer is no. */
+  /** The hash of the schema that it was checked against. */
+  readonly schema: string;
+  /** What went wrong while deciding. The answer is then no, but to what only gives back, or repairs. */
   readonly errors?: readonly string[];
   /** Everything the rules could see: with the set of that hash it decides again, and the same. */
   readonly seen?: Seen;
-  /** On a denial that no rule names. */
+  /** On a denial. */
   readonly nearMisses?: readonly NearMiss[];
 }
-
-export type Decide = (ask: DecisionAsk) => Verdict;

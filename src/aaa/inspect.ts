@@ -8,7 +8,7 @@ import { Book, LedgerError, type Transfer } from './ledger/book.ts';
 import type { Json } from './merkle/canonical.ts';
 import { asideKey, type StoredRecord } from './merkle/export.ts';
 import { type Aside, reveal } from './merkle/record.ts';
-import { replay } from './policies.ts';
+import { isPardon, replay } from './policies.ts';
 import type { PolicySet } from './policySet.ts';
 
 /** A complaint, or undefined when all is well. */
@@ -60,11 +60,14 @@ export function replayInspector(
     if (record['op'] !== 'decision' || typeof hash !== 'string') return undefined;
     const effect = record['decision'];
     if (effect !== 'ALLOW' && effect !== 'DENY') return 'a decision that is neither yes nor no';
-    if (record['errors'] !== undefined) return effect === 'DENY' ? undefined : 'allowed in spite of errors';
-    const set = sets.get(hash);
-    if (set === undefined) return `there is no policy set ${hash}`;
     const action = actions.find((known) => known === record['action']);
     if (action === undefined) return 'a decision on an action that nobody knows';
+    if (record['errors'] !== undefined)
+      return effect === 'DENY' || isPardon(action, hash, texts(record['reasons']))
+        ? undefined
+        : 'allowed in spite of errors';
+    const set = sets.get(hash);
+    if (set === undefined) return `there is no policy set ${hash}`;
     if (!isObject(record['facts'])) return 'a decision without what it saw';
     const who = reveal(record['actor'], asides.get(asideKey(Number(record['seq']), 'actor')));
     const again = replay(set, {

@@ -60,6 +60,8 @@ const MAX_SLICES = 1_024;
  */
 const freeSlots: string[] = [];
 let slots = 0;
+/** Of sets that nobody holds any more. */
+const left = new FinalizationRegistry<Set<string>>((unused) => freeSlots.push(...unused));
 
 interface Rule {
   readonly id: string;
@@ -122,8 +124,13 @@ function enter(json: PolicyJson, rules: Map<string, Rule>): PolicyProblem[] {
   const keys = [...objectsIn(json.conditions)].flatMap(Object.keys);
   if (keys.some((key) => ARITHMETIC.includes(key)))
     problems.push({ rule: id, detail: 'arithmetic, which can overflow; the sums are in the context' });
-  const clauses = json.effect === 'permit' ? clausesOf(json) : [];
-  rules.set(id, { id, json, clauses, reads: contextNames(json.conditions), ...scopeOf(json) });
+  rules.set(id, {
+    id,
+    json,
+    clauses: clausesOf(json),
+    reads: contextNames(json.conditions),
+    ...scopeOf(json),
+  });
   return problems;
 }
 
@@ -163,6 +170,8 @@ export class PolicySet {
   /** Whom some rule is only for. */
   readonly #who: ReadonlySet<string | undefined>;
   readonly #slices = new Map<string, Slice>();
+  readonly #slots = new Set<string>();
+  readonly #readBy = new Map<DecidedAction, ReadonlySet<string>>();
   #closed = false;
 
   /** Of rules that loadPolicies has checked. */
@@ -173,6 +182,7 @@ export class PolicySet {
     this.#projects = new Set(rules.map((r) => r.project));
     this.#who = new Set(rules.map((r) => r.who));
     this.rules = rules.map(({ id, json }) => ({ id, effect: json.effect }));
+    left.register(this, this.#slots);
     this.namesUsers = rules.some((r) =>
       [...objectsIn(r.json)].some((o) => o['type'] === 'User' && typeof o['id'] === 'string'),
     );
@@ -188,30 +198,54 @@ export class PolicySet {
     }
   }
 
-  /** For each permit in whose scope the question lies: the clauses that did not hold. */
-  nearMisses(question: PolicyQuestion): readonly NearMiss[] {
+  /** Does some rule about this action look at that name of `context`? */
+  reads(action: DecidedAction, name: string): boolean {
+    let names = this.#readBy.get(action);
+    if (names === undefined) {
+      names = new Set(this.#rules.filter((r) => r.actions?.has(action) ?? true).flatMap((r) => r.reads));
+      this.#readBy.set(action, names);
+    }
+    return names.has(name);
+  }
+
+  /**
+   * What would have been needed. Of the forbids that decided: what made each apply. Where none did, of each
+   * permit in whose scope the question lies: the clauses that did not hold.
+   */
+  nearMisses(
+    question: PolicyQuestion,
+    { effect, reasons }: Pick<Judgement, 'effect' | 'reasons'>,
+  ): readonly NearMiss[] {
     const slice = this.#slice(question);
-    const permits = slice.rules.filter((r) => r.json.effect === 'permit');
-    slice.clauseSlot ??= parse(
-      Object.fromEntries(permits.flatMap(clausePolicies)),
+    slice.clauseSlot ??= this.#parse(
+      Object.fromEntries(slice.rules.flatMap(clausePolicies)),
       sliceSchema(question.action, slice.reads),
     );
     const answer = ask(slice, slice.clauseSlot, question);
     if (answer.type === 'failure') return [];
     const held = new Set(answer.response.diagnostics.reason);
-    return permits
-      .filter((rule) => held.has(`${rule.id}#`))
-      .flatMap((rule) =>
-        rule.clauses
-          .filter((_, i) => !held.has(`${rule.id}#${i}`))
-          .map((c): NearMiss => ({ rule: rule.id, clause: c.text, values: pick(question.seen, c.reads) })),
-      );
+    const forbidden = effect === 'DENY' && reasons.length > 0;
+    const inTheWay = (rule: Rule): boolean =>
+      forbidden ? reasons.includes(rule.id) : rule.json.effect === 'permit' && held.has(`${rule.id}#`);
+    return slice.rules.filter(inTheWay).flatMap((rule) =>
+      rule.clauses
+        .filter((clause, i) => held.has(`${rule.id}#${i}`) === clause.blockedWhen)
+        .map(
+          (clause): NearMiss => ({
+            rule: rule.id,
+            effect: rule.json.effect,
+            clause: clause.text,
+            values: valuesOf(clause, question),
+          }),
+        ),
+    );
   }
 
-  /** Gives its slots back. Nothing may be asked of it afterwards. */
+  /** Gives its slots back at once, where the garbage collector would in its time. It answers nothing more. */
   close(): void {
     this.#closed = true;
-    for (const slice of this.#slices.values()) giveBack(slice);
+    freeSlots.push(...this.#slots);
+    this.#slots.clear();
     this.#slices.clear();
   }
 
@@ -232,15 +266,31 @@ export class PolicySet {
         (r.who === undefined || mine.includes(r.who)),
     );
     const reads = new Set(rules.flatMap((r) => r.reads));
-    const slot = parse(Object.fromEntries(rules.map((r) => [r.id, r.json])), sliceSchema(action, reads));
+    const slot = this.#parse(
+      Object.fromEntries(rules.map((r) => [r.id, r.json])),
+      sliceSchema(action, reads),
+    );
     const slice: Slice = { rules, reads, slot };
     this.#slices.set(key, slice);
     for (const [oldest, unused] of this.#slices) {
       if (this.#slices.size <= MAX_SLICES) break;
       this.#slices.delete(oldest);
-      giveBack(unused);
+      this.#giveBack(unused);
     }
     return slice;
+  }
+
+  #parse(staticPolicies: Readonly<Record<string, PolicyJson>>, sliced: string): string {
+    const slot = parse(staticPolicies, sliced);
+    this.#slots.add(slot);
+    return slot;
+  }
+
+  #giveBack({ slot, clauseSlot }: Slice): void {
+    for (const one of clauseSlot === undefined ? [slot] : [slot, clauseSlot]) {
+      this.#slots.delete(one);
+      freeSlots.push(one);
+    }
   }
 }
 
@@ -257,12 +307,8 @@ function parse(staticPolicies: Readonly<Record<string, PolicyJson>>, sliced: str
   return slot;
 }
 
-function giveBack({ slot, clauseSlot }: Slice): void {
-  freeSlots.push(slot, ...(clauseSlot === undefined ? [] : [clauseSlot]));
-}
-
 const clausePolicies = (rule: Rule): [string, PolicyJson][] => [
-  [`${rule.id}#`, { ...rule.json, conditions: [] }],
+  [`${rule.id}#`, { ...rule.json, effect: 'permit', conditions: [] }],
   ...rule.clauses.map((c, i): [string, PolicyJson] => [`${rule.id}#${i}`, c.policy]),
 ];
 
@@ -313,6 +359,11 @@ export function judgementOf(answer: AuthorizationAnswer): Judgement {
 }
 
 export const closedOn = (...errors: string[]): Judgement => ({ effect: 'DENY', reasons: [], errors });
+
+function valuesOf(clause: PolicyClause, { project, seen }: PolicyQuestion): Seen {
+  const values = pick(seen, clause.principal ? [PRINCIPAL_IN, ...clause.reads] : clause.reads);
+  return clause.resource ? { ...values, project } : values;
+}
 
 function pick(seen: Seen, names: Iterable<string>): Seen {
   const picked: Record<string, Seen[string]> = {};

@@ -2,6 +2,7 @@
  * The Cedar schema, made from the declared attributes and actions; and the page for people who write
  * policies. Both are committed and compared with what this file makes.
  */
+import { createHash } from 'node:crypto';
 import { type Attribute, attributes, cedarType } from './attributes.ts';
 import { actions, type DecidedAction } from './decide.ts';
 
@@ -19,11 +20,18 @@ export const actionGroups = {
   'series.create': 'book',
   'series.cancel': 'reduce',
   'set.create': 'book',
-  'set.act': 'operate',
+  'set.commit': 'operate',
+  'set.abort': 'reduce',
+  'set.cancel': 'reduce',
   'webhook.write': 'watch',
   'topology.write': 'administer',
   'project.write': 'administer',
   'quota.write': 'administer',
+  'network.inspect': 'inspect',
+  'audit.read': 'inspect',
+  'policy.read': 'inspect',
+  'policy.write': 'administer',
+  'policy.activate': 'administer',
   'peer.segment': 'serve',
   'token.issue': 'operate',
   'token.attenuate': 'operate',
@@ -57,6 +65,8 @@ export const schema: string = [
   ...actions.map(actionText),
 ].join('\n');
 
+export const schemaSha256: string = createHash('sha256').update(schema).digest('hex');
+
 /** The same for one action and the attributes that somebody reads: all that one decision is checked against. */
 export const sliceSchema = (action: DecidedAction, reads: ReadonlySet<string>): string =>
   [
@@ -78,8 +88,8 @@ export function policyMarkdown(): string {
   });
   return `# What a policy can see
 
-Generated from \`src/aaa/attributes.ts\` and \`src/aaa/schema.ts\`; \`npm run gen\` writes it again. The broker does not ask
-these policies yet: it allows everything, and says so in every decision.
+Generated from \`src/aaa/attributes.ts\` and \`src/aaa/schema.ts\`; \`npm run gen\` writes it again. The broker asks
+the version in force before everything that somebody wants, and keeps each answer with what the rules saw.
 
 A policy set is text in Cedar. Every policy has an \`@id("...")\` that is unique in the set: decisions name it.
 The principal is a \`User\` that is in its roles (\`Role::"operator"\`, \`Role::"user"\`), in its groups with their
@@ -88,7 +98,14 @@ ancestors (\`lhc/cms/ops\` is in \`Group::"lhc/cms"\` and in \`Group::"lhc"\`) a
 
 A set is not loaded unless it validates against the schema. Beyond that, arithmetic is refused (the sums below are
 worked out for you), templates are, and so is any character outside ASCII: two letters that look alike are two
-different names. Whatever goes wrong while a set decides, the answer is no.
+different names. Whatever goes wrong while a set decides, the answer is no. There are two exceptions, each named in the
+decision: actions of the group \`reduce\` are not kept from anybody by an error (\`REDUCE_ONLY\`), and while no set is in
+force an operator may put one there (\`REPAIR\`).
+
+Facts that are not known yet are told as the most that they can become: a VOLUME without a ceiling has the rate of its
+narrower port, and the sums of a FLEXIBLE request are those of its whole window. A rule that looks at the calendar is
+asked a second time with the slot that the broker chose. A later move inside the window that was agreed is no new
+decision.
 
 A value that is not \`always\` there is guarded: \`context has duration_s && context.duration_s <= 86400\`. Write
 ceilings as permits: a permit whose value is missing does not apply, a forbid whose value is missing does not either.

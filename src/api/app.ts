@@ -3,15 +3,23 @@
  * and the pages that show it. Building it opens nothing; the caller listens, and tests inject.
  */
 import swaggerUi from '@fastify/swagger-ui';
+import { actions } from '../aaa/decide.ts';
 import type { PeerOffice } from '../broker/peerOffice.ts';
 import type { UseCases } from '../broker/usecases.ts';
 import { type Authenticate, buildServer, type HttpServer, type ServerLimits } from '../http/server.ts';
+import { invariant } from '../kernel/assert.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { resources } from './resources/index.ts';
-import { AlternativeSchema, BottleneckSchema, FieldErrorSchema, ProblemSchema } from './wire/common.ts';
+import {
+  AlternativeSchema,
+  BottleneckSchema,
+  FieldErrorSchema,
+  NeededSchema,
+  ProblemSchema,
+} from './wire/common.ts';
 
 export interface AppOptions {
   readonly broker: UseCases;
@@ -42,6 +50,7 @@ const TAGS = [
   { name: 'audit', description: 'The log of all decisions, signed; for operators' },
   { name: 'decisions', description: 'What the policy said, and why' },
   { name: 'tokens', description: 'Capability tokens of circuits: issue, narrow, look into, withdraw' },
+  { name: 'policies', description: 'Versions of the policy; for operators' },
   { name: 'network', description: 'Topology, ports, links, domains' },
   { name: 'maintenance', description: 'Links and nodes out of use for a time' },
   { name: 'devices', description: 'Elements and their cross-connects; for operators' },
@@ -104,7 +113,7 @@ export async function buildApp(options: AppOptions): Promise<HttpServer> {
     if (thrown instanceof BrokerError && isAtTheDoor(thrown)) options.refused?.(thrown.code);
     done();
   });
-  for (const schema of [FieldErrorSchema, BottleneckSchema, AlternativeSchema, ProblemSchema]) {
+  for (const schema of [FieldErrorSchema, BottleneckSchema, AlternativeSchema, NeededSchema, ProblemSchema]) {
     app.addSchema(schema);
   }
   const ports = {
@@ -116,6 +125,7 @@ export async function buildApp(options: AppOptions): Promise<HttpServer> {
     allowPrivateWebhooks: options.allowPrivateWebhooks ?? false,
     ...(options.peerOffice === undefined ? {} : { peerOffice: options.peerOffice }),
   };
+  watchDoors(app, broker);
   for (const register of resources) register(app, ports);
   await serveDocument(app, options.docs ?? true);
   return app;
@@ -126,6 +136,23 @@ const isAtTheDoor = ({ code, details }: BrokerError): boolean =>
   code === 'UNAUTHENTICATED' ||
   code === 'RATE_LIMITED' ||
   (code === 'POLICY_DENIED' && details.decision_id === undefined);
+
+/** What only operators use is asked about as soon as it is known who comes. */
+function watchDoors(app: HttpServer, broker: UseCases): void {
+  app.addHook('onRequest', async (request) => {
+    const { authorisation = '', atDoor = false } = request.routeOptions.config;
+    if (!atDoor) return;
+    const action = actions.find((one) => authorisation === `decided:${one}`);
+    invariant(action !== undefined, 'a route with a door names the action that is asked about there');
+    // The schema has not read the query yet.
+    const { validate_only } = request.query as { readonly validate_only?: unknown };
+    const validateOnly = validate_only === 'true';
+    await broker.policies.enter(
+      { principal: request.principal, requestId: request.id, validateOnly },
+      action,
+    );
+  });
+}
 
 async function serveDocument(app: HttpServer, pages: boolean): Promise<void> {
   let text: string | undefined;

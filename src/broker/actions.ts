@@ -3,8 +3,8 @@
  * the lifecycle. Every function here may be run again after an undo, so it looks only at the transaction.
  */
 
-import type { Facts } from '../aaa/decide.ts';
-import { instant, NEVER, rfc3339 } from '../kernel/clock.ts';
+import type { DecidedAction, Facts } from '../aaa/decide.ts';
+import { instant, NEVER } from '../kernel/clock.ts';
 import { BrokerError, toProblem } from '../kernel/errors.ts';
 import { type CircuitId, newId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
@@ -16,13 +16,15 @@ import {
   type Placement,
 } from '../model/circuit.ts';
 import type { HomeEvent } from '../model/events.ts';
+import type { Principal } from '../model/principal.ts';
 import { occurrences } from '../model/recurrence.ts';
 import { remotes } from '../model/rules.ts';
-import { plusSeconds } from '../model/window.ts';
-import { factsOf } from './authorise.ts';
+import { plusSeconds, type Window } from '../model/window.ts';
 import { applyChange } from './change.ts';
+import { factsOf, factsOfCircuit } from './facts.ts';
 import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
 import { type Unlocked, unlock } from './padlock.ts';
+import type { Slot } from './plan.ts';
 import type { SeriesRecord } from './ports.ts';
 import { admit, LATE_START_MS } from './request.ts';
 import { anotherRoad } from './restore.ts';
@@ -69,7 +71,10 @@ export function createSeries(
     ...call,
     action: 'series.create',
     project: request.project,
-    facts: { ...factsOf(request), occurrences: windows.length },
+    facts: {
+      ...factsOf(tx, 'series.create', request, { slot: firstOf(request, windows) }),
+      occurrences: windows.length,
+    },
   });
   if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
   const placed = windows.map(({ start, end }, i): SeriesRecord['occurrences'][number] => {
@@ -179,13 +184,7 @@ export function change(
   checkRevision(circuit, revision);
   if (isFinal(circuit.state))
     throw new BrokerError('WRONG_STATE', `the circuit is ${circuit.state}`, { allowed_actions: [] });
-  const facts: Facts = {
-    ...(wish.mbps === undefined ? {} : { bandwidth_mbps: wish.mbps }),
-    ...(wish.end === undefined || wish.end === 'NEVER' || wish.end === NEVER
-      ? {}
-      : { end_time: rfc3339(wish.end) }),
-  };
-  const denied = ask(tx, term, call, circuit, 'circuit.modify', key, facts);
+  const denied = ask(tx, term, call, circuit, 'circuit.modify', key, wishedSlot(circuit, wish));
   if (denied !== undefined) return denied;
   key.use();
   const changed = applyChange(tx, circuit, wish, tx.decisions.at(-1)?.id ?? '');
@@ -232,18 +231,41 @@ function ask(
   circuit: Circuit,
   action: `circuit.${CircuitAction['type'] | 'modify'}`,
   key: Extract<Unlocked, { present: false }>,
-  facts: Facts = {},
+  change: Partial<Slot> = {},
 ): StoredRefusal | undefined {
   const decision = term.authoriser.ask(tx, {
     ...call,
     action,
     project: circuit.request.project,
     circuitId: circuit.id,
-    facts: { ...factsOf(circuit.request), ...facts, ...key.facts },
+    facts: { ...factsOfVerb(tx, action, circuit, call.principal, change), ...key.facts },
     ...key.question,
   });
   return decision.denied === undefined ? undefined : new StoredRefusal(decision.denied);
 }
+
+/** What the rules are told of a verb on a circuit. */
+export const factsOfVerb = (
+  tx: Tx,
+  action: DecidedAction,
+  circuit: Circuit,
+  who: Principal,
+  change: Partial<Slot> = {},
+): Facts => ({ ...factsOfCircuit(tx, action, circuit, change), owner: circuit.owner === who.id });
+
+/** The slot as it would be after the change. */
+export function wishedSlot({ current }: Circuit, wish: CircuitChange): Partial<Slot> {
+  const { mbps, end, extendS = 0 } = wish;
+  if (current === undefined) return mbps === undefined ? {} : { mbps };
+  const { window } = current;
+  const until =
+    end === 'NEVER' ? NEVER : (end ?? (window.end === NEVER ? NEVER : plusSeconds(window.end, extendS)));
+  return { mbps: mbps ?? current.mbps, window: { start: window.start, end: until } };
+}
+
+/** The first of a series stands for all; each is asked about by itself when it is booked. */
+const firstOf = ({ mbps }: CircuitRequest, [window]: readonly Window[]): Slot | undefined =>
+  window === undefined ? undefined : { window, mbps };
 
 /** The circuit as the writer knows it; one that has ended and was forgotten, as the store does. */
 const liveOr = (tx: Tx, stored: Circuit): Circuit => tx.book.circuits.get(stored.id as CircuitId) ?? stored;

@@ -1,15 +1,14 @@
 /**
- * One question to the policy for each thing that somebody wants, and one record of the answer. The record is
- * written in the transaction of what it allowed; a denial is written by itself.
+ * One question to the policy in force for each thing that somebody wants, and one record of the answer. The
+ * record is written in the transaction of what it allowed; a denial is written by itself. What the rules are
+ * told is facts.ts.
  */
-import type { Decide, DecidedAction, Facts } from '../aaa/decide.ts';
-import { NEVER, rfc3339 } from '../kernel/clock.ts';
-import { BrokerError } from '../kernel/errors.ts';
+import type { DecidedAction, DecisionAsk, Facts, NearMiss, Verdict } from '../aaa/decide.ts';
+import type { Explanation } from '../aaa/policies.ts';
+import { BrokerError, type ProblemDetails } from '../kernel/errors.ts';
 import { type CircuitId, type DecisionId, newId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
-import type { CircuitRequest } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
-import type { Window } from '../model/window.ts';
 import type { DecisionRecord } from './ports.ts';
 import type { Tx } from './tx.ts';
 
@@ -24,19 +23,21 @@ export interface Question {
   readonly token?: DecisionRecord['token'];
 }
 
+/** The same question without what only a record needs. */
+export type Supposed = Omit<Question, 'requestId' | 'circuitId'>;
+
 export class Authoriser {
-  readonly #decide: Decide;
   readonly #random: Random;
 
-  constructor(decide: Decide, random: Random) {
-    this.#decide = decide;
+  constructor(random: Random) {
     this.#random = random;
   }
 
   /** Asks and records. Gives the problem when the answer is no: the record stays, everything else must not. */
   ask(tx: Tx, question: Question): { readonly id: DecisionId; readonly denied?: BrokerError } {
-    const { principal, action, project, facts } = question;
-    const verdict = this.#decide({ principal, action, project, facts, at: tx.now });
+    const { principal, action, project, facts, requestId, circuitId } = question;
+    const { policies, policyId } = tx.book.rules;
+    const verdict = policies.decide(askOf(tx, question));
     const id = newId('dec', tx.now, this.#random);
     tx.decided({
       ...verdict,
@@ -45,36 +46,46 @@ export class Authoriser {
       principal: principal.id,
       action,
       project,
-      requestId: question.requestId,
+      requestId,
       sequence: question.sequence ?? 'AGENT',
       facts,
       ...(question.token === undefined ? {} : { token: question.token }),
-      ...(question.circuitId === undefined ? {} : { circuitId: question.circuitId }),
+      ...(circuitId === undefined ? {} : { circuitId }),
+      ...(policyId === undefined ? {} : { policyId }),
     });
     if (verdict.effect === 'ALLOW') return { id };
-    return {
-      id,
-      denied: new BrokerError('POLICY_DENIED', `${action} is not allowed: ${verdict.reasons.join(', ')}`, {
-        decision_id: id,
-      }),
+    const details: ProblemDetails = {
+      // What is only tried leaves no record to look at.
+      ...(tx.isPreview ? {} : { decision_id: id }),
+      rules: verdict.reasons,
+      needed: verdict.nearMisses ?? [],
     };
+    return { id, denied: new BrokerError('POLICY_DENIED', inWords(action, verdict), details) };
+  }
+
+  /** What would be answered; nothing is written. */
+  explain(tx: Tx, question: Supposed): Explanation {
+    return tx.book.rules.policies.explain(askOf(tx, question));
   }
 }
 
-export const factsOf = (
-  request: CircuitRequest,
-  slot?: { readonly window: Window; readonly mbps: number },
-): Facts => ({
-  a_port: request.a.port,
-  z_port: request.z.port,
-  bandwidth_mbps: slot?.mbps ?? request.mbps,
-  schedule: request.schedule.type,
-  provision: request.provision,
-  priority: request.priority,
-  ...(slot === undefined
-    ? {}
-    : {
-        start_time: rfc3339(slot.window.start),
-        ...(slot.window.end === NEVER ? {} : { end_time: rfc3339(slot.window.end) }),
-      }),
-});
+function askOf(tx: Tx, { principal, action, project, facts, sequence }: Supposed): DecisionAsk {
+  return {
+    principal,
+    action,
+    project,
+    at: tx.now,
+    facts: sequence === undefined ? facts : { ...facts, sequence },
+    ...(principal.groups === undefined ? {} : { groups: principal.groups }),
+  };
+}
+
+function inWords(action: DecidedAction, { reasons, errors, nearMisses = [] }: Verdict): string {
+  if (errors !== undefined)
+    return `${action} is not allowed, because the policy failed: ${errors.join('; ')}`;
+  if (reasons.length > 0) return `${action} is forbidden by ${reasons.join(', ')}`;
+  const near = [...new Set(nearMisses.map((miss: NearMiss) => miss.rule))];
+  return near.length === 0
+    ? `${action} is not allowed: no rule permits it to you`
+    : `${action} is not allowed: ${near.join(', ')} would permit it, but for what needed[] names`;
+}

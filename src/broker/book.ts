@@ -29,6 +29,7 @@ import { Due, type DueOrder } from './due.ts';
 import { isMovable, windowOf } from './movable.ts';
 import type { DomainRecord, TopologyRecord, WebhookRecord } from './ports.ts';
 import { Rests } from './rests.ts';
+import { Rulebook, type RuleSettings } from './rulebook.ts';
 import { Surroundings } from './surroundings.ts';
 import { TokenBook } from './tokenBook.ts';
 
@@ -69,6 +70,7 @@ export class Book {
   readonly rests = new Rests();
   readonly tokens = new TokenBook();
   readonly due: Due;
+  readonly rules: Rulebook;
   readonly byState = Object.fromEntries(states.map((state) => [state, 0])) as Record<State, number>;
   readonly #shortCodes = new Map<string, CircuitId>();
   readonly #clientRefs = new Map<string, CircuitId>();
@@ -89,7 +91,7 @@ export class Book {
   /** Ports of the topology that have no light, as far as devices tell: no decision of ours, and so without an undo. */
   darkPorts: ReadonlySet<string> = new Set();
 
-  constructor(topology: TopologyRecord, seams: BookSeams = {}) {
+  constructor(topology: TopologyRecord, seams: BookSeams = {}, rules: RuleSettings = { zone: 'UTC' }) {
     this.#claimsOf = seams.claimsOf ?? claimsOfModel;
     this.#plain = seams.claimsOf === undefined;
     this.due = new Due(seams.dueOrder);
@@ -101,6 +103,7 @@ export class Book {
     this.fleet = new Fleet(this.#network, this.calendar);
     this.accounts.setGroups(topology.document.port_groups ?? []);
     this.#close();
+    this.rules = new Rulebook(this, rules);
   }
 
   get topology(): TopologyRecord {
@@ -312,6 +315,7 @@ export class Book {
     } else if (before !== undefined) {
       this.circuits.delete(before.id);
     }
+    this.rules.follow(before, after);
   }
 
   #link(c: Circuit): void {

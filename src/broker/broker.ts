@@ -33,6 +33,7 @@ import { makeOffers, takeOffer } from './offers.ts';
 import { Office } from './office.ts';
 import { PeerDesk } from './peer.ts';
 import type { PeerAnswer, PeerMessage } from './peerPorts.ts';
+import { PolicyDesk } from './policyDesk.ts';
 import type {
   CircuitQuery,
   DecisionQuery,
@@ -89,6 +90,7 @@ export class Broker implements UseCases {
   readonly bursar: Bursar;
   readonly tokens: TokenUse;
   readonly audit: AuditDesk;
+  readonly policies: PolicyDesk;
 
   constructor(ports: BrokerPorts) {
     this.#ports = ports;
@@ -100,6 +102,7 @@ export class Broker implements UseCases {
     this.audit = new AuditDesk(this.#office, this.#mutations, ports);
     this.bursar = new Bursar(this.#office, this.#mutations, this.#queries, ports);
     this.tokens = new TokenOffice(this.#office, this.#mutations, this.#queries, ports);
+    this.policies = new PolicyDesk(this.#office, this.#mutations, this.#queries, ports);
   }
 
   // ---- life ----------------------------------------------------------------------------------------------
@@ -215,7 +218,6 @@ export class Broker implements UseCases {
       topologyChange(tx, term.authoriser, call, document, revision),
     );
   }
-
   setLink(
     call: Mutation<TopologyImpact>,
     id: string,
@@ -334,7 +336,6 @@ export class Broker implements UseCases {
   eventsFor(hook: WebhookRecord, limit: number): Promise<readonly EventRecord[]> {
     return this.#queries.eventsFor(hook, limit);
   }
-
   topology(): TopologyRecord {
     return this.#office.now().book.topology;
   }

@@ -1,5 +1,4 @@
 /** All that a broker is handed: who it is, its adapters, and what it starts from. */
-import type { Decide } from '../aaa/decide.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
@@ -9,7 +8,9 @@ import type { AuditKeeper } from './auditStart.ts';
 import type { BookSeams } from './book.ts';
 import type { Inspection } from './inspection.ts';
 import type { Peers } from './peerPorts.ts';
+import type { PolicyDraft } from './policy.ts';
 import type { Devices, Store, StoreError } from './ports.ts';
+import type { RuleSettings } from './rulebook.ts';
 import type { TokenPorts } from './tokenDesk.ts';
 
 export interface BrokerPorts {
@@ -24,9 +25,10 @@ export interface BrokerPorts {
   /** Absent where devices are only lit and darkened, as in the simulation. */
   readonly inspection?: Inspection;
   readonly peers: Peers;
-  readonly decide: Decide;
   /** Absent in worlds without capability tokens: the bearer is all that a MANUAL circuit asks for there. */
   readonly tokens?: TokenPorts;
+  /** What rules may ask that no request says, and the policy of a store that has none yet. */
+  readonly policy: RuleSettings & { readonly seed: PolicyDraft };
   /** The topology of a store that has none yet. */
   readonly seedTopology: TopologyDocument;
   /** A leader that has not renewed for so long is replaced. */

@@ -85,9 +85,9 @@ export class Mutations {
         return outcome;
       } catch (error) {
         if (!(error instanceof BrokerError) || error.status >= 500) throw error;
-        tx.reset();
-        keep(tx, { problem: error });
-        return new StoredRefusal(error);
+        const problem = tx.refuse(error);
+        keep(tx, { problem });
+        return new StoredRefusal(problem);
       }
     };
     try {

@@ -11,7 +11,8 @@ import { fromSeconds, toSeconds } from '../model/capacity.ts';
 import type { Circuit, CircuitRequest } from '../model/circuit.ts';
 import { maySee } from '../model/principal.ts';
 import { type Offer, offers } from '../scheduler/laxity/offers.ts';
-import { factsOf } from './authorise.ts';
+import { factsOfVerb } from './actions.ts';
+import { factsOf } from './facts.ts';
 import { ATTEMPT_MS } from './limits.ts';
 import { askOf, bytesAsk, problemOf, wishOf } from './place.ts';
 import type { Wish } from './plan.ts';
@@ -44,7 +45,7 @@ export function makeOffers(
     ...call,
     action: 'circuit.create',
     project: request.project,
-    facts: { ...factsOf(request, slot), ask: ask.wanted },
+    facts: { ...factsOf(tx, 'circuit.create', request, { slot }), ask: ask.wanted },
   });
   if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
   const wish = wishOf(request, slot, tx.now);
@@ -180,7 +181,7 @@ function takeHeld(
     action: 'circuit.commit',
     project,
     circuitId: chosen.id,
-    facts: { option },
+    facts: { ...factsOfVerb(tx, 'circuit.commit', chosen, call.principal), option },
   });
   if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
   for (const other of held) {

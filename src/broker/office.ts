@@ -6,6 +6,7 @@ import { type Cancel, every } from '../kernel/clock.ts';
 import { BrokerError, textOf } from '../kernel/errors.ts';
 import { AuditMismatch } from './auditStart.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
+import { seedPolicy } from './policy.ts';
 import { PortWatch } from './portStates.ts';
 import { type EventRecord, StoreError, type TopologyRecord } from './ports.ts';
 import { Term } from './term.ts';
@@ -100,6 +101,7 @@ export class Office {
       liveCircuits: term?.book.circuits.size ?? 0,
       effectsWaiting: term?.lanes.waiting ?? 0,
       ...(this.#refusal === undefined ? {} : { refusal: this.#refusal }),
+      ...(term === undefined ? {} : { policy: policyOf(term) }),
       ...(this.#leader === undefined ? {} : { leader: this.#leader }),
     };
   }
@@ -141,6 +143,8 @@ export class Office {
     if (stored === undefined) await term.writer.submit((tx) => tx.setTopology(topology));
     const ring = term.tokens?.ring;
     if (ring?.incomplete === true) await term.writer.submit((tx) => ring.make(tx));
+    if (term.book.rules.activation === undefined)
+      await term.writer.submit((tx) => seedPolicy(tx, this.#ports.random, this.#ports.policy.seed));
     // Asked to stop while the store was being read: nobody is to find a term that has no end.
     if (this.#role === 'STOPPING') {
       term.end();
@@ -207,6 +211,15 @@ export class Office {
     this.#ports.log.error({ event: 'lease.lost', holder: this.#ports.holder, epoch, detail: error.message });
     this.#ports.onLost?.(error);
   }
+}
+
+function policyOf({ book: { rules } }: Term): NonNullable<Readiness['policy']> {
+  const { policyId, policies } = rules;
+  return {
+    state: policies.closed === undefined ? 'IN_FORCE' : 'CLOSED',
+    ...(policyId === undefined ? {} : { id: policyId }),
+    ...(policies.closed === undefined ? {} : { detail: policies.closed }),
+  };
 }
 
 const stopping = (): BrokerError =>

@@ -7,6 +7,7 @@
  * says, which policy and capacity then judge, and the circuit gets a new token with that; a delegate never.
  */
 import type { Facts } from '../aaa/decide.ts';
+import { schemaSha256 } from '../aaa/schema.ts';
 import { instant, NEVER } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
 import { newId } from '../kernel/ids.ts';
@@ -211,6 +212,7 @@ function refused(
     effect: 'DENY',
     reasons: [`token:${error.reason}`],
     policy: 'circuit token',
+    schema: schemaSha256,
   });
   return new StoredRefusal(refusalOf(error, id));
 }

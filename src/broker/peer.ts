@@ -14,6 +14,7 @@ import { ALL_LABELS } from '../model/label.ts';
 import { anyLight } from '../model/rules.ts';
 import type { Authoriser } from './authorise.ts';
 import { AvailabilityDesk } from './availability.ts';
+import { factsOf } from './facts.ts';
 import type { Ground } from './ground.ts';
 import { type Guest, planGuest, requestOf } from './guest.ts';
 import { HORIZON_S } from './limits.ts';
@@ -187,11 +188,12 @@ export class PeerDesk {
       action: 'peer.segment',
       project: request.project,
       facts: {
+        ...factsOf(tx, 'peer.segment', request, {
+          slot: { window: segment.window, mbps: segment.mbps },
+          ...(known === undefined ? {} : { circuit: known }),
+        }),
         peer: from,
         op: message.op,
-        a_port: segment.a.port,
-        z_port: segment.z.port,
-        bandwidth_mbps: segment.mbps,
       },
       sequence: 'PULL',
     });

@@ -16,6 +16,7 @@ import type { OutOfReach } from '../topology/network.ts';
 import type { AccountsState, Posting, ProjectRecord, QuotaRecord, UsageRecord } from './accounts.ts';
 import type { AuditGroup, AuditStore } from './auditPorts.ts';
 import type { OctetRecord } from './meter.ts';
+import type { PolicyActivation, PolicyRecord, PolicyStore, PolicyTrace } from './policyPorts.ts';
 import type { StoredTokens, TokenRecord, TokenRows } from './tokenRecords.ts';
 
 // ---- records ---------------------------------------------------------------------------------------------
@@ -66,7 +67,7 @@ export interface EffectRecord {
   readonly decisionId: string;
 }
 
-export interface DecisionRecord extends Verdict {
+export interface DecisionRecord extends Verdict, PolicyTrace {
   readonly id: DecisionId;
   readonly time: InstantMs;
   readonly principal: string;
@@ -195,6 +196,8 @@ export interface Group {
   /** What other domains have published about themselves; each replaces what was known of that domain. */
   readonly domains: readonly DomainRecord[];
   readonly tokens?: TokenRows;
+  readonly policies: readonly PolicyRecord[];
+  readonly activations: readonly PolicyActivation[];
   /** Only frees room (release, cancel, abort, what ends by itself): must pass when the store is full. */
   readonly reduces: boolean;
 }
@@ -299,7 +302,7 @@ export interface StoreCounters {
 }
 
 /** What every reader sees is committed; the writer alone knows more. */
-export interface Store extends AuditStore {
+export interface Store extends AuditStore, PolicyStore {
   readonly kind: 'sqlite' | 'postgres';
   /** Takes the lease if it is free or lapsed, with a higher epoch than any before; renews it if it is ours. */
   acquireLease(holder: string, ttlMs: number): Promise<LeaseAnswer>;

@@ -10,7 +10,8 @@ import type { Circuit, CircuitRequest, Segment, Setback } from '../model/circuit
 import type { Principal } from '../model/principal.ts';
 import { nextFullSecond, plusSeconds, secondsBetween, type Window } from '../model/window.ts';
 import type { Move, Seat } from '../scheduler/laxity/booking.ts';
-import { type Authoriser, factsOf } from './authorise.ts';
+import type { Authoriser } from './authorise.ts';
+import { factsOf, type Sibling } from './facts.ts';
 import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
 import { mayMove } from './movable.ts';
 import { applyMoves, placeBytes, placeHere, segmentOf, slotOf, wishOf } from './place.ts';
@@ -46,6 +47,8 @@ export function admit(tx: Tx, authoriser: Authoriser, random: Random, admission:
   const { id, wish, decisionId } = ready;
   const planned = findPlace(tx, id, admission.request, wish);
   if (planned.kind === 'refused') throw planned.problem;
+  const denied = refusedThen(tx, authoriser, admission, ready, planned.slot);
+  if (denied !== undefined) return { denied };
   // Whoever leaves us the choice of the time is placed when the other domains have said when they could.
   if (mayMove(admission.request) && planned.segments.length > 1)
     return {
@@ -69,6 +72,7 @@ export function prepare(
   authoriser: Authoriser,
   random: Random,
   admission: Admission,
+  siblings: readonly Sibling[] = [],
 ): Ready | { readonly denied: BrokerError } {
   const { request, principal, requestId } = admission;
   const slot = fixedSlot(request, tx.now);
@@ -79,11 +83,29 @@ export function prepare(
     action: 'circuit.create',
     project: request.project,
     circuitId: id,
-    facts: factsOf(request, slot),
+    facts: factsOf(tx, 'circuit.create', request, { slot, siblings }),
   });
   if (decision.denied !== undefined) return { denied: decision.denied };
   refuseTakenRef(tx, request);
   return { id, wish: wishOf(request, slot, tx.now), decisionId: decision.id };
+}
+
+/** What a start decides for rules about times of day and seasons. */
+const CALENDAR = ['month', 'day_of_month', 'weekday', 'minute_of_day'] as const;
+
+/** Where the broker chose the slot and a rule looks at the calendar, that slot is asked about too. */
+export function refusedThen(
+  tx: Tx,
+  authoriser: Authoriser,
+  { principal, requestId, request }: Admission,
+  { id }: Ready,
+  slot: Slot,
+): BrokerError | undefined {
+  const action = 'circuit.create';
+  if (fixedSlot(request, tx.now) !== undefined || !tx.book.rules.reads(action, ...CALENDAR)) return undefined;
+  const facts = factsOf(tx, action, request, { slot });
+  const question = { principal, requestId, action, project: request.project, circuitId: id, facts } as const;
+  return authoriser.ask(tx, question).denied;
 }
 
 type Prepared = Ready & { readonly admission: Admission };

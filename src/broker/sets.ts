@@ -11,11 +11,11 @@ import type { HomeEvent } from '../model/events.ts';
 import { type Member, placeSet } from '../scheduler/laxity/sets.ts';
 import { invalid, stale } from './actions.ts';
 import { isLocked } from './padlock.ts';
-import { askOf, problemOf } from './place.ts';
+import { askOf, problemOf, slotOf } from './place.ts';
 import type { Wish } from './plan.ts';
 import { isOurs } from './plan.ts';
 import type { SetRecord } from './ports.ts';
-import { type Admission, admit, prepare, seat } from './request.ts';
+import { type Admission, admit, fixedSlot, prepare, refusedThen, seat } from './request.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
 import type { Mutation, SetMemberAsk, SetResult } from './usecases.ts';
@@ -114,7 +114,8 @@ function admitTogether(
   }[] = [];
   for (const [i, member] of members.entries()) {
     const admission: Admission = { ...call, request: member.request, setId, setKey: member.key };
-    const ready = named(i, member.key, () => prepare(tx, term.authoriser, random, admission));
+    const siblings = asked.map(({ member: { request } }) => ({ request, slot: fixedSlot(request, tx.now) }));
+    const ready = named(i, member.key, () => prepare(tx, term.authoriser, random, admission, siblings));
     if ('denied' in ready) return new StoredRefusal(ready.denied);
     asked.push({ member, admission, ...ready });
   }
@@ -143,6 +144,8 @@ function admitTogether(
     const found = asked.find(({ member }) => member.key === one.key);
     if (found === undefined) continue;
     const bounds = { start: fromSeconds(one.ask.notBefore), end: fromSeconds(one.ask.deadline) };
+    const denied = refusedThen(tx, term.authoriser, found.admission, found, slotOf(one.seat, found.wish));
+    if (denied !== undefined) return new StoredRefusal(denied);
     made.set(
       one.key,
       seat(tx, random, found, {
@@ -206,9 +209,9 @@ export function actOnSet(
   if (revision !== undefined && revision !== set.revision) throw stale(set.revision);
   const decision = term.authoriser.ask(tx, {
     ...call,
-    action: 'set.act',
+    action: `set.${action}`,
     project: set.project,
-    facts: { action, circuits: set.members.length },
+    facts: { circuits: set.members.length, owner: set.owner === call.principal.id },
   });
   if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
   // The writer forgets what has ended; the store does not.

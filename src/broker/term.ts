@@ -21,6 +21,7 @@ import { Meter } from './meter.ts';
 import { OfferDesk } from './offerDesk.ts';
 import { PeerDesk } from './peer.ts';
 import { Performer } from './perform.ts';
+import { inForceOf } from './policy.ts';
 import { darkPorts, type KnownPorts, linkStates } from './portStates.ts';
 import type { EventRecord, StoreError, TopologyRecord } from './ports.ts';
 import { reconcile } from './reconcile.ts';
@@ -74,7 +75,7 @@ export class Term {
     this.epoch = epoch;
     this.book = book;
     this.#ports = ports;
-    this.authoriser = new Authoriser(ports.decide, ports.random);
+    this.authoriser = new Authoriser(ports.random);
     this.tokens = ports.tokens && new TokenDesk(ports.tokens, book, ports.random);
     this.desk = new PeerDesk(this.authoriser, ports.random, epoch);
     const audit = new AuditLog(ports.domain, ports.random, opened.tree);
@@ -125,7 +126,7 @@ export class Term {
     const counters = await store.counters();
     clock.raise?.(counters.clock);
     const opened = await openLog(store, ports.domain, ports.audit);
-    const book = new Book(topology, ports.seams);
+    const book = new Book(topology, ports.seams, ports.policy);
     const noUndo: (() => void)[] = [];
     for await (const page of ahead(store.liveCircuits())) {
       for (const circuit of page) book.put(circuit, noUndo);
@@ -147,6 +148,12 @@ export class Term {
     }
     for (const hook of await store.webhooks()) book.setWebhook(hook, noUndo);
     for (const record of await store.domains()) book.setDomain(record, noUndo);
+    const active = await store.activePolicy();
+    if (active !== undefined) {
+      const inForce = inForceOf(active.policy);
+      book.rules.activate(active.activation, inForce, noUndo);
+      if ('closed' in inForce) ports.log.error({ event: 'policy.closed', detail: inForce.closed });
+    }
     const sequences = { event: counters.eventSeq, effect: counters.effectSeq };
     book.tokens.fold(await store.tokens(clock.now()));
     const term = new Term(epoch, book, sequences, opened, ports, on);

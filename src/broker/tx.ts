@@ -3,6 +3,8 @@
  * wants stored it collects here. A decision may be run again from the start after it was undone, so it must
  * depend on nothing but the book, the clock and its own arguments.
  */
+import type { PolicySet } from '../aaa/policySet.ts';
+import { schemaSha256 } from '../aaa/schema.ts';
 import { invariant } from '../kernel/assert.ts';
 import type { InstantMs } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
@@ -18,6 +20,7 @@ import type { AuditEntry, CheckpointRow } from './auditPorts.ts';
 import type { Book, Undo } from './book.ts';
 import { type Ground, groundOf } from './ground.ts';
 import type { OctetRecord } from './meter.ts';
+import type { PolicyActivation, PolicyRecord } from './policyPorts.ts';
 import type {
   DecisionRecord,
   DomainRecord,
@@ -69,9 +72,13 @@ export class Tx {
   readonly quotasGone: string[] = [];
   readonly domains: DomainRecord[] = [];
   readonly tokens = new TokenWrites();
+  readonly policies: PolicyRecord[] = [];
+  readonly activations: PolicyActivation[] = [];
   topology: TopologyRecord | undefined;
   /** Frees room and takes none: passes when the store is full. */
   reduces = false;
+  /** It will be taken back whatever comes out: nothing in it is ever stored. */
+  isPreview = false;
   readonly #sequences: Sequences;
 
   readonly #onStep: OnStep;
@@ -105,6 +112,8 @@ export class Tx {
       this.octets.length === 0 &&
       this.domains.length === 0 &&
       this.tokens.isEmpty &&
+      this.policies.length === 0 &&
+      this.activations.length === 0 &&
       this.topology === undefined
     );
   }
@@ -206,10 +215,38 @@ export class Tx {
     this.webhooksGone.push(id);
   }
 
+  activate(activation: PolicyActivation, set: PolicySet): void {
+    this.book.rules.activate(activation, set, this.undo);
+    this.activations.push(activation);
+    this.record({
+      op: 'policy.change',
+      actor: activation.author,
+      policy_set_sha256: set.sha256,
+      schema_sha256: schemaSha256,
+      effect: activation.policyId,
+    });
+  }
+
   /** Takes everything back, newest first. */
   rollback(): void {
     for (let i = this.undo.length - 1; i >= 0; i--) (this.undo[i] as Undo)();
     this.undo.length = 0;
+  }
+
+  /** Allowed, and refused for another reason: the decisions are kept and say so, and so does the refusal. */
+  refuse(problem: BrokerError): BrokerError {
+    this.reset();
+    const last = this.decisions.at(-1);
+    if (last === undefined) return problem;
+    if (last.effect === 'ALLOW') {
+      this.decisions.splice(-1, 1, { ...last, refused: problem.code });
+      const at = this.records.findIndex((record) => record.decision_id === last.id);
+      const record = this.records[at];
+      if (record !== undefined) this.records[at] = { ...record, effect: `refused: ${problem.code}` };
+    }
+    if (problem.details.decision_id !== undefined) return problem;
+    const details = { ...problem.details, decision_id: last.id };
+    return new BrokerError(problem.code, problem.message, details, { cause: problem.cause });
   }
 
   /** Takes everything back but the decisions that were recorded, so that a refusal can be stored by itself. */
@@ -234,6 +271,8 @@ export class Tx {
       this.quotas,
       this.quotasGone,
       this.domains,
+      this.policies,
+      this.activations,
     ]) {
       list.length = 0;
     }

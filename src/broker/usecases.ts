@@ -4,7 +4,7 @@
  */
 import type { InstantMs } from '../kernel/clock.ts';
 import type { BrokerError } from '../kernel/errors.ts';
-import type { CircuitId, DecisionId, OfferId, SeriesId, SetId, WebhookId } from '../kernel/ids.ts';
+import type { CircuitId, DecisionId, OfferId, PolicyId, SeriesId, SetId, WebhookId } from '../kernel/ids.ts';
 import type { Circuit, CircuitRequest, EndpointAsk } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Window } from '../model/window.ts';
@@ -13,6 +13,7 @@ import type { AuditDesk } from './auditDesk.ts';
 import type { Bursar } from './bursar.ts';
 import type { DeviceAudit, DevicePlan, DeviceState, Discovery } from './inspection.ts';
 import type { OctetRecord } from './meter.ts';
+import type { PolicyDesk } from './policyDesk.ts';
 import type {
   CircuitQuery,
   DecisionQuery,
@@ -185,6 +186,12 @@ export interface Readiness {
   readonly leader?: string;
   /** Why it serves nobody until somebody has looked. */
   readonly refusal?: string;
+  /** Of the leader. CLOSED: what should be in force does not load, and everything is denied. */
+  readonly policy?: {
+    readonly state: 'IN_FORCE' | 'CLOSED';
+    readonly id?: PolicyId;
+    readonly detail?: string;
+  };
 }
 
 /** Room that we hold for a peer without a commit, and live circuits that we have with it, either way. */
@@ -263,6 +270,8 @@ export interface UseCases {
   onEvents(listen: (events: readonly EventRecord[]) => void): () => void;
   decision(who: Principal, id: DecisionId): Promise<DecisionRecord>;
   decisions(who: Principal, query: Omit<DecisionQuery, 'visibleTo'>): Promise<Page<DecisionRecord>>;
+
+  readonly policies: PolicyDesk;
 
   createWebhook(
     call: Mutation<WebhookRecord>,

@@ -88,8 +88,8 @@ export class Writer {
   }
 
   /**
-   * Decides now, answers when it is durable. What `decide` throws is a refusal that leaves no trace; a
-   * StoredRefusal that it returns is thrown too, once its records are durable. `reduces`: frees room only.
+   * Decides now, answers when it is durable. What `decide` throws is a refusal that leaves no trace but the
+   * decisions before it; a StoredRefusal that it returns is thrown too, once its records are durable. `reduces`: frees room only.
    */
   submit<T>(decide: (tx: Tx) => T | StoredRefusal, reduces = false): Promise<T> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
@@ -128,6 +128,7 @@ export class Writer {
   preview<T>(decide: (tx: Tx) => T | StoredRefusal): T {
     if (this.#closed !== undefined) throw this.#closed;
     const tx = this.#newTx();
+    tx.isPreview = true;
     try {
       const outcome = decide(tx);
       if (outcome instanceof StoredRefusal) throw outcome.problem;
@@ -165,6 +166,12 @@ export class Writer {
       for (const id of item.tx.circuits.keys()) this.#touching.set(id, (this.#touching.get(id) ?? 0) + 1);
       return true;
     } catch (error) {
+      if (error instanceof BrokerError && item.tx.decisions.length > 0) {
+        // What was decided before it was refused is kept all the same.
+        item.outcome = new StoredRefusal(item.tx.refuse(error));
+        item.tx.reduces ||= item.reduces;
+        return true;
+      }
       item.tx.rollback();
       item.reject(error);
       return false;
@@ -263,6 +270,8 @@ export class Writer {
       ],
       ...(topology === undefined ? {} : { topology }),
       ...(tokens === undefined ? {} : { tokens }),
+      policies: txs.flatMap((tx) => tx.policies),
+      activations: txs.flatMap((tx) => tx.activations),
       reduces: txs.every((tx) => tx.reduces),
     };
   }

@@ -3,10 +3,9 @@ import type { RouteOptions } from 'fastify';
 
 /**
  * Who may use a route. `public`: anybody, without credentials. `visible`: whoever is authenticated, and sees
- * what is visible to him. `operator`: that role. `decided:<action>`: whoever the policy allows the action,
- * which the broker asks.
+ * what is visible to him. `decided:<action>`: whoever the policy allows the action, which the broker asks.
  */
-export type Authorisation = 'public' | 'visible' | 'operator' | `decided:${string}`;
+export type Authorisation = 'public' | 'visible' | `decided:${string}`;
 
 export interface Route {
   readonly method: string;

@@ -27,7 +27,7 @@ import { BrokerError } from '../kernel/errors.ts';
 import { newId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
-import { isOperator, type Principal } from '../model/principal.ts';
+import type { Principal } from '../model/principal.ts';
 import { CredentialGuard } from './guard.ts';
 import {
   givenRequestId,
@@ -54,6 +54,8 @@ export type Authenticate = (credentials: Credentials) => Principal | Promise<Pri
 declare module 'fastify' {
   interface FastifyContextConfig {
     authorisation?: Authorisation;
+    /** Whom no rule lets in is refused before the body is read, and before anything is looked for. */
+    atDoor?: boolean;
     /** Media types that the route can answer with; JSON when absent. */
     produces?: readonly string[];
     /** A missing body stands for `{}`. */
@@ -293,9 +295,6 @@ const isCapability = ({ headers }: Pick<FastifyRequest, 'headers'>): boolean =>
 function authentication(authenticate: Authenticate, guard: CredentialGuard | undefined) {
   const admit = (request: FastifyRequest, principal: Principal): void => {
     (request as WithCaller)[caller] = principal;
-    if (request.routeOptions.config.authorisation === 'operator' && !isOperator(principal)) {
-      throw new BrokerError('POLICY_DENIED', 'only operators may use this resource');
-    }
   };
   /** What stands here may be a fault of ours, too: that counts against nobody. */
   const counted = (request: FastifyRequest, error: unknown): unknown => {

@@ -38,7 +38,7 @@ export const problems = {
   POLICY_DENIED: {
     status: 403,
     title: 'Policy does not allow this',
-    help: 'Ask GET /v1/decisions/{decision_id} which rules decided.',
+    help: 'See needed[], or ask GET /v1/decisions/{decision_id} which rules decided and what they saw.',
   },
   QUOTA_EXCEEDED: {
     status: 403,
@@ -119,6 +119,11 @@ export const problems = {
     help: 'Ask again; hold_s sets how long a hold lasts.',
   },
   OFFER_EXPIRED: { status: 410, title: 'The offer has expired', help: 'Ask for new offers.' },
+  POLICY_UNFIT: {
+    status: 409,
+    title: 'This version of the policy cannot be put in force',
+    help: 'The detail says what is wrong with it; the version in force stays.',
+  },
   STALE_REVISION: {
     status: 412,
     title: 'The resource has changed since',
@@ -217,9 +222,20 @@ export interface Alternative {
   readonly bandwidth_mbps: number;
 }
 
+/** A clause of a policy that stood in the way, and what it saw. */
+export interface Needed {
+  readonly rule: string;
+  readonly effect: 'permit' | 'forbid';
+  readonly clause: string;
+  readonly values: Readonly<Record<string, string | number | boolean | readonly string[]>>;
+}
+
 export interface ProblemDetails {
   readonly errors?: readonly FieldError[];
   readonly decision_id?: string;
+  /** The rules of the policy that said no; none, when there was none that said yes. */
+  readonly rules?: readonly string[];
+  readonly needed?: readonly Needed[];
   readonly bottlenecks?: readonly Bottleneck[];
   readonly alternatives?: readonly Alternative[];
   readonly proof?: 'PROVEN_IMPOSSIBLE' | 'BUDGET_SPENT';

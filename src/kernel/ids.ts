@@ -16,6 +16,7 @@ export type OfferId = Id<'off'>;
 export type DecisionId = Id<'dec'>;
 export type EventId = Id<'evt'>;
 export type WebhookId = Id<'whk'>;
+export type PolicyId = Id<'pol'>;
 
 export type IdPrefix = 'cir' | 'ser' | 'set' | 'off' | 'tok' | 'dec' | 'pol' | 'mnt' | 'whk' | 'quo' | 'req';
 

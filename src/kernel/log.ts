@@ -31,6 +31,7 @@ export type LogEvent =
   | { readonly event: 'group.failed'; readonly size: number; readonly error: string }
   | { readonly event: 'store.full'; readonly error: string }
   | { readonly event: 'store.recovered' }
+  | { readonly event: 'policy.closed'; readonly detail: string }
   | {
       readonly event: 'effect.failed';
       readonly circuit: string;

@@ -7,6 +7,8 @@ export interface Principal {
   readonly roles: readonly ('operator' | 'user')[];
   /** The first is the default of a request that names none. */
   readonly projects: readonly string[];
+  /** With their lineage in the name: `lhc/cms/ops` is in `lhc/cms` and in `lhc`. */
+  readonly groups?: readonly string[];
   /** How sure we are of it: 1 a bearer token, 2 a second factor. */
   readonly assurance: number;
 }

@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import knex, { type Knex } from 'knex';
 import type { AuditStore } from '../broker/auditPorts.ts';
-import type { TopologyRecord } from '../broker/ports.ts';
+import type { Store, TopologyRecord } from '../broker/ports.ts';
 import { type InstantMs, instant } from '../kernel/clock.ts';
 import { finalStates } from '../model/circuit.ts';
 import { lastCheckpoint, leaves, tileHashes } from './audit.ts';
@@ -15,6 +15,7 @@ import { copySqlite } from './copySqlite.ts';
 import { because, storeError } from './errors.ts';
 import { migrations } from './migrations/list.ts';
 import type { StoreOptions } from './open.ts';
+import { activePolicy } from './queries.ts';
 import { newestSchema, refuseStrangers } from './schema.ts';
 import { quiet } from './sqliteSession.ts';
 
@@ -37,6 +38,8 @@ export interface Beside {
   topology(): Promise<Pick<TopologyRecord, 'version' | 'document'> | undefined>;
   /** Enough of the audit log to compare it with what was signed. */
   readonly audit: Pick<AuditStore, 'auditTiles' | 'auditLeaves' | 'lastCheckpoint'>;
+  /** Undefined: no version was ever put in force, or the tables are still to be made. */
+  activePolicy(): ReturnType<Store['activePolicy']>;
   /** What SQLite finds when it reads every page; 'ok' when nothing. PostgreSQL looks after itself. */
   integrity(): Promise<string>;
   /** A consistent copy of a SQLite file, even while a broker writes to it. */
@@ -82,6 +85,8 @@ export async function openBeside(options: StoreOptions): Promise<Beside | undefi
         auditLeaves: (from, to) => guard(() => leaves(db, from, to)),
         lastCheckpoint: () => guard(() => lastCheckpoint(db)),
       },
+      activePolicy: () =>
+        guard(async () => (tables.includes('policy_activations') ? activePolicy(db) : undefined)),
       integrity: () => guard(() => integrityOf(db, options.client)),
       copy: (file) => guard(() => copySqlite(db, file)),
       close: () => db.destroy(),

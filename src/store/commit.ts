@@ -72,6 +72,8 @@ const domains = new Insert(
    WHERE excluded.epoch > domains.epoch OR (excluded.epoch = domains.epoch AND excluded.n >= domains.n)`,
 );
 const topologies = new Insert('topologies', ['version', 'time', 'doc']);
+const policies = new Insert('policies', ['id', 'create_time', 'sha256', 'doc']);
+const activations = new Insert('policy_activations', ['seq', 'time', 'policy_id', 'doc']);
 
 /** In this order: what frees a client_ref comes before what takes it. */
 function encode(g: Group): Rows[] {
@@ -138,6 +140,16 @@ function encode(g: Group): Rows[] {
         : [[g.topology.version, g.topology.time, JSON.stringify(g.topology.document)]],
     ),
     ...encodeTokens(g.tokens),
+    of(
+      'a policy',
+      policies,
+      g.policies.map((p) => [p.id, p.createTime, p.sha256, JSON.stringify(p)]),
+    ),
+    of(
+      'an activation',
+      activations,
+      g.activations.map((a) => [a.seq, a.time, a.policyId, JSON.stringify(a)]),
+    ),
   ];
 }
 

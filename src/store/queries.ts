@@ -3,6 +3,7 @@
  * the readers' connections and sees committed rows only.
  */
 import type { Knex } from 'knex';
+import type { PolicyActivation, PolicyQuery, PolicyRecord } from '../broker/policyPorts.ts';
 import type {
   CircuitQuery,
   DecisionQuery,
@@ -168,6 +169,36 @@ export async function decisionsPage(knex: Knex, q: DecisionQuery): Promise<Page<
   return page(rows, q.limit, docOf<DecisionRecord>, (last) =>
     encodeCursor({ sort: NEWEST_FIRST, value: last['time'] as number, id: last['id'] as string }),
   );
+}
+
+const NEWEST_POLICY = '-policy';
+
+export async function policiesPage(knex: Knex, q: PolicyQuery): Promise<Page<PolicyRecord>> {
+  const from = q.after === undefined ? undefined : decodeCursor(q.after, NEWEST_POLICY);
+  const query: Query = knex<Row>('policies')
+    .select('id', 'create_time', 'doc')
+    .orderBy([
+      { column: 'create_time', order: 'desc' },
+      { column: 'id', order: 'desc' },
+    ])
+    .limit(q.limit + 1);
+  if (from !== undefined) query.whereRaw('(create_time, id) < (?, ?)', [from.value, from.id]);
+  return page(await query, q.limit, docOf<PolicyRecord>, (last) =>
+    encodeCursor({ sort: NEWEST_POLICY, value: last['create_time'] as number, id: last['id'] as string }),
+  );
+}
+
+/** The last activation and its version. */
+export async function activePolicy(
+  knex: Knex,
+): Promise<{ activation: PolicyActivation; policy: PolicyRecord } | undefined> {
+  const last = (await knex<Row>('policy_activations').select('*').orderBy('seq', 'desc').first()) as
+    | Row
+    | undefined;
+  if (last === undefined) return undefined;
+  const policy = await one(knex, 'policies', { id: last['policy_id'] as string });
+  // The table refers to it.
+  return { activation: docOf<PolicyActivation>(last), policy: docOf<PolicyRecord>(policy as Row) };
 }
 
 /** One row by its key. */

@@ -7,6 +7,7 @@ import type { Transfer } from '../aaa/ledger/book.ts';
 import type { AccountsState, UsageRecord } from '../broker/accounts.ts';
 import type { CheckpointRow, StoredAuditRow } from '../broker/auditPorts.ts';
 import type { OctetRecord } from '../broker/meter.ts';
+import type { PolicyActivation, PolicyQuery, PolicyRecord } from '../broker/policyPorts.ts';
 import type {
   CircuitQuery,
   DecisionQuery,
@@ -30,7 +31,7 @@ import type {
 } from '../broker/ports.ts';
 import type { StoredTokens, TokenRecord } from '../broker/tokenRecords.ts';
 import { type InstantMs, instant } from '../kernel/clock.ts';
-import type { CircuitId, DecisionId, SeriesId, SetId } from '../kernel/ids.ts';
+import type { CircuitId, DecisionId, PolicyId, SeriesId, SetId } from '../kernel/ids.ts';
 import { type Circuit, finalStates } from '../model/circuit.ts';
 import { accountsState, transferOf, transferPages, usageOf, usagePages } from './accounts.ts';
 import * as audit from './audit.ts';
@@ -41,7 +42,16 @@ import { Interner } from './intern.ts';
 import { acquire, release, renew } from './lease.ts';
 import { octetsOf } from './octets.ts';
 import { type Pruned, prune } from './prune.ts';
-import { circuitsPage, decisionsPage, eventsAfter, inPages, one, type Walk } from './queries.ts';
+import {
+  activePolicy,
+  circuitsPage,
+  decisionsPage,
+  eventsAfter,
+  inPages,
+  one,
+  policiesPage,
+  type Walk,
+} from './queries.ts';
 import { docOf, effectOf, idempotencyOf } from './rows.ts';
 import type { Row } from './session.ts';
 import { storedTokens, tokenText } from './tokens.ts';
@@ -195,6 +205,26 @@ export class KnexStore implements Store {
 
   token(jti: string): Promise<TokenRecord | undefined> {
     return this.#guard(() => tokenText(this.#db, jti));
+  }
+
+  activePolicy(): ReturnType<Store['activePolicy']> {
+    return this.#guard(() => activePolicy(this.#db.readers));
+  }
+
+  lastActivation(id: PolicyId): Promise<PolicyActivation | undefined> {
+    return this.#guard(async () => {
+      const query = this.#db.readers<Row>('policy_activations').select('doc').where('policy_id', id);
+      const row = (await query.orderBy('seq', 'desc').first()) as Row | undefined;
+      return row === undefined ? undefined : docOf<PolicyActivation>(row);
+    });
+  }
+
+  policy(id: PolicyId): Promise<PolicyRecord | undefined> {
+    return this.#document<PolicyRecord>('policies', id);
+  }
+
+  policies(query: PolicyQuery): Promise<Page<PolicyRecord>> {
+    return this.#guard(() => policiesPage(this.#db.readers, query));
   }
 
   circuit(id: CircuitId): Promise<Circuit | undefined> {

@@ -24,6 +24,8 @@ test('every kind of rule has its example', () => {
     'ceilings-port-group',
     'ceilings-project',
     'certain-ends',
+    'default',
+    'lab',
     'mfa-above-10g',
     'no-commercial-transit',
     'operator-override',

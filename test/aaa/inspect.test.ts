@@ -12,17 +12,17 @@ import { asideKey, exportLine, verifyExport } from '../../src/aaa/merkle/export.
 import { MerkleLog } from '../../src/aaa/merkle/log.ts';
 import { signCheckpoint } from '../../src/aaa/merkle/note.ts';
 import { type Aside, type AuditOp, type AuditRecord, seal } from '../../src/aaa/merkle/record.ts';
-import { Policies } from '../../src/aaa/policies.ts';
 import { instant } from '../../src/kernel/clock.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
-import { ask, world } from './world.ts';
+import { ask, inForce, loaded } from './world.ts';
 
 const random = seededRandom(5);
 const origin = 'ams.example/audit/1';
 const log = { name: origin, key: generateKeyPairSync('ed25519').privateKey };
 const POLICY = `@id("members") permit (principal, action, resource) when { principal in resource };
   @id("big") forbid (principal, action, resource) when { context has bandwidth_mbps && context.bandwidth_mbps > 5 };`;
-const policies = Policies.open(POLICY, world);
+const set = loaded(POLICY);
+const policies = inForce(POLICY);
 
 type Body = Omit<AuditRecord, 'seq' | 'time'>;
 
@@ -71,7 +71,7 @@ function read(bodies: readonly Body[], forget = false) {
     return exportLine(sealed.text);
   });
   const counted: Replayed = { same: 0, erased: 0 };
-  const sets = new Map([[policies.set.sha256, policies.set]]);
+  const sets = new Map([[set.sha256, set]]);
   const checkpoints = [signCheckpoint({ origin, size: tree.size, root: tree.root(), extensions: [] }, log)];
   const inspect = [ledgerInspector(), replayInspector(sets, asides, counted)];
   return { ...verifyExport({ lines, checkpoints, log, origin, inspect }), counted };

@@ -7,12 +7,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { runAssertions } from '../../src/aaa/assertions.ts';
 import { attributes, see } from '../../src/aaa/attributes.ts';
-import { actions } from '../../src/aaa/decide.ts';
+import { actions, type DecisionAsk } from '../../src/aaa/decide.ts';
 import { type PastDecision, Policies, replay, simulate } from '../../src/aaa/policies.ts';
 import { judgementOf, loadPolicies } from '../../src/aaa/policySet.ts';
-import { schema } from '../../src/aaa/schema.ts';
+import { actionGroups, schema, schemaSha256 } from '../../src/aaa/schema.ts';
 import { instant } from '../../src/kernel/clock.ts';
-import { ask, loaded, world } from './world.ts';
+import { ask, inForce, loaded, world } from './world.ts';
 
 const MEMBERS = '@id("members") permit (principal, action, resource) when { principal in resource };';
 const FORBID_BIG =
@@ -61,7 +61,7 @@ describe('58. a forbid that fails is a no', () => {
 });
 
 describe('59. facts of the wrong type are a no', () => {
-  const policies = Policies.open(MEMBERS, world);
+  const policies = inForce(MEMBERS);
   test.each([
     ['a text for a number', { bandwidth_mbps: '5' }],
     ['a fraction', { bandwidth_mbps: 1.5 }],
@@ -127,48 +127,90 @@ describe('60. look-alikes are not loaded', () => {
   });
 });
 
-describe('61. a broken upload', () => {
-  test('leaves the old set deciding, and says what is wrong', () => {
-    const policies = Policies.open(MEMBERS, world);
+describe('61. a broken set', () => {
+  test.each(['permit', FORBID_BIG.replace('bandwidth_mbps &&', 'bandwith &&'), MEMBERS + MEMBERS])(
+    'is never made, and says what is wrong: %s',
+    (broken) => {
+      const result = loadPolicies(broken);
+      expect(result.ok).toBe(false);
+      expect(result.ok || result.problems.length).toBeGreaterThan(0);
+    },
+  );
+  test('another takes its place whole, and can be taken back', () => {
+    const policies = inForce(MEMBERS);
     const before = policies.set;
-    for (const broken of [
-      'permit',
-      FORBID_BIG.replace('bandwidth_mbps &&', 'bandwith &&'),
-      MEMBERS + MEMBERS,
-    ]) {
-      expect(policies.activate(broken).length).toBeGreaterThan(0);
-      expect(policies.set).toBe(before);
-      expect(policies.decide(ask()).effect).toBe('ALLOW');
-    }
-    expect(policies.activate(MEMBERS + FORBID_BIG)).toEqual([]);
-    expect(policies.decide(ask({ facts: { bandwidth_mbps: 6 } }))).toMatchObject({
+    const big = ask({ facts: { bandwidth_mbps: 6 } });
+    const back = policies.use(loaded(MEMBERS + FORBID_BIG));
+    expect(policies.decide(big)).toMatchObject({
       effect: 'DENY',
       reasons: ['big'],
-      policy: policies.set.sha256,
+      policy: policies.set?.sha256,
+      schema: schemaSha256,
     });
-  });
-  test('nothing starts with one', () => {
-    expect(() => Policies.open('permit', world)).toThrow(/not loaded/);
+    back();
+    expect(policies.set).toBe(before);
+    expect(policies.decide(big).effect).toBe('ALLOW');
   });
   test('what a set had parsed is gone with it: the next one in its slots decides its own way', () => {
-    const policies = Policies.open(MEMBERS, world);
     for (let i = 0; i < 20; i++) {
-      policies.activate(i % 2 === 0 ? MEMBERS + FORBID_BIG : MEMBERS);
+      const policies = inForce(i % 2 === 0 ? MEMBERS + FORBID_BIG : MEMBERS);
       expect(policies.decide(ask({ facts: { bandwidth_mbps: 6 } })).effect).toBe(
         i % 2 === 0 ? 'DENY' : 'ALLOW',
       );
+      policies.set?.close();
     }
   });
 });
 
+describe('with no set in force', () => {
+  const policies = new Policies({ closed: 'the stored set does not load' }, world);
+  const operator = { ...ask().principal, roles: ['operator' as const] };
+  test('everything is denied, and says why', () => {
+    for (const action of actions.filter((one) => actionGroups[one] !== 'reduce'))
+      expect(policies.decide(ask({ action })), action).toMatchObject({
+        effect: 'DENY',
+        reasons: [],
+        policy: 'NONE',
+        errors: ['the stored set does not load'],
+      });
+  });
+  test('but what only gives back', () => {
+    for (const action of actions.filter((one) => actionGroups[one] === 'reduce'))
+      expect(policies.decide(ask({ action })), action).toMatchObject({
+        effect: 'ALLOW',
+        reasons: ['REDUCE_ONLY'],
+        errors: ['the stored set does not load'],
+      });
+  });
+  test.each([
+    ['policy.activate', operator, 'ALLOW'],
+    ['policy.write', operator, 'ALLOW'],
+    ['policy.activate', ask().principal, 'DENY'],
+    ['topology.write', operator, 'DENY'],
+    ['circuit.create', operator, 'DENY'],
+  ] as const)('and what puts one in force: %s', (action, principal, effect) => {
+    expect(policies.decide(ask({ action, principal })).effect).toBe(effect);
+  });
+  test('a set that is in force is not mended past its own rules', () => {
+    const facts = { bandwidth_mbps: 0.5 };
+    expect(
+      inForce(MEMBERS).decide(ask({ action: 'policy.activate', principal: operator, facts })).effect,
+    ).toBe('DENY');
+    expect(inForce(MEMBERS).decide(ask({ action: 'circuit.release', facts }))).toMatchObject({
+      effect: 'ALLOW',
+      reasons: ['REDUCE_ONLY'],
+    });
+    expect(inForce(MEMBERS).decide(ask({ action: 'circuit.release', project: 'atlas' })).effect).toBe('DENY');
+  });
+});
+
 describe('a denial explains itself', () => {
-  const policies = Policies.open(
+  const policies = inForce(
     `@id("big-pipe") permit (principal in Group::"lhc/ops", action in Action::"book", resource)
        when { context has bandwidth_mbps && context.bandwidth_mbps <= 100 && context.bandwidth_mbps >= 10 }
        unless { context.weekday == 7 || context.commercial };
      @id("other-project") permit (principal, action, resource == Project::"atlas");
      @id("other-action") permit (principal, action == Action::"topology.write", resource);`,
-    world,
   );
   const near = (facts: Record<string, number>, groups = ['lhc/ops'], at = '2026-06-03T10:00:00Z') =>
     policies
@@ -206,14 +248,40 @@ describe('a denial explains itself', () => {
       nearMisses: [{ rule: 'big-pipe' }, { rule: 'big-pipe' }, { rule: 'big-pipe' }],
     });
   });
+  test('a forbid, by what made it apply and what would have kept it away', () => {
+    const { decide } = withForbid;
+    const denied = decide(ask({ facts: { bandwidth_mbps: 50, priority: 9 } }));
+    expect(denied.reasons).toEqual(['cap']);
+    expect(denied.nearMisses).toEqual([
+      {
+        rule: 'cap',
+        effect: 'forbid',
+        clause: expect.stringMatching(/^when .*month == 6/),
+        values: { month: 6 },
+      },
+      {
+        rule: 'cap',
+        effect: 'forbid',
+        clause: expect.stringMatching(/^unless .*<= 10/),
+        values: { bandwidth_mbps: 50 },
+      },
+    ]);
+  });
   test('a clause with an or in when is one clause', () => {
-    const set = Policies.open(
+    const set = inForce(
       '@id("x") permit (principal, action, resource) when { context.month == 1 || context.month == 2 };',
-      world,
     );
     expect(set.decide(ask()).nearMisses).toMatchObject([{ rule: 'x', values: { month: 6 } }]);
   });
 });
+
+const withForbid = {
+  decide: (asked: DecisionAsk) =>
+    inForce(
+      `${MEMBERS}@id("cap") forbid (principal, action, resource) when { context.month == 6 }
+       unless { context has bandwidth_mbps && context.bandwidth_mbps <= 10 && context has priority && context.priority < 90 };`,
+    ).decide(asked),
+};
 
 describe('slices', () => {
   const projects = ['p0', 'p1', 'p2', 'p3'];
@@ -335,7 +403,8 @@ describe('what a policy sees', () => {
 
 describe('a decision replayed from its record', () => {
   const text = `${MEMBERS}${FORBID_BIG}@id("anna") permit (principal == User::"idp|anna", action, resource);`;
-  const policies = Policies.open(text, world);
+  const policies = inForce(text);
+  const set = loaded(text);
   const past = (id: string, over: Parameters<typeof ask>[0] = {}): PastDecision => {
     const one = ask(over);
     const { effect, reasons, seen } = policies.decide(one);
@@ -369,7 +438,7 @@ describe('a decision replayed from its record', () => {
             facts: { bandwidth_mbps: mbps },
             at: instant(s * 1000),
           });
-          expect(replay(policies.set, one)).toBe('SAME');
+          expect(replay(set, one)).toBe('SAME');
         },
       ),
       { numRuns: 100 },
@@ -377,13 +446,13 @@ describe('a decision replayed from its record', () => {
   });
   test('a changed fact is found', () => {
     const one = past('dec_1', { facts: { bandwidth_mbps: 3 } });
-    expect(replay(policies.set, { ...one, seen: { ...one.seen, bandwidth_mbps: 9 } })).toMatchObject({
+    expect(replay(set, { ...one, seen: { ...one.seen, bandwidth_mbps: 9 } })).toMatchObject({
       effect: 'DENY',
     });
   });
   test('with an erased person it is the same where no rule names people, else it says erased', () => {
     const { principal: _, ...erased } = past('dec_1');
-    expect(replay(policies.set, erased)).toBe('ERASED');
+    expect(replay(set, erased)).toBe('ERASED');
     const plain = loaded(MEMBERS);
     expect(replay(plain, { ...erased, reasons: ['members'] })).toBe('SAME');
   });

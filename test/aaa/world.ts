@@ -1,6 +1,7 @@
 /** The domain that policies are tried in, here and in the examples' own assertions. */
 import type { PolicyWorld } from '../../src/aaa/attributes.ts';
 import type { DecisionAsk } from '../../src/aaa/decide.ts';
+import { Policies } from '../../src/aaa/policies.ts';
 import { type Loaded, loadPolicies, type PolicySet } from '../../src/aaa/policySet.ts';
 import { instant } from '../../src/kernel/clock.ts';
 
@@ -25,3 +26,5 @@ export function loaded(text: string): PolicySet {
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   return result.set;
 }
+
+export const inForce = (text: string): Policies => new Policies(loaded(text), world);

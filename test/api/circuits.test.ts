@@ -416,8 +416,7 @@ describe('reading', () => {
         id: body.decision_ids[0],
         effect: 'ALLOW',
         action: 'circuit.create',
-        policy: 'ALLOW_ALL',
-        rules: ['allow-all'],
+        rules: ['anybody'],
       },
     ]);
     expect((await api.get(`${url}/segments`)).body.items).toEqual(body.segments);

@@ -3,7 +3,7 @@
  * allowed, before any effect; nothing left of a group that was not written; and the tree always that of the rows.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Decide } from '../../src/aaa/decide.ts';
+import { schemaSha256 } from '../../src/aaa/schema.ts';
 import {
   type Devices,
   type Group,
@@ -15,6 +15,7 @@ import type { CircuitRequest } from '../../src/model/circuit.ts';
 import { storedLog } from '../support/auditLog.ts';
 import { aRequest, fixed } from '../support/builders.ts';
 import { call, OneDomain, operator } from '../support/oneDomain.ts';
+import { OPEN_POLICY, rulesFor } from '../support/policies.ts';
 
 let world: OneDomain;
 afterEach(() => world.end());
@@ -65,8 +66,14 @@ it('a decision and what it allowed are in one transaction, with who, what, where
   expect(group?.decisions).toHaveLength(1);
   const { records, rows } = await agrees();
   expect(records).toEqual([
-    {
+    // What the broker began with.
+    expect.objectContaining({
+      op: 'policy.change',
       seq: 0,
+      policy_set_sha256: records[1]?.['policy_set_sha256'],
+    }),
+    {
+      seq: 1,
       time: '2026-01-01T00:00:00.000Z',
       op: 'decision',
       domain: 'ams.example',
@@ -78,36 +85,35 @@ it('a decision and what it allowed are in one transaction, with who, what, where
       project: 'lhc',
       sequence: 'AGENT',
       decision: 'ALLOW',
-      reasons: ['allow-all'],
+      reasons: ['anybody'],
+      facts: expect.objectContaining({ bandwidth_mbps: 700, principal_in: ['Project::lhc', 'Role::user'] }),
+      policy_set_sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      schema_sha256: schemaSha256,
       ports: ['ams:host1', 'ams:host2'],
       ask: expect.objectContaining({ bandwidth_mbps: 700 }),
       effect: 'circuit.created circuit.scheduled',
     },
   ]);
-  expect(rows[0]?.asides).toEqual([{ seq: 0, field: 'actor', salt: expect.any(String), value: 'dev|user' }]);
+  expect(rows[1]?.asides).toEqual([{ seq: 1, field: 'actor', salt: expect.any(String), value: 'dev|user' }]);
 });
 
 it('a denial is durable before it is answered, and says so', async () => {
-  const deny: Decide = () => ({
-    effect: 'DENY',
-    reasons: ['z', 'a'],
-    policy: 'f'.repeat(64),
-    seen: { month: 1 },
-  });
   const stored: number[] = [];
-  world = await OneDomain.start({ decide: deny });
+  const forbid = (id: string) =>
+    `@id("${id}") forbid (principal, action, resource) when { context.month == 1 };`;
+  world = await OneDomain.start({ policy: rulesFor(OPEN_POLICY + forbid('z') + forbid('a')) });
   const problem = await ask().catch((error: unknown) => error);
   stored.push((await storedLog(world.store)).rows.length);
   expect(problem).toMatchObject({ code: 'POLICY_DENIED' });
-  expect(stored).toEqual([1]);
+  expect(stored).toEqual([2]);
   const { records } = await agrees();
-  expect(records[0]).toMatchObject({
+  expect(records[1]).toMatchObject({
     decision: 'DENY',
     reasons: ['a', 'z'],
-    policy_set_sha256: 'f'.repeat(64),
+    policy_set_sha256: records[0]?.['policy_set_sha256'],
     facts: { month: 1 },
   });
-  expect(records[0]).not.toHaveProperty('effect');
+  expect(records[1]).not.toHaveProperty('effect');
 });
 
 it('a group that fails leaves nothing in the log; run again, each record is there once', async () => {
@@ -117,27 +123,24 @@ it('a group that fails leaves nothing in the log; run again, each record is ther
       : undefined;
   world = await OneDomain.start({ wrapStore: failingOn(bad) });
   await Promise.allSettled([1, 2, 666, 3].map((mbps) => ask({ mbps })));
-  expect((await agrees()).rows).toHaveLength(3);
-  await ask({ mbps: 4 });
   expect((await agrees()).rows).toHaveLength(4);
+  await ask({ mbps: 4 });
+  expect((await agrees()).rows).toHaveLength(5);
 });
 
 it('a record that cannot be written down turns away its own request and no other', async () => {
-  const decide: Decide = ({ facts }) => ({
-    effect: 'ALLOW',
-    reasons: [facts['bandwidth_mbps'] === 666 ? '\ud800' : 'yes'],
-    policy: 'p',
-  });
-  world = await OneDomain.start({ decide });
-  const results = await Promise.allSettled([1, 666, 3].map((mbps) => ask({ mbps })));
+  world = await OneDomain.start();
+  const results = await Promise.allSettled(
+    ['lhc', '\ud800', 'lhc'].map((project) => ask({ mbps: 1, project })),
+  );
   expect(results.map((r) => r.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-  expect((await agrees()).rows).toHaveLength(2);
+  expect((await agrees()).rows).toHaveLength(3);
 });
 
 it('a look at what would happen is not recorded', async () => {
   world = await OneDomain.start();
   await world.broker.createCircuit(call(undefined, { validateOnly: true }), aRequest());
-  expect((await agrees()).rows).toEqual([]);
+  expect((await agrees()).rows).toHaveLength(1);
 });
 
 it('goes on after a restart where it was, over tiles and the rest', async () => {
@@ -148,7 +151,7 @@ it('goes on after a restart where it was, over tiles and the rest', async () => 
     await world.restart();
   }
   const { rows } = await agrees();
-  expect(rows.length).toBe(300);
+  expect(rows.length).toBe(301);
   expect(await world.store.auditTiles()).toHaveLength(1);
 });
 

@@ -5,6 +5,7 @@ import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
 import { fold } from '../../src/model/lifecycle.ts';
 import { aRequest, at, fixed, type T0 } from '../support/builders.ts';
 import { call, OneDomain, operator, stranger, user } from '../support/oneDomain.ts';
+import { OPEN_POLICY, rulesFor } from '../support/policies.ts';
 
 let world: OneDomain;
 afterEach(() => world.end());
@@ -229,11 +230,9 @@ it('an Idempotency-Key acts once: the same again is replayed, another body is re
 
 it('what policy denies is recorded and nothing else happens', async () => {
   world = await OneDomain.start({
-    decide: (ask) => ({
-      effect: ask.action === 'circuit.create' ? 'DENY' : 'ALLOW',
-      reasons: ['no-elephants'],
-      policy: 'TEST',
-    }),
+    policy: rulesFor(
+      `${OPEN_POLICY}@id("no-elephants") forbid (principal, action == Action::"circuit.create", resource);`,
+    ),
   });
   const problem = await problemOf(book());
   expect(problem.code).toBe('POLICY_DENIED');

@@ -22,6 +22,7 @@ import type { Circuit } from '../../src/model/circuit.ts';
 import { isFinal, states } from '../../src/model/circuit.ts';
 import type { Redemption } from '../../src/tokens/redeem.ts';
 import {
+  activation,
   admissions,
   auditGroup,
   circuit,
@@ -31,6 +32,7 @@ import {
   effect,
   event,
   group,
+  policy,
   T0,
 } from '../store/samples.ts';
 
@@ -91,6 +93,40 @@ export function storeContract(name: string, makeHome: () => Promise<StoreHome>):
       await expect(store.commit(g)).rejects.toMatchObject({ name: 'StoreError', kind });
       expect(await everything()).toEqual(before);
     };
+
+    describe('policies', () => {
+      test('are versions, of which the last activation says which rules', async () => {
+        expect(await store.activePolicy()).toBeUndefined();
+        await store.commit(group({ epoch, policies: [policy(1)], activations: [activation(1, 1)] }));
+        await store.commit(group({ epoch, policies: [policy(2), policy(3)] }));
+        expect(await store.activePolicy()).toEqual({ activation: activation(1, 1), policy: policy(1) });
+        await store.commit(group({ epoch, activations: [activation(2, 3, 1)] }));
+        await store.commit(group({ epoch, activations: [activation(3, 1)] }));
+        await reopen();
+        expect(await store.activePolicy()).toEqual({ activation: activation(3, 1), policy: policy(1) });
+        expect(await store.lastActivation(policy(3).id)).toEqual(activation(2, 3, 1));
+        expect(await store.lastActivation(policy(2).id)).toBeUndefined();
+        expect(await store.policy(policy(2).id)).toEqual(policy(2));
+        expect(await store.policy(policy(9).id)).toBeUndefined();
+      });
+      test('come page by page, the latest first', async () => {
+        await store.commit(group({ epoch, policies: [1, 2, 3].map(policy) }));
+        const first = await store.policies({ limit: 2 });
+        expect(first.items).toEqual([policy(3), policy(2)]);
+        const rest = await store.policies({ limit: 2, after: first.next as string });
+        expect(rest).toEqual({ items: [policy(1)] });
+      });
+      test('never change, and what decides is a version that there is', async () => {
+        await store.commit(group({ epoch, policies: [policy(1)], activations: [activation(1, 1)] }));
+        for (const bad of [
+          { policies: [policy(1)] },
+          { activations: [activation(1, 1)] },
+          { activations: [activation(2, 2)] },
+        ])
+          await refuses(group({ epoch, ...bad }), 'CONFLICT');
+        expect(await store.activePolicy()).toEqual({ activation: activation(1, 1), policy: policy(1) });
+      });
+    });
 
     describe('the lease', () => {
       test('is held by one; another hears who has it and for how long', async () => {

@@ -4,7 +4,7 @@
  * go in where a peer's go in, and the answers are those that a peer would get.
  */
 import { describe, expect, it, test } from 'vitest';
-import { allowAll } from '../../src/aaa/allowAll.ts';
+import { loadPolicies } from '../../src/aaa/policySet.ts';
 import { Authoriser } from '../../src/broker/authorise.ts';
 import { Book } from '../../src/broker/book.ts';
 import { PeerDesk } from '../../src/broker/peer.ts';
@@ -16,6 +16,7 @@ import type { Circuit } from '../../src/model/circuit.ts';
 import { dueAt } from '../../src/model/lifecycle.ts';
 import { topologyOf } from '../sim/network.ts';
 import { at, span, T0 } from '../support/builders.ts';
+import { OPEN_POLICY } from '../support/policies.ts';
 
 const HOME = 'd1.example';
 const EPOCH = 4;
@@ -30,7 +31,9 @@ class Participant {
 
   constructor() {
     const random = seededRandom(1);
-    this.#desk = new PeerDesk(new Authoriser(allowAll, random), random, EPOCH);
+    this.#desk = new PeerDesk(new Authoriser(random), random, EPOCH);
+    const loaded = loadPolicies(OPEN_POLICY);
+    if (loaded.ok) this.book.rules.policies.use(loaded.set);
   }
 
   #tx(): Tx {

@@ -6,7 +6,6 @@ import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { allowAll } from '../../src/aaa/allowAll.ts';
 import { Broker } from '../../src/broker/broker.ts';
 import type { Store } from '../../src/broker/ports.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
@@ -26,6 +25,7 @@ import type { TopologyDocument } from '../../src/topology/document.ts';
 import { domainName, topologyOf } from '../sim/network.ts';
 import { aRequest } from '../support/builders.ts';
 import { call, user } from '../support/oneDomain.ts';
+import { rulesFor } from '../support/policies.ts';
 
 /** The wall clock, and how far this domain's is from it. Set ahead, it rings what has become due. */
 export class ShiftedClock implements Clock {
@@ -158,7 +158,7 @@ export class House {
       store: this.#store,
       devices: this.devices,
       peers: this.peering,
-      decide: allowAll,
+      policy: rulesFor(),
       seedTopology: topology,
     });
     await this.broker.start();

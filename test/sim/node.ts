@@ -3,7 +3,6 @@
  * the process that comes and goes: the real broker and the real routes over the real store.
  */
 import { join } from 'node:path';
-import { allowAll } from '../../src/aaa/allowAll.ts';
 import { buildApp } from '../../src/api/app.ts';
 import type { BookSeams } from '../../src/broker/book.ts';
 import { Broker } from '../../src/broker/broker.ts';
@@ -17,6 +16,7 @@ import type { Principal } from '../../src/model/principal.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
 import { MemoryKeeper } from '../support/auditLog.ts';
+import { rulesFor } from '../support/policies.ts';
 import { type SimClock, Watch } from './clock.ts';
 import { type DeviceFaults, type Dice, SimDevice, SimDevices } from './devices.ts';
 import type { Gate, Owner } from './gate.ts';
@@ -158,7 +158,7 @@ export class Node {
       store,
       devices,
       peers: this.#around.peersOf(process),
-      decide: allowAll,
+      policy: rulesFor(),
       seedTopology: this.topology,
       audit: this.audit,
       leaseTtlMs: this.leaseTtlMs,

@@ -3,6 +3,7 @@
  * the world's mirror, which is how the checkers know what is true without asking the broker.
  */
 
+import type { PolicyQuery } from '../../src/broker/policyPorts.ts';
 import type {
   CircuitQuery,
   DecisionQuery,
@@ -101,6 +102,18 @@ export class GatedStore implements Store {
   }
   token(jti: string): ReturnType<Store['token']> {
     return this.#call('token', () => this.#real.token(jti));
+  }
+  activePolicy(): ReturnType<Store['activePolicy']> {
+    return this.#call('activePolicy', () => this.#real.activePolicy());
+  }
+  lastActivation(id: Parameters<Store['lastActivation']>[0]): ReturnType<Store['lastActivation']> {
+    return this.#call('lastActivation', () => this.#real.lastActivation(id));
+  }
+  policy(id: Parameters<Store['policy']>[0]): ReturnType<Store['policy']> {
+    return this.#call('policy', () => this.#real.policy(id));
+  }
+  policies(query: PolicyQuery): ReturnType<Store['policies']> {
+    return this.#call('policies', () => this.#real.policies(query));
   }
   circuit(id: Parameters<Store['circuit']>[0]): ReturnType<Store['circuit']> {
     return this.#call('circuit', () => this.#real.circuit(id));

@@ -4,6 +4,7 @@
  */
 
 import { type AuditGroup, NO_AUDIT } from '../../src/broker/auditPorts.ts';
+import type { PolicyActivation, PolicyRecord } from '../../src/broker/policyPorts.ts';
 import type { DecisionRecord, EffectRecord, EventRecord, Group } from '../../src/broker/ports.ts';
 import { type InstantMs, instant } from '../../src/kernel/clock.ts';
 import { type CircuitId, type DecisionId, newId } from '../../src/kernel/ids.ts';
@@ -114,7 +115,8 @@ export const decision = (n: number, c: Circuit, over: Partial<DecisionRecord> = 
   id: decisionId(n),
   effect: 'ALLOW',
   reasons: ['allow-members-of-the-project'],
-  policy: 'pol_1',
+  policy: 'e3b0c4',
+  schema: '98fc1c',
   time: c.createTime,
   principal: c.owner,
   action: 'circuit.create',
@@ -124,6 +126,26 @@ export const decision = (n: number, c: Circuit, over: Partial<DecisionRecord> = 
   sequence: 'AGENT',
   facts: { bandwidth_mbps: 10_000, a: c.request.a.port, z: c.request.z.port },
   ...over,
+});
+
+export const policy = (n: number): PolicyRecord => ({
+  id: newId('pol', instant(T0 + n), seededRandom(n)),
+  createTime: instant(T0 + n),
+  author: `operator${n}`,
+  description: `version ${n}, für alle`,
+  sha256: `sha-${n}`,
+  schema: 'schema',
+  text: `@id("r${n}") permit (principal, action, resource);`,
+  rules: [{ id: `r${n}`, effect: 'permit' }],
+  assertions: [{ name: 'all', principal: {}, action: 'circuit.create', project: 'lhc', expect: 'ALLOW' }],
+});
+
+export const activation = (seq: number, n: number, before?: number): PolicyActivation => ({
+  seq,
+  time: instant(T0 + seq),
+  policyId: policy(n).id,
+  author: 'operator',
+  ...(before === undefined ? {} : { before: policy(before).id }),
 });
 
 export function group(over: Omit<Partial<Group>, 'epoch'> & { readonly epoch: number }): Group {
@@ -140,6 +162,8 @@ export function group(over: Omit<Partial<Group>, 'epoch'> & { readonly epoch: nu
     sets: [],
     webhooks: [],
     webhooksGone: [],
+    policies: [],
+    activations: [],
     transfers: [],
     usage: [],
     octets: [],

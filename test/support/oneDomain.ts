@@ -2,11 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { allowAll } from '../../src/aaa/allowAll.ts';
-import type { Decide } from '../../src/aaa/decide.ts';
 import type { CheckpointRow } from '../../src/broker/auditPorts.ts';
 import type { AuditKeeper } from '../../src/broker/auditStart.ts';
 import { Broker } from '../../src/broker/broker.ts';
+import type { BrokerPorts } from '../../src/broker/brokerPorts.ts';
 import type { Inspection } from '../../src/broker/inspection.ts';
 import type { Peers } from '../../src/broker/peerPorts.ts';
 import type { Devices, Store } from '../../src/broker/ports.ts';
@@ -21,6 +20,7 @@ import { openStore } from '../../src/store/open.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
 import { T0 } from './builders.ts';
 import { HandClock } from './handClock.ts';
+import { rulesFor } from './policies.ts';
 
 export const user: Principal = {
   id: 'dev|user',
@@ -128,7 +128,7 @@ async function* pages(source: AsyncIterable<unknown>, calls: { open: number }): 
 
 interface Options {
   readonly topology?: TopologyDocument;
-  readonly decide?: Decide;
+  readonly policy?: BrokerPorts['policy'];
   readonly devices?: (clock: HandClock) => Devices;
   readonly inspection?: Inspection;
   readonly peers?: Peers;
@@ -165,7 +165,7 @@ export class OneDomain {
   async #boot(): Promise<void> {
     const {
       topology = twoSwitches,
-      decide = allowAll,
+      policy = rulesFor(),
       peers = noPeers,
       wrapStore = (store) => store,
     } = this.#options;
@@ -189,7 +189,7 @@ export class OneDomain {
       devices: this.devices,
       ...(this.#options.inspection === undefined ? {} : { inspection: this.#options.inspection }),
       peers,
-      decide,
+      policy,
       ...(this.#options.tokens === true
         ? { tokens: { issuer: audienceOf(topology.domain), audienceOf, newKey: newP256Key } }
         : {}),

@@ -94,7 +94,7 @@ export function audit(app: HttpServer, { broker }: ApiPorts): void {
   app.get(
     '/v1/audit/export',
     {
-      config: { authorisation: 'operator' as const, produces: [NDJSON] },
+      config: { authorisation: 'decided:audit.read', atDoor: true, produces: [NDJSON] },
       schema: {
         operationId: 'exportAudit',
         summary: 'The log up to its last checkpoint, in lines',
@@ -134,7 +134,7 @@ export function audit(app: HttpServer, { broker }: ApiPorts): void {
   app.post(
     '/v1/audit/erasures',
     {
-      config: { authorisation: 'operator' as const },
+      config: { authorisation: 'decided:audit.read', atDoor: true },
       schema: {
         operationId: 'createAuditErasure',
         summary: 'Forget who a principal was',

@@ -93,7 +93,7 @@ export function circuitSets(app: HttpServer, { broker }: ApiPorts): void {
     app.post(
       `/v1/circuit-sets/:id/${verb}`,
       {
-        config: { authorisation: 'decided:set.act', bodyOptional: true },
+        config: { authorisation: `decided:set.${verb}`, bodyOptional: true },
         schema: {
           operationId,
           summary,
@@ -119,7 +119,7 @@ export function circuitSets(app: HttpServer, { broker }: ApiPorts): void {
   app.delete(
     '/v1/circuit-sets/:id',
     {
-      config: { authorisation: 'decided:set.act' },
+      config: { authorisation: 'decided:set.cancel' },
       schema: {
         operationId: 'cancelCircuitSet',
         summary: 'Cancel every circuit of a set',

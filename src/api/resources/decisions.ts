@@ -6,7 +6,7 @@ import type { UseCases } from '../../broker/usecases.ts';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
 import type { Principal } from '../../model/principal.ts';
-import { answer, nothingNew, refusals, resource } from '../answers.ts';
+import { answer, BODIES, nothingNew, refusals, resource } from '../answers.ts';
 import { sendRead } from '../mutation.ts';
 import type { ApiPorts } from '../resource.ts';
 import {
@@ -21,7 +21,15 @@ import {
   readTime,
   Time,
 } from '../wire/common.ts';
-import { DecisionSchema, writeDecision } from '../wire/decision.ts';
+import {
+  DecisionSchema,
+  decisionSchemas,
+  ExplainRequestSchema,
+  ExplanationSchema,
+  readExplain,
+  writeDecision,
+  writeExplanation,
+} from '../wire/decision.ts';
 
 const tags = ['decisions'];
 const NDJSON = 'application/x-ndjson';
@@ -39,8 +47,9 @@ const Filters = Type.Object(filters, { additionalProperties: false });
 const ListQuery = Type.Object({ ...pageQuery, ...filters }, { additionalProperties: false });
 
 export function decisions(app: HttpServer, { broker }: ApiPorts): void {
-  app.addSchema(DecisionSchema);
+  for (const schema of decisionSchemas) app.addSchema(schema);
   const config = { authorisation: 'visible' } as const;
+  explain(app, broker);
 
   app.get(
     '/v1/decisions',
@@ -106,6 +115,30 @@ export function decisions(app: HttpServer, { broker }: ApiPorts): void {
       const proven = { ...writeDecision(decision), proof: { ...proof, inclusion: [...proof.inclusion] } };
       return sendRead(request, reply, 2, proven);
     },
+  );
+}
+
+function explain(app: HttpServer, broker: UseCases): void {
+  app.post(
+    '/v1/decisions/explain',
+    {
+      config: { authorisation: 'visible' },
+      schema: {
+        operationId: 'explainDecision',
+        summary: 'Would I be allowed?',
+        description:
+          'Asks the policy in force as the real call would, and writes nothing. Whether there is room, or money, it does not say.',
+        tags,
+        querystring: NoQuery,
+        body: ref(ExplainRequestSchema),
+        response: {
+          200: answer('What would be decided', ref(ExplanationSchema)),
+          ...refusals(...BODIES, 'NOT_FOUND', 'START_IN_PAST'),
+        },
+      },
+    },
+    async ({ body, principal }) =>
+      writeExplanation(await broker.policies.explain(principal, readExplain(body, principal)), principal),
   );
 }
 

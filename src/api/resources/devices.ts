@@ -24,7 +24,8 @@ import { CrossConnectSchema, writeCrossConnect } from '../wire/topology.ts';
 import { renderNew } from './maintenance.ts';
 
 const tags = ['devices'];
-const config = { authorisation: 'operator' } as const;
+const change = { authorisation: 'decided:topology.write', atDoor: true } as const;
+const config = { authorisation: 'decided:network.inspect', atDoor: true } as const;
 const PageQuery = Type.Object(pageQuery, { additionalProperties: false });
 
 export function devices(app: HttpServer, { broker, clock }: ApiPorts): void {
@@ -125,7 +126,7 @@ export function devices(app: HttpServer, { broker, clock }: ApiPorts): void {
   app.post(
     '/v1/devices/:id/drain',
     {
-      config,
+      config: change,
       schema: {
         operationId: 'drainDevice',
         summary: 'Give the circuits of a device other roads, and let none onto it for a while',

@@ -13,6 +13,7 @@ import { events } from './events.ts';
 import { maintenance } from './maintenance.ts';
 import { offers } from './offers.ts';
 import { peers } from './peers.ts';
+import { policies } from './policies.ts';
 import { projects } from './projects.ts';
 import { quotas } from './quotas.ts';
 import { series } from './series.ts';
@@ -37,6 +38,7 @@ export const resources: readonly Resource[] = [
   decisions,
   tokens,
   audit,
+  policies,
   topology,
   analysis,
   availability,

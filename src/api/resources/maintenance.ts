@@ -36,7 +36,8 @@ import {
 } from '../wire/maintenance.ts';
 
 const tags = ['maintenance'];
-const operator = { authorisation: 'operator' } as const;
+const operator = { authorisation: 'decided:topology.write', atDoor: true } as const;
+const inspect = { authorisation: 'decided:network.inspect', atDoor: true } as const;
 const visible = { authorisation: 'visible' } as const;
 const params = IdParams;
 
@@ -129,7 +130,7 @@ export function maintenance(app: HttpServer, { broker }: ApiPorts): void {
   app.get(
     '/v1/maintenance-windows/:id/impact',
     {
-      config: operator,
+      config: inspect,
       schema: {
         operationId: 'getMaintenanceImpact',
         summary: 'Which circuits a maintenance window meets now',

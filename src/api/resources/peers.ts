@@ -9,7 +9,7 @@ import { IdParams, listOf, NoBody, NoQuery, pageInMemory, pageQuery } from '../w
 import { PeerMessagesSchema, PeerSchema, peerSchemas, writePeer, writePeerMessage } from '../wire/peer.ts';
 
 const tags = ['network'];
-const config = { authorisation: 'operator' } as const;
+const config = { authorisation: 'decided:network.inspect', atDoor: true } as const;
 
 export function peers(app: HttpServer, { broker, peerOffice }: ApiPorts): void {
   for (const schema of peerSchemas) app.addSchema(schema);

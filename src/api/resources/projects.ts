@@ -34,7 +34,7 @@ import { PeriodQuery, readPeriod, sendCsv } from '../wire/period.ts';
 
 const tags = ['accounting'];
 const visible = { authorisation: 'visible' } as const;
-const operator = { authorisation: 'operator' } as const;
+const operator = { authorisation: 'decided:project.write', atDoor: true } as const;
 const params = Type.Object({ id: ProjectId });
 
 export const renderProject = (project: ProjectView): Rendered => ({

@@ -28,7 +28,7 @@ import { IdempotencyHeader, IfMatchHeader } from '../wire/headers.ts';
 
 const tags = ['accounting'];
 const visible = { authorisation: 'visible' } as const;
-const operator = { authorisation: 'operator' } as const;
+const operator = { authorisation: 'decided:quota.write', atDoor: true } as const;
 const params = IdParams;
 
 const renderQuota = (quota: QuotaView): Rendered => ({

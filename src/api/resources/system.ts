@@ -23,6 +23,12 @@ const Ready = Type.Object(
     leader: Type.Optional(Type.String({ description: 'Who leads, when it is another instance' })),
     epoch: Type.Integer({ minimum: 0, description: 'Grows with each change of the leader' }),
     store: Type.Enum(['OK', 'FULL', 'UNAVAILABLE']),
+    policy: Type.Optional(
+      Type.Enum(['IN_FORCE', 'CLOSED'], {
+        description:
+          'Of the leader. CLOSED: the policy does not load, and everything is denied but what gives back',
+      }),
+    ),
     clock: Time,
     live_circuits: Type.Integer({ minimum: 0 }),
     effects_waiting: Type.Integer({
@@ -154,6 +160,7 @@ const readyToWire = (r: Readiness, peers: string[]) => ({
   ...(r.leader === undefined ? {} : { leader: r.leader }),
   epoch: r.epoch,
   store: r.store,
+  ...(r.policy === undefined ? {} : { policy: r.policy.state }),
   clock: rfc3339(r.clock),
   live_circuits: r.liveCircuits,
   effects_waiting: r.effectsWaiting,
@@ -215,6 +222,9 @@ function brokerMetrics(registry: Registry, stats: () => Stats, readiness: () => 
   now('turnpike_leader', '1 when this instance leads', (r) => Number(r.role === 'LEADER'));
   now('turnpike_epoch', 'The epoch of the lease', (r) => r.epoch);
   now('turnpike_store_ok', '1 when the store takes writes', (r) => Number(r.store === 'OK'));
+  now('turnpike_policy_in_force', '1 when the policy loads and decides', (r) =>
+    Number(r.policy?.state === 'IN_FORCE'),
+  );
   now('turnpike_effects_waiting', 'Orders not carried out yet', (r) => r.effectsWaiting);
 }
 

@@ -240,7 +240,7 @@ function keyRoutes(app: HttpServer, { broker }: Pick<ApiPorts, 'broker'>): void 
   app.get(
     '/v1/tokens/keys',
     {
-      config: { authorisation: 'operator' },
+      config: { authorisation: 'decided:token.keys', atDoor: true },
       schema: {
         operationId: 'listTokenKeys',
         summary: 'The keys of this issuer, old ones too',
@@ -254,7 +254,7 @@ function keyRoutes(app: HttpServer, { broker }: Pick<ApiPorts, 'broker'>): void 
   app.post(
     '/v1/tokens/keys/rotate',
     {
-      config: { authorisation: 'operator', bodyOptional: true },
+      config: { authorisation: 'decided:token.keys', atDoor: true, bodyOptional: true },
       schema: {
         operationId: 'rotateTokenKey',
         summary: 'Sign with a new key from now on',
@@ -277,7 +277,7 @@ function keyRoutes(app: HttpServer, { broker }: Pick<ApiPorts, 'broker'>): void 
   app.post(
     '/v1/tokens/keys/:kid/compromise',
     {
-      config: { authorisation: 'operator', bodyOptional: true },
+      config: { authorisation: 'decided:token.keys', atDoor: true, bodyOptional: true },
       schema: {
         operationId: 'compromiseTokenKey',
         summary: 'Trust nothing any more that this key has signed',

@@ -146,7 +146,7 @@ function linkRoutes(app: HttpServer, { broker, clock }: ApiPorts): void {
   app.patch(
     '/v1/links/:id',
     {
-      config: { authorisation: 'operator' },
+      config: { authorisation: 'decided:topology.write', atDoor: true },
       schema: {
         operationId: 'changeLink',
         summary: 'Take a link out of use, or back into it',

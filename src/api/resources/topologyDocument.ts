@@ -120,7 +120,7 @@ function putTopology(scope: HttpServer, broker: ApiPorts['broker']): void {
   scope.put(
     '/v1/topology',
     {
-      config: { authorisation: 'operator' },
+      config: { authorisation: 'decided:topology.write', atDoor: true },
       bodyLimit: BODY_BYTES,
       schema: {
         operationId: 'putTopology',

@@ -2,7 +2,7 @@
  * What all resources share on the wire: times, ids, pages, ETags and the problem document, each as a schema
  * and the functions that read and write it. Reading throws INVALID_REQUEST with the place at fault.
  */
-import { type TSchema, Type } from 'typebox';
+import { type Static, type TSchema, Type } from 'typebox';
 import { ref } from '../../http/schema.ts';
 import { type InstantMs, instant } from '../../kernel/clock.ts';
 import { BrokerError, problems } from '../../kernel/errors.ts';
@@ -183,6 +183,27 @@ export const AlternativeSchema = Type.Object(
   { $id: 'Alternative', description: 'Something that could be booked instead' },
 );
 
+/** What rules see: flat, and lists of names. */
+export const seenSchema = (description: string) =>
+  Type.Record(
+    Type.String(),
+    Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Array(Type.String())]),
+    { description },
+  );
+export type Seen = Static<ReturnType<typeof seenSchema>>;
+
+export const NeededSchema = Type.Object(
+  {
+    rule: Type.String(),
+    effect: Type.Enum(['permit', 'forbid'], {
+      description: 'Of a permit, the clause did not hold; of a forbid, it had to be otherwise',
+    }),
+    clause: Type.String({ description: 'As the policy has it' }),
+    values: seenSchema('By the names of docs/POLICY.md'),
+  },
+  { $id: 'Needed', description: 'A clause of the policy that stood in the way, and what it saw' },
+);
+
 export const ProblemSchema = Type.Object(
   {
     type: Type.String({ format: 'uri' }),
@@ -192,7 +213,11 @@ export const ProblemSchema = Type.Object(
     detail: Type.String(),
     request_id: Type.Optional(Type.String()),
     errors: Type.Optional(Type.Array(ref(FieldErrorSchema))),
-    decision_id: Type.Optional(Type.String()),
+    decision_id: Type.Optional(Type.String({ description: 'What the policy was asked, and answered' })),
+    rules: Type.Optional(
+      Type.Array(Type.String(), { description: 'Rules of the policy that said no; none: no rule said yes' }),
+    ),
+    needed: Type.Optional(Type.Array(ref(NeededSchema))),
     bottlenecks: Type.Optional(Type.Array(ref(BottleneckSchema))),
     alternatives: Type.Optional(Type.Array(ref(AlternativeSchema))),
     proof: Type.Optional(Type.Enum(['PROVEN_IMPOSSIBLE', 'BUDGET_SPENT'])),

@@ -6,6 +6,7 @@ import type { Knex } from 'knex';
 import * as foundation from './20261120043000_foundation.ts';
 import * as octets from './20261120080000_octets.ts';
 import * as audit from './20261120081000_audit.ts';
+import * as policies from './20261120082000_policies.ts';
 import * as tokens from './20261120083000_tokens.ts';
 import * as domains from './20261120085000_domains.ts';
 import * as accounting from './20261120086000_accounting.ts';
@@ -20,6 +21,7 @@ export const migrations: readonly Migration[] = [
   { name: '20261120043000_foundation', up: foundation.up, down: foundation.down },
   { name: '20261120080000_octets', up: octets.up, down: octets.down },
   { name: '20261120081000_audit', up: audit.up, down: audit.down },
+  { name: '20261120082000_policies', up: policies.up, down: policies.down },
   { name: '20261120083000_tokens', up: tokens.up, down: tokens.down },
   { name: '20261120085000_domains', up: domains.up, down: domains.down },
   { name: '20261120086000_accounting', up: accounting.up, down: accounting.down },
