@@ -209,6 +209,7 @@ export class Book {
       notice: request.noticeS,
       priority: request.priority,
       constraints: request.constraints,
+      ...(request.protection === 'PROTECTED' ? { protected: true } : {}),
       start,
     };
     const uses = plain ?? claims.map(({ edge, label }) => (label === undefined ? { edge } : { edge, label }));

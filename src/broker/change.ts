@@ -28,8 +28,7 @@ export function applyChange(tx: Tx, circuit: Circuit, change: CircuitChange, dec
   if (end === current.window.end && mbps === current.mbps && window === undefined) return circuit;
   const asked = changedRequest(request, window, end, mbps, current);
   keepPromises(circuit, asked, change, { window, end, mbps });
-  const alone =
-    current.segments.length === 1 && request.protection === 'UNPROTECTED' && circuit.pending === undefined;
+  const alone = current.segments.length === 1 && circuit.pending === undefined;
   return alone && circuit.state !== 'HELD'
     ? byEngine(tx, circuit, current, asked, { window, end, mbps }, decisionId)
     : inPlace(tx, circuit, current, asked, { end, mbps }, decisionId);
@@ -113,7 +112,7 @@ function byEngine(
           version: circuit.version + 1,
           window: { start: fromSeconds(seat.start), end: fromSeconds(seat.end) },
           mbps: seat.mbps,
-          segments: [segmentOf(tx, seat.path)],
+          segments: [segmentOf(tx, seat)],
         };
   return modify(tx, circuit, placement, request, decisionId);
 }

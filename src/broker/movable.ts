@@ -22,8 +22,8 @@ function couldMove(circuit: Circuit): boolean {
 }
 
 /** Was it asked for in a way that leaves us a choice? */
-export const mayMove = ({ pinned, protection, schedule }: CircuitRequest): boolean =>
-  !pinned && protection === 'UNPROTECTED' && (schedule.type === 'FLEXIBLE' || schedule.type === 'VOLUME');
+export const mayMove = ({ pinned, schedule }: CircuitRequest): boolean =>
+  !pinned && (schedule.type === 'FLEXIBLE' || schedule.type === 'VOLUME');
 
 /** The window that a booked circuit may be moved in. */
 export function windowOf({ request, createTime, bounds }: Circuit): {

@@ -14,7 +14,6 @@ import { nextFullSecond } from '../model/window.ts';
 import type { Ask, Placed, Refused, Seat } from '../scheduler/laxity/booking.ts';
 import { place } from '../scheduler/laxity/place.ts';
 import { placeVolume, type VolumeAsk } from '../scheduler/laxity/volume.ts';
-import type { Path } from '../topology/search/question.ts';
 import { ATTEMPT_MS, MENDED_AFTER_MS } from './limits.ts';
 import { type Placing, roadOf, type Slot, slowerHere, type Wish, wireBottleneck } from './plan.ts';
 import type { Tx } from './tx.ts';
@@ -27,7 +26,7 @@ export function placeHere(tx: Tx, id: CircuitId, request: CircuitRequest, wish: 
   return {
     kind: 'placed',
     slot: slotOf(answer.seat, wish),
-    segments: [segmentOf(tx, answer.seat.path)],
+    segments: [segmentOf(tx, answer.seat)],
     moves: answer.moves,
   };
 }
@@ -65,7 +64,7 @@ export function placeBytes(tx: Tx, id: CircuitId, request: CircuitRequest): Plac
   return {
     kind: 'placed',
     slot: slotOf(answer.seat, wish),
-    segments: [segmentOf(tx, answer.seat.path)],
+    segments: [segmentOf(tx, answer.seat)],
     moves: answer.moves,
   };
 }
@@ -91,7 +90,7 @@ export function applyMoves(tx: Tx, moves: Placed['moves'], newcomer: string, dec
       version: circuit.version + 1,
       window: { start: fromSeconds(to.start), end: fromSeconds(to.end) },
       mbps: to.mbps,
-      segments: [segmentOf(tx, to.path)],
+      segments: [segmentOf(tx, to)],
     };
     const until = instant(tx.now + ATTEMPT_MS);
     tx.apply(
@@ -122,6 +121,7 @@ export const askOf = (id: string, request: CircuitRequest, wish: Wish, now: Inst
   priority: request.priority,
   movable: wish.movable,
   constraints: request.constraints,
+  ...(request.protection === 'PROTECTED' ? { protected: true } : {}),
   ignoreOperState: wish.notBefore > now + MENDED_AFTER_MS,
 });
 
@@ -130,7 +130,7 @@ export const slotOf = (seat: Seat, wish: Wish): Slot => ({
   mbps: seat.mbps,
 });
 
-export function segmentOf(tx: Tx, path: Path): Segment {
+export function segmentOf(tx: Tx, { path, backup }: Pick<Seat, 'path' | 'backup'>): Segment {
   return {
     domain: tx.book.network.document.domain,
     local: true,
@@ -138,6 +138,7 @@ export function segmentOf(tx: Tx, path: Path): Segment {
     a: { ...path.a, port: path.a.port as PortId },
     z: { ...path.z, port: path.z.port as PortId },
     ...roadOf(path),
+    ...(backup === undefined ? {} : { backup: roadOf(backup) }),
     agreed: 'HELD',
     light: 'DARK',
   };

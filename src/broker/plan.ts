@@ -68,50 +68,6 @@ export function plan(ground: Ground, request: CircuitRequest, slot: Slot): Plan 
 export const isOurs = ({ network }: Ground, { a, z }: CircuitRequest): boolean =>
   prefixOf(a.port) === network.document.prefix && prefixOf(z.port) === network.document.prefix;
 
-/** Starts that are tried for a road that the engine does not look for: with a backup, or into another domain. */
-const STARTS_TRIED = 64;
-
-/**
- * The earliest place in a window without moving anybody. From one start to the next it goes where a single
- * road of ours opens: a sooner start cannot work, a later one may need more tries.
- */
-export function planWithin(ground: Ground, request: CircuitRequest, wish: Wish): Placing {
-  const duration = wish.durationS;
-  const latest = toSeconds(wish.deadline) - duration;
-  let start = toSeconds(wish.notBefore);
-  let problem: BrokerError | undefined;
-  for (let i = 0; i < STARTS_TRIED && start <= latest; i++) {
-    const end = wish.deadline === NEVER ? NEVER : fromSeconds(start + duration);
-    const slot: Slot = { window: { start: fromSeconds(start), end }, mbps: wish.mbps };
-    const planned = plan(ground, request, slot);
-    if (planned.kind === 'placed') return { ...planned, slot, moves: [] };
-    problem ??= planned.problem;
-    const next = nextStart(ground, request, slot, latest);
-    if (next === undefined) break;
-    start = next;
-  }
-  const late = new BrokerError('DEADLINE_UNREACHABLE', 'the window is shorter than the duration');
-  return { kind: 'refused', problem: problem ?? late };
-}
-
-/** When something changes on the way, after the slot's start: the first moment that another try could end better. */
-function nextStart(ground: Ground, request: CircuitRequest, slot: Slot, latest: number): number | undefined {
-  const { start, end, ...query } = queryOf(ground, request, slot);
-  const found = findEarliest(snapshot(ground), {
-    ...query,
-    notBefore: start + 1,
-    latest,
-    duration: end - start,
-  });
-  if (!found.found) return undefined;
-  const soonest = found.start;
-  // A single road may be free all along while a second one is not: go on by whole steps then.
-  const step = Math.max(1, Math.ceil((latest - toSeconds(slot.window.start)) / STARTS_TRIED));
-  return soonest > toSeconds(slot.window.start) + 1
-    ? soonest
-    : Math.min(latest, toSeconds(slot.window.start) + step);
-}
-
 /** One road, or for a protected circuit two that share no link, and no node where that is possible. */
 function roadsFor(
   ground: Ground,

@@ -17,7 +17,7 @@ import { mayMove } from './movable.ts';
 import { applyMoves, placeBytes, placeHere, segmentOf, slotOf, wishOf } from './place.ts';
 import { type Availability, placeAbroad } from './placeAbroad.ts';
 import type { Placing, Wish } from './plan.ts';
-import { isOurs, placementOf, planWithin, type Slot } from './plan.ts';
+import { isOurs, placementOf, type Slot } from './plan.ts';
 import type { Tx } from './tx.ts';
 
 /** A FIXED start may be this far past: the request was on its way. */
@@ -131,7 +131,7 @@ export function seat(
     random,
     { ...ready, admission: { ...admission, request } },
     slot,
-    [segmentOf(tx, plan.seat.path)],
+    [segmentOf(tx, plan.seat)],
     plan.bounds,
   );
 }
@@ -183,7 +183,7 @@ const laxityOf = (wish: Wish, { window }: Slot): number =>
     ? 0
     : secondsBetween(wish.notBefore, wish.deadline) - secondsBetween(window.start, window.end);
 
-/** The engine where it is alone to decide; the plain search where a second road or another domain has a say. */
+/** The engine where it is alone to decide; the plain search where another domain has a say. */
 function findPlace(
   tx: Tx,
   id: CircuitId,
@@ -192,17 +192,12 @@ function findPlace(
   setbacks: readonly Setback[] = [],
   known: readonly Availability[] = [],
 ): Placing {
-  const alone = request.protection === 'UNPROTECTED';
   if (!isOurs(tx.ground, request)) {
-    if (!alone) throw notYet('protection over several domains');
+    if (request.protection === 'PROTECTED')
+      throw new BrokerError('NOT_SUPPORTED', 'protection over several domains is not offered by this broker');
     return placeAbroad(tx.ground, id, request, wish, setbacks, known);
   }
-  if (request.schedule.type === 'VOLUME') {
-    if (!alone) throw notYet('a VOLUME that is protected');
-    return placeBytes(tx, id, request);
-  }
-  if (alone) return placeHere(tx, id, request, wish);
-  return planWithin(tx.ground, request, wish);
+  return request.schedule.type === 'VOLUME' ? placeBytes(tx, id, request) : placeHere(tx, id, request, wish);
 }
 
 /** A home circuit whose last attempt failed: try the next alternative, or give up with the last cause. */
@@ -340,9 +335,6 @@ export function fixedSlot(request: CircuitRequest, now: InstantMs): Slot | undef
       return undefined;
   }
 }
-
-const notYet = (what: string): BrokerError =>
-  new BrokerError('NOT_SUPPORTED', `${what} is not offered by this broker`);
 
 const invalid = (pointer: string, detail: string): BrokerError =>
   new BrokerError('INVALID_REQUEST', detail, { errors: [{ pointer, detail }] });

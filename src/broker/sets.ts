@@ -60,15 +60,12 @@ export function createSet(
   });
   if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
   const alone = members.every(
-    ({ request }) =>
-      request.protection === 'UNPROTECTED' &&
-      request.schedule.type !== 'VOLUME' &&
-      isOurs(tx.ground, request),
+    ({ request }) => request.schedule.type !== 'VOLUME' && isOurs(tx.ground, request),
   );
   if (!alone && members.some((member) => member.after !== undefined || (member.diverse ?? []).length > 0)) {
     throw new BrokerError(
       'NOT_SUPPORTED',
-      'order and diversity among circuits that are protected, are volumes or go to other domains',
+      'order and diversity among circuits that are volumes or go to other domains',
     );
   }
   const circuits = alone ? admitTogether(tx, term, random, call, members, id) : [];

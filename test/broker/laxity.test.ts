@@ -4,7 +4,7 @@ import type { CircuitChange } from '../../src/broker/usecases.ts';
 import { BrokerError } from '../../src/kernel/errors.ts';
 import type { Circuit, CircuitRequest, Schedule } from '../../src/model/circuit.ts';
 import { aRequest, at, fixed } from '../support/builders.ts';
-import { call, OneDomain, operator } from '../support/oneDomain.ts';
+import { call, OneDomain, operator, twoSwitches } from '../support/oneDomain.ts';
 
 let world: OneDomain;
 afterEach(() => world.end());
@@ -107,6 +107,24 @@ it('moves survive a restart, and a moved circuit is lit at its new time only', a
   expect((await world.broker.observed()).some((connect) => connect.owner?.circuit === bob.id)).toBe(false);
   await world.pass(60);
   expect((await world.broker.circuit(operator, bob.id)).state).toBe('ACTIVE');
+});
+
+it('a protected circuit steps aside with both its roads, and a protected volume finds two', async () => {
+  const [link] = twoSwitches.links;
+  if (link === undefined) throw new Error('there is a link');
+  const second = { ...link, id: 'l2', a: { node: 'sw1', port: 't2' }, z: { node: 'sw2', port: 't2' } };
+  world = await OneDomain.start({ topology: { ...twoSwitches, links: [link, second] } });
+  const bob = await book({ protection: 'PROTECTED', schedule: flexible(100, 1_000, 100) });
+  expect(await slot(bob)).toEqual([100, 200]);
+  await book({ schedule: fixed(100, 200) });
+  expect(await slot(bob)).toEqual([200, 300]);
+  const moved = await world.broker.circuit(operator, bob.id);
+  const [segment] = moved.current?.segments ?? [];
+  expect([segment?.links, segment?.backup?.links].flat().sort()).toEqual(['l1', 'l2']);
+  expect(moved.conditions.find(({ type }) => type === 'Protected')?.status).toBe('TRUE');
+  const schedule: Schedule = { type: 'VOLUME', volumeBytes: 10e9, deadline: at(1_000) };
+  const bytes = await book({ protection: 'PROTECTED', schedule });
+  expect((await world.broker.circuit(operator, bytes.id)).current?.segments[0]?.backup).toBeDefined();
 });
 
 it('a set moves others for all its members or for none', async () => {

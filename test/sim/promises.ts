@@ -154,6 +154,8 @@ export class PromiseKeeper {
       if (down.length > 0)
         this.#say(after, `v${placement.version} is placed on ${down.join()}, which is down`);
     }
+    const twice = segment.links.filter((id) => segment.backup?.links.includes(id));
+    if (twice.length > 0) this.#say(after, `v${placement.version} has ${twice.join()} on both its roads`);
     for (const window of this.#document.maintenance_windows ?? []) {
       const over = Date.parse(window.end_time) <= event.time || placement.window.end <= event.time;
       if (!over && meets(window, placement))

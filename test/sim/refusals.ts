@@ -99,7 +99,6 @@ function mayMove(c: Circuit, now: InstantMs): boolean {
     current !== undefined &&
     current.segments.length === 1 &&
     !request.pinned &&
-    request.protection === 'UNPROTECTED' &&
     (request.schedule.type === 'FLEXIBLE' || request.schedule.type === 'VOLUME') &&
     toSeconds(current.window.start) > toSeconds(now) + request.noticeS
   );

@@ -25,6 +25,8 @@ export interface Ask {
   /** False for FIXED and pinned: once it has its slot and path, it keeps them. */
   readonly movable: boolean;
   readonly constraints?: Constraints;
+  /** Two roads that share no link, both claimed all along; whoever moves it moves both. */
+  readonly protected?: boolean;
   /** For windows far ahead: what is out of order now counts as usable. */
   readonly ignoreOperState?: boolean;
 }
@@ -55,6 +57,8 @@ export interface Slot {
 /** A slot and the path in it: what the engine chooses. */
 export interface Seat extends Slot {
   readonly path: Path;
+  /** Of what is protected. */
+  readonly backup?: Path;
 }
 
 export interface Move {
@@ -135,7 +139,9 @@ export const sharesOf = (uses: readonly EdgeUse[], start: Seconds, end: Seconds,
 
 /** The booking that an ask becomes with the seat it got. */
 export function bookingOf(ask: Ask, seat: Seat, intern: (edge: EdgeId) => Edge): Booking {
-  const uses = seat.path.uses.map(
+  const known = new Set(seat.path.uses.map(({ edge }) => edge));
+  const more = seat.backup?.uses.filter(({ edge }) => !known.has(edge)) ?? [];
+  const uses = [...seat.path.uses, ...more].map(
     ({ edge, label }): EdgeUse =>
       label === undefined ? { edge: intern(edge) } : { edge: intern(edge), label },
   );

@@ -137,12 +137,17 @@ function inPlace(
   }
 }
 
-/** On its own links at its own start, with whichever labels are free. */
+/** On its own links at its own start, with whichever labels are free. Two roads are looked for anew. */
 function samePath(fleet: Fleet, booking: Booking, ask: Ask, now: Seconds): Seat | undefined {
   const trial = new Trial(fleet, now, 0);
   const entry = trial.newcomer(ask);
   const { start } = booking;
-  if (!('total' in trial.ask(entry)) || start < trial.earliest(entry) || start > trial.latest(entry))
+  if (
+    ask.protected === true ||
+    !('total' in trial.ask(entry)) ||
+    start < trial.earliest(entry) ||
+    start > trial.latest(entry)
+  )
     return undefined;
   const { network } = fleet;
   const links = fleet.linksOfUses(booking.uses).map((link) => network.linkIndex.get(link));

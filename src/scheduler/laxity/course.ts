@@ -13,24 +13,10 @@ import { findEarliest } from '../../topology/search/earliest.ts';
 import { ask, attemptAt, withinBounds } from '../../topology/search/find.ts';
 import { Heap } from '../../topology/search/heap.ts';
 import { labelsFor } from '../../topology/search/labels.ts';
-import type { Path, PathQuery, Question, Window } from '../../topology/search/question.ts';
+import type { Path, Question, Window } from '../../topology/search/question.ts';
 import { cutAround } from '../../topology/search/refusal.ts';
 import type { Cut, EdgeUse } from './booking.ts';
-
-export interface Course {
-  readonly start: Seconds;
-  readonly links: readonly number[];
-  /** One per place: port a, the links, port z. */
-  readonly labels: readonly (Label | undefined)[];
-}
-
-export type Found = Course | 'NONE' | 'BUDGET';
-
-/** A question with the query that it was posed from. */
-export interface Posed {
-  readonly query: Omit<PathQuery, 'start' | 'end'>;
-  readonly question: Question;
-}
+import { type Course, type Found, firstPair, type Posed, pairAt, type Way, wayOf } from './pair.ts';
 
 /** Starts tried in one window; each is later than the last. */
 const MAX_STARTS = 5_000;
@@ -44,7 +30,11 @@ export function edgesOf(question: Question, links: readonly number[]): Edge[] {
   return [...endEdges(question), ...links.map((link) => question.network.link(link).edge)];
 }
 
-export function usesOf(question: Question, { links, labels }: Course): EdgeUse[] {
+/** Of both ways, where there are two. */
+export const linksOf = ({ links, second }: Course): readonly number[] =>
+  second === undefined ? links : [...links, ...second.links];
+
+export function usesOf(question: Question, { links, labels, second }: Course): EdgeUse[] {
   const { network, a, z } = question;
   const use = (edge: Edge, label: Label | undefined): EdgeUse =>
     label === undefined ? { edge } : { edge, label };
@@ -53,13 +43,15 @@ export function usesOf(question: Question, { links, labels }: Course): EdgeUse[]
     uses.push(use(network.link(link).edge, labels[i + 1]));
   });
   uses.push(use(z.edge, labels.at(-1)));
+  second?.links.forEach((link, i) => {
+    uses.push(use(network.link(link).edge, second.labels[i + 1]));
+  });
   for (const edge of new Set([...a.groups, ...z.groups])) uses.push({ edge });
   if (network.anySpace) uses.push(...nodeUses(question, links, nodesOf(question, links), labels));
   return uses;
 }
 
-export const pathOf = (question: Question, { links, labels }: Course): Path =>
-  describe(question, links, labels);
+export const pathOf = (question: Question, { links, labels }: Way): Path => describe(question, links, labels);
 
 /** The course over given links, if they have room and labels in the window. */
 export function courseOver(question: Question, links: readonly number[], window: Window): Course | undefined {
@@ -82,6 +74,10 @@ export function courseAt(posed: Posed, window: Window): Found {
   for (const edge of endEdges(question)) {
     if (!free.fits(edge, mbps, window.start, window.end)) return 'NONE';
   }
+  if (posed.pair) {
+    const pair = pairAt(posed, window);
+    return pair === 'LABELS' ? 'NONE' : pair;
+  }
   const core = ask(question, window);
   if (!core.search(question.a.node, question.z.node)) return 'NONE';
   return shortest(question, core.path(question.z.node), window) ?? exactly(question, window);
@@ -96,6 +92,14 @@ export function firstCourse(
   cuts?: Cut[],
 ): Found {
   const { question } = posed;
+  if (posed.pair) {
+    // No pair starts sooner than a single one could.
+    const single = firstCourse({ ...posed, pair: false }, duration, from, latest, cuts);
+    if (typeof single === 'string') return single;
+    const pair = firstPair(posed, duration, single.start, latest);
+    if (pair === 'NONE') cuts?.push({ kind: 'OTHER', from, until: latest + 1, edges: [] });
+    return pair;
+  }
   const ends = endEdges(question);
   const blame = (since: Seconds, until: Seconds, edges: readonly Edge[]): void => {
     if (until > since)
@@ -180,12 +184,7 @@ function earliestWithLabels(
       cuts?.push({ kind: 'OTHER', from, until: latest + 1, edges: found.bottlenecks.map((b) => b.edge) });
     return found.proven ? 'NONE' : 'BUDGET';
   }
-  const links = found.path.links.map((id) => network.linkIndex.get(id) as number);
-  return {
-    start: found.start,
-    links,
-    labels: found.path.uses.slice(0, links.length + 2).map((u) => u.label),
-  };
+  return { start: found.start, ...wayOf(question, found.path) };
 }
 
 interface Scratch {

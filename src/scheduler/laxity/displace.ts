@@ -9,8 +9,9 @@ import { nodesOf } from '../../topology/search/describe.ts';
 import { type Choice, linkChoice, mustAgree, narrow, rowOf } from '../../topology/search/labels.ts';
 import type { Question } from '../../topology/search/question.ts';
 import { acceptable } from '../../topology/search/ranked.ts';
-import { type Course, cheapest, edgesOf, endEdges, labelled, type Priced } from './course.ts';
+import { cheapest, edgesOf, endEdges, labelled, linksOf, type Priced } from './course.ts';
 import { byId, type Entry } from './fleet.ts';
+import { type Course, pairAt } from './pair.ts';
 import type { Trial } from './trial.ts';
 
 /** Prices of one unit over [start, end): of a link that is not free. Infinity when what is there is rigid. */
@@ -39,6 +40,13 @@ export function cheapestAt(trial: Trial, entry: Entry, start: Seconds, priceOf: 
     if (total.question.free.fits(edge, mbps, start, end)) return 1 + scarce(total.question, link, start, end);
     return priceOf(edge, start, end, mbps);
   };
+  if (rigid.pair) {
+    trial.spend();
+    const found = pairAt(rigid, { start, end });
+    if (typeof found === 'string') return undefined;
+    const links = linksOf(found);
+    return { links, price: links.reduce((sum, link) => sum + price(link), 0) };
+  }
   const { rules } = question;
   const plain = rules.automata.length === 0 && rules.bounds.length === 0;
   if (plain) {
@@ -95,6 +103,11 @@ export function makeRoom(
       trial.take(best);
       out.push(best);
     }
+  }
+  const { total } = trial.mustAsk(entry);
+  if (total.pair) {
+    const pair = pairAt(total, { start, end });
+    return typeof pair === 'string' ? undefined : { course: pair, out };
   }
   const free = labelled(question, links, { start, end });
   if (free !== undefined) return { course: free, out };

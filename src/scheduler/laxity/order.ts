@@ -7,8 +7,8 @@
 import type { Seconds } from '../../model/capacity.ts';
 import { labelFits } from '../../model/label.ts';
 import type { EdgeUse } from './booking.ts';
-import type { Course } from './course.ts';
 import { byId, type Entry } from './fleet.ts';
+import type { Course } from './pair.ts';
 import type { Trial } from './trial.ts';
 
 export interface Target {

@@ -4,10 +4,12 @@
  */
 import { LAST_SECOND, type Seconds } from '../../model/capacity.ts';
 import { findEarliest } from '../../topology/search/earliest.ts';
+import { findPair } from '../../topology/search/pair.ts';
 import type { Refusal } from '../../topology/search/question.ts';
 import type { Alternative, Bottleneck, Cut, Refused } from './booking.ts';
-import { type Found, firstCourse, type Posed } from './course.ts';
+import { firstCourse } from './course.ts';
 import type { Entry } from './fleet.ts';
+import type { Found, Posed } from './pair.ts';
 import type { Trial } from './trial.ts';
 
 /** A later slot is looked for so far ahead of the window's end. */
@@ -98,20 +100,21 @@ export function refuse(
 function reasons(
   trial: Trial,
   newcomer: Entry,
-  { query, question }: Posed,
+  { query, question, pair }: Posed,
 ): Pick<Refusal, 'reason' | 'detail' | 'constraints'> & { readonly bottlenecks: readonly Bottleneck[] } {
   const { duration } = newcomer.booking;
   // At the first start that could have been: the window's later ones are in the cuts.
   const notBefore = trial.earliest(newcomer);
-  const found = findEarliest(
-    { network: question.network, free: question.free },
-    { ...query, notBefore, latest: notBefore, duration },
-  );
+  const snapshot = { network: question.network, free: question.free };
+  const end = notBefore + duration;
+  const found = pair
+    ? findPair(snapshot, { ...query, start: notBefore, end, disjoint: 'LINK' })
+    : findEarliest(snapshot, { ...query, notBefore, latest: notBefore, duration });
   if (found.found) return { reason: 'CAPACITY', detail: '', constraints: [], bottlenecks: [] };
   const { reason, detail, constraints } = found;
   const bottlenecks = found.bottlenecks
     .slice(0, MAX_BOTTLENECKS)
-    .map((one) => ({ ...told(one), start: notBefore, end: notBefore + duration }));
+    .map((one) => ({ ...told(one), start: notBefore, end }));
   return { reason, detail, constraints, bottlenecks };
 }
 

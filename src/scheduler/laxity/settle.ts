@@ -4,9 +4,10 @@
  */
 import { invariant } from '../../kernel/assert.ts';
 import type { EdgeUse, Move, Seat, Slot } from './booking.ts';
-import { type Course, pathOf, usesOf } from './course.ts';
+import { pathOf, usesOf } from './course.ts';
 import type { Entry } from './fleet.ts';
 import { fits, type Ordered, order, sameUses, type Target } from './order.ts';
+import type { Course } from './pair.ts';
 import type { Trial } from './trial.ts';
 
 /**
@@ -66,5 +67,8 @@ function movesOf(
 export function seatOf(trial: Trial, entry: Entry, course: Course): Seat {
   const { mbps, duration } = entry.booking;
   const { start } = course;
-  return { start, end: start + duration, mbps, path: pathOf(trial.questionOf(entry), course) };
+  const question = trial.questionOf(entry);
+  const path = pathOf(question, course);
+  const seat = { start, end: start + duration, mbps, path };
+  return course.second === undefined ? seat : { ...seat, backup: pathOf(question, course.second) };
 }

@@ -4,7 +4,7 @@
  */
 import { seededRandom } from '../../kernel/random.ts';
 import type { Edge } from '../../model/capacity.ts';
-import { edgesOf, firstCourse } from './course.ts';
+import { edgesOf, firstCourse, linksOf } from './course.ts';
 import { byId, type Entry } from './fleet.ts';
 import { seedOf } from './guided.ts';
 import type { Trial } from './trial.ts';
@@ -98,7 +98,8 @@ function waysOf(trial: Trial, newcomer: Entry): Set<Edge> {
   for (const at of [from, Math.floor((from + latest) / 2), latest]) {
     trial.spend();
     const found = firstCourse(rigid, newcomer.booking.duration, at, latest);
-    if (typeof found !== 'string') for (const edge of edgesOf(rigid.question, found.links)) edges.add(edge);
+    if (typeof found !== 'string')
+      for (const edge of edgesOf(rigid.question, linksOf(found))) edges.add(edge);
   }
   return edges;
 }

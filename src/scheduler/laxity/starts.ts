@@ -3,7 +3,7 @@
  * bookings leave free, and the boundaries of what is booked along the way, before and after which it could go.
  */
 import type { Seconds } from '../../model/capacity.ts';
-import { edgesOf, firstCourse } from './course.ts';
+import { edgesOf, firstCourse, linksOf } from './course.ts';
 import type { Entry } from './fleet.ts';
 import type { Trial } from './trial.ts';
 
@@ -39,14 +39,14 @@ export function startsFor(
   const paths: (readonly number[])[] = [];
   if (first !== 'BUDGET') {
     add(first.start);
-    paths.push(first.links);
+    paths.push(linksOf(first));
     const middle = Math.floor((first.start + latest) / 2);
     if (thorough && middle > first.start) {
       trial.spend();
       const second = firstCourse(rigid, duration, middle, latest);
       if (second !== 'NONE' && second !== 'BUDGET') {
         add(second.start);
-        paths.push(second.links);
+        paths.push(linksOf(second));
       }
     }
   }

@@ -7,8 +7,9 @@ import type { Seconds } from '../../model/capacity.ts';
 import type { PathQuery } from '../../topology/search/question.ts';
 import { pose, type Question, type Refusal } from '../../topology/search/question.ts';
 import type { Ask, EdgeUse, Slot } from './booking.ts';
-import { type Course, courseAt, type Found, firstCourse, type Posed, usesOf } from './course.ts';
+import { courseAt, firstCourse, usesOf } from './course.ts';
 import type { Entry, Fleet } from './fleet.ts';
+import type { Course, Found, Posed } from './pair.ts';
 
 const MOST_PER_SEARCH = 100;
 /** With 50,000 bookings a step in the calendars takes about as long as a search on 100 links. */
@@ -110,12 +111,13 @@ export class Trial {
       : (id: string) => this.linksOf(id) ?? [];
     const query = queryOf(fleet, entry.booking, linksOf);
     const posed = pose({ network: fleet.network, free: fleet.total }, { ...query, start: 0, end: 1 });
+    const pair = entry.booking.protected === true;
     const made: Asked | Refusal =
       'found' in posed
         ? posed
         : {
-            total: { query, question: posed },
-            rigid: { query, question: { ...posed, free: fleet.rigid } },
+            total: { query, question: posed, pair },
+            rigid: { query, question: { ...posed, free: fleet.rigid }, pair },
           };
     // What keeps off another circuit's links depends on where that one is now.
     if (query.constraints?.['diverse_from'] === undefined) this.#asked.set(entry, made);

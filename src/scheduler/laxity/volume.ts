@@ -122,7 +122,8 @@ export function earliestFinish(
   };
   const rates = scale(least, most, RATES);
   for (const mbps of rates) look(mbps);
-  if (rates.length > most - least) return best;
+  // Nor is there a widest pair to be had.
+  if (rates.length > most - least || volume.protected === true) return best;
   // In the slot of the best rate there may be room for more, which then takes less long, and so on.
   for (let step = 0; step < REFINEMENTS && best !== undefined; step++) {
     const { ask, start, end } = best as Finish;

@@ -4,7 +4,7 @@
  * Each breach is a line of text; an honest engine leaves none.
  */
 import type { Seconds } from '../../../src/model/capacity.ts';
-import type { Booking, Move, Placed, Refused, Slot } from '../../../src/scheduler/laxity/booking.ts';
+import type { Booking, Move, Placed, Refused, Seat, Slot } from '../../../src/scheduler/laxity/booking.ts';
 import type { Fleet } from '../../../src/scheduler/laxity/fleet.ts';
 import type { TopologyDocument } from '../../../src/topology/document.ts';
 import type { Path } from '../../../src/topology/search/question.ts';
@@ -62,9 +62,9 @@ export class Auditor {
   granted(ask: AuditedAsk, placed: Placed, now: Seconds): void {
     this.moved(placed.moves, now);
     const { seat } = placed;
-    const claims = claimsOf(ask.id, seat, seat.path);
+    const claims = claimsOf(ask.id, seat);
     this.#window(ask, seat, Math.max(ask.notBefore, now));
-    this.#path(ask, seat.path);
+    this.#roads(ask, seat);
     this.#holdings.set(ask.id, { ask, slot: slotOf(seat), claims });
     this.#legal(claims, `${ask.id} entering`);
   }
@@ -76,7 +76,7 @@ export class Auditor {
   }
 
   /** A booking has another ask by its owner's wish; without a seat it stays where it is. */
-  changed(ask: AuditedAsk, seat: (Slot & { readonly path: Path }) | undefined, now: Seconds): void {
+  changed(ask: AuditedAsk, seat: Seat | undefined, now: Seconds): void {
     const was = this.#holdings.get(ask.id);
     if (was === undefined) return;
     const begun = was.slot.start <= now;
@@ -84,11 +84,9 @@ export class Auditor {
     const { start } = seat ?? was.slot;
     const slot = { start, end: start + ask.duration, mbps: ask.mbps };
     const claims =
-      seat === undefined
-        ? was.claims.map((claim) => ({ ...claim, ...slot }))
-        : claimsOf(ask.id, seat, seat.path);
+      seat === undefined ? was.claims.map((claim) => ({ ...claim, ...slot })) : claimsOf(ask.id, seat);
     this.#window(ask, slot, begun ? start : ask.notBefore);
-    if (seat !== undefined) this.#path(ask, seat.path);
+    if (seat !== undefined) this.#roads(ask, seat);
     this.#holdings.set(ask.id, { ask, slot, claims });
     // What was carried until now is history.
     this.#legal(
@@ -131,8 +129,8 @@ export class Auditor {
       if (to.end - to.start !== slot.end - slot.start || to.mbps !== slot.mbps)
         this.#say(`${id} lost duration or rate`);
       this.#window(ask, to, ask.notBefore);
-      this.#path(ask, to.path);
-      const claims = claimsOf(id, to, to.path);
+      this.#roads(ask, to);
+      const claims = claimsOf(id, to);
       after.push([id, { ask, slot: slotOf(to), claims }]);
       // Who is moved alone holds both places for a while; where they are the same it holds the room once.
       if (moves.length > 1) continue;
@@ -145,6 +143,17 @@ export class Auditor {
 
   #window(ask: AuditedAsk, slot: Slot, earliest: Seconds): void {
     if (slot.start < earliest || slot.end > ask.deadline) this.#say(`${ask.id} is outside its window`);
+  }
+
+  /** One road; or two that share no link, where protection was asked for. */
+  #roads(ask: AuditedAsk, { path, backup }: Seat): void {
+    this.#path(ask, path);
+    if ((backup !== undefined) !== (ask.protected === true))
+      this.#say(`${ask.id} has ${backup === undefined ? 'no' : 'a'} second road`);
+    if (backup === undefined) return;
+    this.#path(ask, backup);
+    for (const id of path.links)
+      if (backup.links.includes(id)) this.#say(`${ask.id} has ${id} on both roads`);
   }
 
   /** From port to port, link by link; labels that exist, and that change only where a node can change them. */
@@ -307,8 +316,12 @@ export class Auditor {
 
 const slotOf = ({ start, end, mbps }: Slot): Slot => ({ start, end, mbps });
 
-const claimsOf = (who: string, { start, end, mbps }: Slot, path: Path): Claim[] =>
-  path.uses.map(({ edge, label }) => ({ edge, label, start, end, mbps, who }));
+/** Of both roads; what they share, their ports, once. */
+const claimsOf = (who: string, { start, end, mbps, path, backup }: Seat): Claim[] =>
+  [
+    ...path.uses,
+    ...(backup?.uses.filter((use) => !path.uses.some(({ edge }) => edge === use.edge)) ?? []),
+  ].map(({ edge, label }) => ({ edge, label, start, end, mbps, who }));
 
 const allowed = (vlans: string | undefined, label: number): boolean =>
   (vlans ?? '2-4094').split(',').some((part) => {

@@ -100,6 +100,32 @@ describe('who makes room, and how', () => {
     }
   });
 
+  test('two roads that are held together step aside together, and others step aside for two roads', () => {
+    const world = new World(net(['ab', 'ac', 'cb'], { mbps: 10 }));
+    const pair = flexible('t:a', 't:b', 10, 10, [10, 100], { protected: true });
+    expect(world.request(pair)).toMatchObject({ seat: { start: 10, backup: { links: ['ac', 'cb'] } } });
+    // It needs only one of them, and they go to their new time as one.
+    expect(world.request(fixed('t:a', 't:c', 10, [15, 25]))).toMatchObject({
+      placed: true,
+      moves: [{ id: pair.id, to: { start: 25, path: { links: ['ab'] }, backup: { links: ['ac', 'cb'] } } }],
+    });
+    const late = flexible('t:c', 't:b', 10, 10, [40, 100]);
+    world.request(late);
+    expect(world.request(fixed('t:a', 't:b', 10, [40, 50], { protected: true }))).toMatchObject({
+      placed: true,
+      moves: [{ id: late.id }],
+    });
+    expect(world.request(fixed('t:a', 't:c', 1, [45, 55]))).toMatchObject({ proof: 'PROVEN_IMPOSSIBLE' });
+    expect(world.auditor.breaches).toEqual([]);
+  });
+
+  test('what is to have two roads where there is one is refused with a proof', () => {
+    const world = new World(net(['ab', 'bc', "bc'"], { mbps: 10 }));
+    const answer = world.request(flexible('t:a', 't:c', 1, 10, [0, 100], { protected: true }));
+    expect(answer).toMatchObject({ placed: false, proof: 'PROVEN_IMPOSSIBLE', reason: 'NOT_DISJOINT' });
+    expect(world.auditor.breaches).toEqual([]);
+  });
+
   test('a label is given up as a slot is', () => {
     // One label on the only link, room for two: what is missing is the label.
     const world = new World(net(['ab'], { mbps: 10, unlabelled: false, vlans: '7' }));
