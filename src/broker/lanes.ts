@@ -3,7 +3,8 @@
  * a silent peer or a slow switch delays nobody else. An effect leaves its lane only when it is done and that
  * is durable; a failed one waits and is tried again, and holds up its own lane alone. Orders to go dark that
  * follow each other are of different versions, which devices count one by one: they go side by side, so that
- * a device that is silent about the one does not keep the other shining elsewhere.
+ * a device that is silent about the one does not keep the other shining elsewhere. What they led to is written
+ * down in their order all the same: a circuit is dark when the last of them is.
  */
 import { type Cancel, type Clock, instant } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';
@@ -11,11 +12,16 @@ import type { Random } from '../kernel/random.ts';
 import { laneOf } from '../model/effects.ts';
 import type { EffectRecord } from './ports.ts';
 
-/** What became of one try. */
-export type Tried = 'done' | { readonly retryInMs: number };
+/** What became of one try; `early`: it is answered, and to be written down when its turn comes. */
+export type Tried = 'done' | 'early' | { readonly retryInMs: number };
 
 /** `answered` is called as soon as the device or peer has spoken: what is left to do then is our own writing. */
-export type Perform = (effect: EffectRecord, attempt: number, answered: () => void) => Promise<Tried>;
+export type Perform = (
+  effect: EffectRecord,
+  attempt: number,
+  answered: () => void,
+  isFirst: () => boolean,
+) => Promise<Tried>;
 
 /** Effects under way at once: to all devices, and to any one peer. */
 const DEVICE_LIMIT = 512;
@@ -32,6 +38,8 @@ interface Errand {
   readonly lane: Lane;
   attempt: number;
   busy: boolean;
+  /** Answered before its turn: asked once more when it comes. */
+  early: boolean;
   /** Something was added while a try was under way: it may have made that try pointless. */
   news: boolean;
   retry: Cancel | undefined;
@@ -82,7 +90,7 @@ export class Lanes {
         lane = { name, pool: this.#pool(name.slice(0, name.lastIndexOf('/'))), queue: [] };
         this.#lanes.set(name, lane);
       }
-      lane.queue.push({ record, lane, attempt: 0, busy: false, news: false, retry: undefined });
+      lane.queue.push({ record, lane, attempt: 0, busy: false, early: false, news: false, retry: undefined });
       this.#perCircuit.set(record.circuitId, this.outstanding(record.circuitId) + 1);
       // News for the lane may have made what it is waiting to repeat pointless: look at once.
       for (const errand of lane.queue) errand.news ||= errand.busy;
@@ -132,7 +140,8 @@ export class Lanes {
       return;
     }
     for (const errand of inTurn(lane)) {
-      if (errand.busy || errand.retry !== undefined) continue;
+      const waits = errand.early && errand !== lane.queue[0];
+      if (errand.busy || waits || errand.retry !== undefined) continue;
       errand.busy = true;
       if (lane.pool.running < lane.pool.limit) this.#start(errand);
       else lane.pool.waiting.push(errand);
@@ -154,7 +163,7 @@ export class Lanes {
     };
     let tried: Tried;
     try {
-      tried = await this.#perform(record, errand.attempt, answered);
+      tried = await this.#perform(record, errand.attempt, answered, () => lane.queue[0] === errand);
     } catch {
       tried = { retryInMs: 1_000 };
     }
@@ -166,6 +175,11 @@ export class Lanes {
       this.done++;
       lane.queue.splice(lane.queue.indexOf(errand), 1);
       this.#settled(record.circuitId);
+      this.#next(lane);
+      return;
+    }
+    if (tried === 'early') {
+      errand.early = true;
       this.#next(lane);
       return;
     }

@@ -60,7 +60,12 @@ export class Performer {
     this.#wentDark = wentDark;
   }
 
-  async perform(record: EffectRecord, attempt: number, answered: () => void): Promise<Tried> {
+  async perform(
+    record: EffectRecord,
+    attempt: number,
+    answered: () => void,
+    isFirst: () => boolean,
+  ): Promise<Tried> {
     const circuit = this.#book.circuits.get(record.circuitId);
     if (circuit === undefined) return this.#finish(record, undefined);
     const { effect } = record;
@@ -68,7 +73,7 @@ export class Performer {
       case 'device.light':
         return this.#light(record, effect, circuit, attempt, answered);
       case 'device.dark':
-        return this.#dark(record, effect, circuit, attempt, answered);
+        return this.#dark(record, effect, circuit, attempt, answered, isFirst);
       default:
         return this.#tell(record, effect, circuit, attempt, answered);
     }
@@ -110,6 +115,7 @@ export class Performer {
     circuit: Circuit,
     attempt: number,
     answered: () => void,
+    isFirst: () => boolean,
   ): Promise<Tried> {
     const placement = placements(circuit).find((p) => p.version === effect.version);
     const segment = effect.segment ?? (placement === undefined ? undefined : localSegment(placement));
@@ -121,6 +127,7 @@ export class Performer {
       this.#devices.dark(segment, this.#context(record, circuit, effect.version, placement)),
     );
     answered();
+    if (report.ok && !isFirst()) return 'early';
     if (report.ok) {
       const tried = await this.#finish(record, {
         type: 'dark',

@@ -110,7 +110,7 @@ export class Term {
     this.lanes = new Lanes(
       ports.clock,
       ports.random,
-      (effect, attempt, answered) => performer.perform(effect, attempt, answered),
+      (effect, attempt, answered, isFirst) => performer.perform(effect, attempt, answered, isFirst),
       (id) => this.#forget(id),
     );
   }

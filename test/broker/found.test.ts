@@ -142,6 +142,7 @@ it('a lower rate frees its room only once the devices have taken the higher one 
 it('a device that is silent about one version keeps no other version shining elsewhere', async () => {
   // The old road's dark is never answered; the circuit is released, and its new road goes out all the same.
   const dark: number[] = [];
+  const written: number[] = [];
   const effect = (seq: number, type: 'device.light' | 'device.dark', version: number): EffectRecord => ({
     seq,
     circuitId: 'cir_1',
@@ -149,13 +150,18 @@ it('a device that is silent about one version keeps no other version shining els
     time: T0,
     decisionId: '',
   });
+  let speak: (value?: unknown) => void = () => {};
+  const silence = new Promise((resolve) => {
+    speak = resolve;
+  });
   const lanes = new Lanes(
     new HandClock(T0),
     seededRandom(1),
-    async ({ effect: { type }, seq }) => {
-      if (seq === 1) return new Promise(() => {});
+    async ({ effect: { type }, seq }, _attempt, _answered, isFirst) => {
+      if (seq === 1) await silence;
       if (type === 'device.dark') dark.push(seq);
-      return 'done';
+      if (isFirst()) written.push(seq);
+      return isFirst() ? 'done' : 'early';
     },
     () => {},
   );
@@ -164,5 +170,9 @@ it('a device that is silent about one version keeps no other version shining els
   await calm();
   // A light waits for every dark before it, and the dark behind it for the light.
   expect(dark).toEqual([2]);
-  expect(lanes.outstanding('cir_1')).toBe(3);
+  expect(lanes.outstanding('cir_1')).toBe(4);
+  speak();
+  await calm();
+  // Seed 401: an extended circuit had ended by the dark of its last version, and still shone for the one before.
+  expect(written).toEqual([1, 2, 3, 4]);
 });
