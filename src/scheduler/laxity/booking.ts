@@ -139,9 +139,12 @@ export const sharesOf = (uses: readonly EdgeUse[], start: Seconds, end: Seconds,
 
 /** The booking that an ask becomes with the seat it got. */
 export function bookingOf(ask: Ask, seat: Seat, intern: (edge: EdgeId) => Edge): Booking {
-  const known = new Set(seat.path.uses.map(({ edge }) => edge));
-  const more = seat.backup?.uses.filter(({ edge }) => !known.has(edge)) ?? [];
-  const uses = [...seat.path.uses, ...more].map(
+  const { path, backup } = seat;
+  const more =
+    backup?.uses.filter(
+      (use) => !path.uses.some(({ edge, label }) => edge === use.edge && label === use.label),
+    ) ?? [];
+  const uses = [...path.uses, ...more].map(
     ({ edge, label }): EdgeUse =>
       label === undefined ? { edge: intern(edge) } : { edge: intern(edge), label },
   );

@@ -47,7 +47,12 @@ export function usesOf(question: Question, { links, labels, second }: Course): E
     uses.push(use(network.link(link).edge, second.labels[i + 1]));
   });
   for (const edge of new Set([...a.groups, ...z.groups])) uses.push({ edge });
-  if (network.anySpace) uses.push(...nodeUses(question, links, nodesOf(question, links), labels));
+  if (!network.anySpace) return uses;
+  const inNodes = [{ links, labels }, ...(second === undefined ? [] : [second])].flatMap((way) =>
+    nodeUses(question, way.links, nodesOf(question, way.links), way.labels),
+  );
+  for (const one of inNodes)
+    if (!uses.some(({ edge, label }) => edge === one.edge && label === one.label)) uses.push(one);
   return uses;
 }
 

@@ -316,11 +316,13 @@ export class Auditor {
 
 const slotOf = ({ start, end, mbps }: Slot): Slot => ({ start, end, mbps });
 
-/** Of both roads; what they share, their ports, once. */
+/** Of both roads; what they share, their ports, once. In a node they may have two labels. */
 const claimsOf = (who: string, { start, end, mbps, path, backup }: Seat): Claim[] =>
   [
     ...path.uses,
-    ...(backup?.uses.filter((use) => !path.uses.some(({ edge }) => edge === use.edge)) ?? []),
+    ...(backup?.uses.filter(
+      (use) => !path.uses.some(({ edge, label }) => edge === use.edge && label === use.label),
+    ) ?? []),
   ].map(({ edge, label }) => ({ edge, label, start, end, mbps, who }));
 
 const allowed = (vlans: string | undefined, label: number): boolean =>
