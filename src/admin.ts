@@ -6,8 +6,9 @@ import { existsSync } from 'node:fs';
 import { allowContinuation, auditKeyFile } from './auditKey.ts';
 import { StoreError } from './broker/ports.ts';
 import { type Config, configReference, shownConfig } from './config.ts';
-import { readKeySets, storeOptions } from './domain.ts';
+import { storeOptions } from './domain.ts';
 import { configFrom, type Io, readFlags, StartError, UsageError, withMessages } from './flags.ts';
+import { checkKeySets } from './identities.ts';
 import { instant, rfc3339, wallClock } from './kernel/clock.ts';
 import { jsonLog } from './kernel/log.ts';
 import { readTopology } from './seeds.ts';
@@ -80,7 +81,7 @@ async function configCheck([word, ...rest]: readonly string[], io: Io): Promise<
   const config = await configFrom(flags, io);
   const { topology } = config.seeds;
   if (topology !== undefined) await readTopology(topology, config.domain);
-  await readKeySets(config);
+  await checkKeySets(config);
   // Only then are the drivers and their libraries needed.
   if (config.devices.elements.length > 0) (await import('./devices.ts')).checkElements(config);
   if (flags.print === true) {

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
+import { apiSection, frontDoorFaults, identitySection } from './configIdentity.ts';
 import { textOf } from './kernel/errors.ts';
 import { PREFIX_PATTERN } from './model/port.ts';
 import {
@@ -43,7 +44,7 @@ const table = {
   http: section({
     host: text({
       fallback: '127.0.0.1',
-      help: 'Address to listen on; TLS is the business of a proxy before it',
+      help: 'Address to listen on',
     }),
     port: integer({ fallback: 8080, help: 'Port to listen on; 0 takes any free one' }, 0, 65_535),
     rate_limit_per_minute: integer(
@@ -81,20 +82,8 @@ const table = {
   policy: section({
     zone: zone({ fallback: 'UTC', help: 'IANA zone of rules about times of day' }),
   }),
-  identity: section({
-    audience: text({ help: 'The `aud` that tokens must carry; the name of the domain when absent' }),
-    issuers: items('Whose tokens are accepted', {
-      issuer: text({ required: true, help: 'The exact `iss`' }),
-      algorithm: choice(['ES256', 'RS256'], {
-        fallback: 'ES256',
-        help: 'The only algorithm accepted from it',
-      }),
-      jwks_file: path({ required: true, help: 'Its public keys (RFC 7517)' }),
-    }),
-    development_dir: path({
-      help: 'A folder in which a development issuer keeps its keys, and a token for each of three people. Never in production: it mints operators',
-    }),
-  }),
+  api: apiSection,
+  identity: identitySection,
   tokens: section({
     issuer: text(
       {
@@ -272,7 +261,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
 /** What is right by itself and wrong together. */
 function contradictions(config: Config): string[] {
   const found: string[] = [];
-  const { store, identity } = config;
+  const { store } = config;
   if (store.client === 'postgres') {
     if (store.url === undefined) found.push('configuration: `store.client: postgres` needs `store.url`');
     else if (!URL.canParse(store.url)) found.push('configuration: `store.url` must be a URL');
@@ -281,16 +270,7 @@ function contradictions(config: Config): string[] {
         'configuration: `store.url` holds a password: put it in a file and name that in `store.password_file`',
       );
   }
-  const names = new Set<string>();
-  for (const { issuer } of identity.issuers) {
-    if (names.has(issuer)) found.push(`configuration: the issuer \`${issuer}\` is listed twice`);
-    names.add(issuer);
-  }
-  if (identity.issuers.length === 0 && identity.development_dir === undefined)
-    found.push(
-      'configuration: nobody could log in: name an issuer in `identity.issuers`, or `identity.development_dir` to try things out',
-    );
-  return [...found, ...peerFaults(config), ...elementFaults(config)];
+  return [...found, ...frontDoorFaults(config), ...peerFaults(config), ...elementFaults(config)];
 }
 
 function peerFaults({ domain, peering }: Config): string[] {
@@ -385,6 +365,14 @@ export function shownConfig(config: Config): Record<string, unknown> {
   }));
   return {
     ...config,
+    api: {
+      tls: {
+        certificate: hide(config.api.tls.certificate),
+        key: hide(config.api.tls.key),
+        client_ca: hide(config.api.tls.client_ca),
+      },
+    },
+    identity: { ...config.identity, issuers_ca: hide(config.identity.issuers_ca) },
     peering: {
       ...config.peering,
       key: hide(config.peering.key),

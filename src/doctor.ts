@@ -9,8 +9,9 @@ import { auditKeyFile, readAuditKey } from './auditKey.ts';
 import { AuditMismatch, openLog } from './broker/auditStart.ts';
 import { StoreError } from './broker/ports.ts';
 import type { Config } from './config.ts';
-import { packageVersion, readKeySets, storeOptions } from './domain.ts';
+import { packageVersion, storeOptions } from './domain.ts';
 import { type Io, StartError } from './flags.ts';
+import { checkKeySets } from './identities.ts';
 import { type Clock, instant, rfc3339, wallClock } from './kernel/clock.ts';
 import { printable } from './kernel/printable.ts';
 import { readTopology } from './seeds.ts';
@@ -63,7 +64,7 @@ async function identity(config: Config): Promise<Finding[]> {
   const found: Finding[] = [];
   const { issuers, development_dir } = config.identity;
   try {
-    await readKeySets(config);
+    await checkKeySets(config);
     if (issuers.length > 0)
       found.push(finding('ok', 'identity', `tokens of ${issuers.map((i) => i.issuer).join(', ')}`));
   } catch (error) {

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { buildApp } from './api/app.ts';
+import { type AppOptions, buildApp } from './api/app.ts';
 import { frontDoor } from './api/frontDoor.ts';
 import { auditKeyFile, openAuditKey } from './auditKey.ts';
 import { Broker } from './broker/broker.ts';
@@ -17,8 +17,8 @@ import { openDevices } from './devices.ts';
 import { StartError } from './flags.ts';
 import { guardedAgent } from './http/address.ts';
 import type { HttpServer } from './http/server.ts';
-import { type DevelopmentIssuer, developmentIssuer } from './identity/dev.ts';
-import { bearerAuthenticator, type Issuer, openIssuer, readKeys } from './identity/issuers.ts';
+import { openIdentities } from './identities.ts';
+import type { DevelopmentIssuer } from './identity/dev.ts';
 import { type Clock, every, instant, wallClock } from './kernel/clock.ts';
 import { newId } from './kernel/ids.ts';
 import type { Log } from './kernel/log.ts';
@@ -121,7 +121,9 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
       },
     });
     begun.push(() => broker.stop());
-    const { issuers, development } = await issuersOf(config, clock);
+    const identities = await openIdentities(config, { clock, log });
+    begun.push(() => identities.stop());
+    const { development } = identities;
     const app = await buildApp({
       broker,
       clock,
@@ -129,8 +131,9 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
       log,
       domain: config.domain,
       version: packageVersion(),
-      authenticate: frontDoor(broker.tokens, bearerAuthenticator(issuers, clock)),
       refused: (code) => broker.audit.door.refused(code),
+      authenticate: frontDoor(broker.tokens, identities.authenticate),
+      ...tlsOf(config),
       allowPrivateWebhooks: config.webhooks.allow_private,
       ...(peering === undefined ? {} : { peerOffice: peering.office() }),
       limits: { rate: { max: config.http.rate_limit_per_minute, windowMs: 60_000 } },
@@ -189,32 +192,11 @@ async function rulesOf({ policy, seeds }: Config): Promise<BrokerPorts['policy']
   };
 }
 
-interface Issuers {
-  readonly issuers: readonly Issuer[];
-  readonly development?: DevelopmentIssuer;
-}
-
-/** The issuers that the configuration lists, with their keys. Makes nothing, so that `config check` may ask too. */
-export function readKeySets({ identity, domain }: Config): Promise<Issuer[]> {
-  const audience = identity.audience ?? domain;
-  return Promise.all(
-    identity.issuers.map(async ({ issuer, algorithm, jwks_file }) => {
-      try {
-        return await openIssuer({ issuer, algorithm, audience, keys: await readKeys(jwks_file) });
-      } catch (error) {
-        throw new StartError(`the issuer ${issuer}: ${(error as Error).message}`);
-      }
-    }),
-  );
-}
-
-async function issuersOf(config: Config, clock: Clock): Promise<Issuers> {
-  const issuers = await readKeySets(config);
-  const { development_dir: directory, audience = config.domain } = config.identity;
-  if (directory === undefined) return { issuers };
-  const development = await developmentIssuer({ directory, audience, clock });
-  await development.leaveTokens();
-  return { issuers: [...issuers, development.issuer], development };
+/** Certificates are asked for only where there is somebody to show one. */
+function tlsOf({ api, identity }: Config): Pick<AppOptions, 'tls'> {
+  const { certificate, key } = api.tls;
+  if (certificate === undefined || key === undefined) return {};
+  return { tls: { certificate, key, askCertificate: identity.certificates.length > 0 } };
 }
 
 function webhooksOf(

@@ -7,6 +7,7 @@ import { actions } from '../aaa/decide.ts';
 import type { PeerOffice } from '../broker/peerOffice.ts';
 import type { UseCases } from '../broker/usecases.ts';
 import { type Authenticate, buildServer, type HttpServer, type ServerLimits } from '../http/server.ts';
+import type { ServerTls } from '../http/tls.ts';
 import { invariant } from '../kernel/assert.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
@@ -32,6 +33,8 @@ export interface AppOptions {
   readonly limits?: ServerLimits;
   /** Told of everybody who is turned away at the door. */
   readonly refused?: (code: string) => void;
+  /** Listen with TLS; plain HTTP when absent. */
+  readonly tls?: ServerTls;
   readonly logRequests?: 'all' | 'failed';
   /** Webhooks may reach private addresses; for labs. */
   readonly allowPrivateWebhooks?: boolean;
@@ -74,6 +77,7 @@ export async function buildApp(options: AppOptions): Promise<HttpServer> {
     clock,
     random,
     authenticate,
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.logRequests === undefined ? {} : { logRequests: options.logRequests }),
     openapi: {

@@ -7,11 +7,9 @@
  * the server refuses to become ready.
  */
 import { isUtf8 } from 'node:buffer';
-import { constants } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
@@ -40,6 +38,7 @@ import { parseStrict } from './json.ts';
 import { brokerErrorOf, internal, problemHeaders, served } from './problem.ts';
 import { type Authorisation, allowedMethods, type Route, routeOf } from './routes.ts';
 import { buildSerializer, buildValidator } from './schema.ts';
+import { certificateOf, mutualTls, type ServerTls } from './tls.ts';
 
 /** What a client shows of itself. */
 export interface Credentials {
@@ -107,8 +106,8 @@ export interface ServerOptions {
   readonly openapi: NonNullable<Extract<Parameters<typeof swagger>[1], { openapi?: unknown }>['openapi']>;
   /** Log every request, or only those that failed here (5xx). */
   readonly logRequests?: 'all' | 'failed';
-  /** Listen with TLS and ask clients for a certificate, in PEM; whose it may be is for `authenticate` to say. */
-  readonly tls?: { readonly key: string; readonly certificate: string };
+  /** Listen with TLS, in PEM; whose a client's certificate may be is for `authenticate` to say. */
+  readonly tls?: ServerTls;
 }
 
 const BODY_BYTES = 256 * 1024;
@@ -125,19 +124,6 @@ const JSON_BODY = /^application\/(?:json|merge-patch\+json)(?:\s*;|$)/i;
 
 const caller = Symbol('principal');
 type WithCaller = FastifyRequest & { [caller]?: Principal };
-
-/**
- * Any certificate may knock: one that the library does not know is judged by us, by its pin. No tickets, so
- * that every connection has shown its certificate itself.
- */
-const mutualTls = ({ key, certificate }: NonNullable<ServerOptions['tls']>) => ({
-  key,
-  cert: certificate,
-  requestCert: true,
-  rejectUnauthorized: false,
-  minVersion: 'TLSv1.3',
-  secureOptions: constants.SSL_OP_NO_TICKET,
-});
 
 export async function buildServer(options: ServerOptions): Promise<HttpServer> {
   const { log, clock, random, limits = {} } = options;
@@ -274,18 +260,6 @@ function takeStrictJson(app: HttpServer): void {
       done(error as Error, undefined);
     }
   });
-}
-
-const certificates = new WeakMap<Socket, Uint8Array>();
-
-/** The same bytes for every request of a connection: it is asked for once. */
-function certificateOf(socket: Socket): Uint8Array | undefined {
-  const known = certificates.get(socket);
-  if (known !== undefined) return known;
-  // Absent on a plain socket.
-  const shown = (socket as Partial<TLSSocket>).getPeerX509Certificate?.()?.raw;
-  if (shown !== undefined) certificates.set(socket, shown);
-  return shown;
 }
 
 const CAPABILITY = /^CCT\b/i;

@@ -7,7 +7,8 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 import type { Clock } from '../kernel/clock.ts';
-import { type Issuer, type JwkSet, openIssuer } from './issuers.ts';
+import { type Issuer, openIssuer } from './issuers.ts';
+import type { JwkSet } from './keys.ts';
 
 const PEOPLE = {
   operator: { name: 'Development operator', roles: ['operator', 'user'], projects: ['lhc'] },

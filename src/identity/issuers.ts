@@ -5,76 +5,42 @@
  * a client's next request costs a hash and no signature.
  */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { base64url, type CryptoKey, compactVerify, importJWK, type JWK } from 'jose';
+import { base64url, type CryptoKey, compactVerify } from 'jose';
 import type { Clock, InstantMs } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
 import type { Principal } from '../model/principal.ts';
+import { type Algorithm, fixedKeys, importKeys, isRecord, type JwkSet, type KeySource } from './keys.ts';
+import { isName, type Naming, principalOf } from './profile.ts';
 
-export type Algorithm = 'ES256' | 'RS256';
-
-export interface JwkSet {
-  readonly keys: readonly JWK[];
+export interface Issuer extends Naming {
+  /** Must be the token's `aud`, or one of them. */
+  readonly audience: string;
+  readonly algorithm: Algorithm;
+  readonly keys: KeySource;
 }
 
 export interface IssuerSettings {
   /** Compared with `iss` byte by byte. */
   readonly issuer: string;
-  /** Must be the token's `aud`, or one of them. */
   readonly audience: string;
   readonly algorithm: Algorithm;
   readonly keys: JwkSet;
 }
 
-export interface Issuer {
-  readonly issuer: string;
-  readonly audience: string;
-  readonly algorithm: Algorithm;
-  readonly keys: ReadonlyMap<string, CryptoKey>;
-}
-
-const KEY_TYPES = { ES256: 'EC', RS256: 'RSA' } as const;
 const TOKEN_LENGTH = 8 * 1024;
 const REMEMBERED = 10_000;
 /** How far another machine's clock may be ahead of ours. Expiry has no such grace. */
 const SKEW_S = 5;
-const NAMES = 64;
+const MOST_AUDIENCES = 64;
 
-/** Imports an issuer's keys; throws an Error that says what is wrong with the set. */
+/** An issuer of plain OpenID tokens with keys that do not change; throws an Error that says what is wrong. */
 export async function openIssuer(settings: IssuerSettings): Promise<Issuer> {
-  const keys = new Map<string, CryptoKey>();
-  for (const jwk of settings.keys.keys) {
-    if (jwk.d !== undefined || jwk.kty === 'oct') {
-      throw new Error(`the keys of ${settings.issuer} hold a secret one: only public keys belong there`);
-    }
-    const fits =
-      jwk.kty === KEY_TYPES[settings.algorithm] &&
-      (jwk.use === undefined || jwk.use === 'sig') &&
-      (jwk.alg === undefined || jwk.alg === settings.algorithm);
-    if (!fits) continue;
-    const kid = jwk.kid ?? '';
-    if (keys.has(kid)) throw new Error(`the keys of ${settings.issuer} name the kid "${kid}" twice`);
-    // A CryptoKey is what importing a public key gives; the union is for symmetric ones.
-    keys.set(kid, (await importJWK({ ...jwk }, settings.algorithm)) as CryptoKey);
-  }
-  if (keys.size === 0) throw new Error(`${settings.issuer} has no key for ${settings.algorithm}`);
   const { issuer, audience, algorithm } = settings;
-  return { issuer, audience, algorithm, keys };
-}
-
-/** A JWK set from a file. */
-export async function readKeys(file: string): Promise<JwkSet> {
-  const parsed: unknown = JSON.parse(await readFile(file, 'utf8'));
-  if (!isRecord(parsed) || !Array.isArray(parsed['keys']) || !parsed['keys'].every(isRecord)) {
-    throw new Error(`${file} is not a JWK set: {"keys": [...]}`);
-  }
-  return { keys: parsed['keys'] };
+  const keys = fixedKeys(await importKeys(settings.keys, algorithm, issuer));
+  return { issuer, audience, algorithm, keys, profile: 'oidc', strongAcr: [], mappings: [] };
 }
 
 const no = (detail: string): BrokerError => new BrokerError('UNAUTHENTICATED', detail);
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** One part of a compact JWS, as the object that it must be. */
 function readPart(text: string | Uint8Array): Record<string, unknown> {
@@ -88,7 +54,8 @@ function readPart(text: string | Uint8Array): Record<string, unknown> {
   throw no('the token is malformed');
 }
 
-function keyFor(issuer: Issuer, header: Record<string, unknown>): CryptoKey {
+/** The kid of the header, when nothing in it would decide how the token is verified. */
+function kidOf(issuer: Issuer, header: Record<string, unknown>): string | undefined {
   for (const name of Object.keys(header)) {
     if (name !== 'alg' && name !== 'typ' && name !== 'kid')
       throw no(`the token's header may not hold ${name.slice(0, 32)}`);
@@ -96,29 +63,16 @@ function keyFor(issuer: Issuer, header: Record<string, unknown>): CryptoKey {
   const { alg, typ, kid } = header;
   if (alg !== issuer.algorithm) throw no(`tokens of this issuer are signed with ${issuer.algorithm}`);
   if (typ !== undefined && typ !== 'JWT' && typ !== 'at+jwt') throw no('the token is not an access token');
-  if (kid === undefined && issuer.keys.size === 1) return [...issuer.keys.values()][0] as CryptoKey;
-  const key = typeof kid === 'string' ? issuer.keys.get(kid) : undefined;
-  if (key === undefined) throw no('the token is signed with an unknown key');
-  return key;
+  if (kid !== undefined && !isName(kid, 256)) throw no('the token is signed with an unknown key');
+  return kid;
 }
 
 const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
 
-/** Names go into columns, logs and terminals: NUL fits into no column, and the others mean no good there. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const CONTROLS = /[\u0000-\u001f\u007f]/;
-const isName = (value: unknown, longest: number): value is string =>
-  typeof value === 'string' && value !== '' && value.length <= longest && !CONTROLS.test(value);
-
-const texts = (value: unknown): string[] =>
-  Array.isArray(value) && value.length <= NAMES
-    ? value.filter((name): name is string => isName(name, 128))
-    : [];
-
 function checkClaims(issuer: Issuer, claims: Record<string, unknown>, now: InstantMs): number {
   const { aud, exp, nbf, iat } = claims;
   const audiences = Array.isArray(aud) ? aud : [aud];
-  if (audiences.length > NAMES || !audiences.every((name) => typeof name === 'string')) {
+  if (audiences.length > MOST_AUDIENCES || !audiences.every((name) => typeof name === 'string')) {
     throw no('the audience of the token is malformed');
   }
   if (!audiences.includes(issuer.audience)) throw no('the token is meant for another audience');
@@ -132,18 +86,43 @@ function checkClaims(issuer: Issuer, claims: Record<string, unknown>, now: Insta
   return exp;
 }
 
-function principalOf(issuer: Issuer, claims: Record<string, unknown>): Principal {
-  const { sub, name, roles, projects, amr } = claims;
-  if (!isName(sub, 255)) throw no('the token names nobody');
-  const given = texts(roles);
-  return {
-    id: `${issuer.issuer}|${sub}`,
-    name: isName(name, 128) ? name : sub,
-    roles: (['operator', 'user'] as const).filter((role) => given.includes(role)),
-    projects: texts(projects),
-    // RFC 8176: several factors, or a key in hardware.
-    assurance: texts(amr).some((method) => method === 'mfa' || method === 'hwk') ? 2 : 1,
-  };
+/** RFC 8705: a token may be bound to the client certificate that it was given to. */
+function bindingOf({ cnf }: Record<string, unknown>): string | undefined {
+  if (cnf === undefined) return undefined;
+  const bound = isRecord(cnf) ? cnf['x5t#S256'] : undefined;
+  if (typeof bound !== 'string' || Object.keys(cnf as object).length !== 1)
+    throw no('the token is bound to its holder in a way that is not known here');
+  return bound;
+}
+
+const certificates = new WeakMap<Uint8Array, string>();
+
+/** Of the same bytes, as a connection's are, it is worked out once. */
+function thumbprintOf(der: Uint8Array): string {
+  const known = certificates.get(der);
+  if (known !== undefined) return known;
+  const made = createHash('sha256').update(der).digest('base64url');
+  certificates.set(der, made);
+  return made;
+}
+
+function checkBinding(bound: string | undefined, certificate: Uint8Array | undefined): void {
+  if (bound !== undefined && (certificate === undefined || thumbprintOf(certificate) !== bound))
+    throw no('the token is bound to another client certificate');
+}
+
+interface Remembered {
+  readonly principal: Principal;
+  readonly exp: number;
+  readonly issuer: Issuer;
+  readonly kid: string | undefined;
+  readonly key: CryptoKey;
+  readonly bound: string | undefined;
+}
+
+export interface Shown {
+  readonly authorization: string | undefined;
+  readonly certificate?: Uint8Array | undefined;
 }
 
 /**
@@ -153,39 +132,52 @@ function principalOf(issuer: Issuer, claims: Record<string, unknown>): Principal
 export function bearerAuthenticator(
   issuers: readonly Issuer[],
   clock: Clock,
-): (credentials: { readonly authorization: string | undefined }) => Principal | Promise<Principal> {
+): (credentials: Shown) => Principal | Promise<Principal> {
   const byName = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
-  const remembered = new Map<string, { readonly principal: Principal; readonly exp: number }>();
+  const remembered = new Map<string, Remembered>();
 
-  async function verify(token: string, hash: string): Promise<Principal> {
+  async function verify(
+    token: string,
+    hash: string,
+    certificate: Uint8Array | undefined,
+  ): Promise<Principal> {
     const parts = token.split('.');
     if (parts.length !== 3) throw no('the token is not a signed JWT');
     // Read before it is verified, only to learn whose key to take.
     const { iss } = readPart(parts[1] as string);
     const issuer = typeof iss === 'string' ? byName.get(iss) : undefined;
     if (issuer === undefined) throw no('the token is of an unknown issuer');
-    const key = keyFor(issuer, readPart(parts[0] as string));
+    const kid = kidOf(issuer, readPart(parts[0] as string));
+    const key = await issuer.keys.find(kid);
+    if (key === undefined) throw no('the token is signed with an unknown key');
     const verified = await compactVerify(token, key, { algorithms: [issuer.algorithm] }).catch(() => {
       throw no('the signature of the token is wrong');
     });
     const claims = readPart(verified.payload);
     const exp = checkClaims(issuer, claims, clock.now());
-    const principal = principalOf(issuer, claims);
+    const bound = bindingOf(claims);
+    checkBinding(bound, certificate);
+    const principal = principalOf(claims, issuer);
     if (remembered.size >= REMEMBERED) remembered.delete(remembered.keys().next().value as string);
-    remembered.set(hash, { principal, exp });
+    remembered.set(hash, { principal, exp, issuer, kid, key, bound });
     return principal;
   }
 
-  return ({ authorization }) => {
+  return ({ authorization, certificate }) => {
     if (authorization === undefined) throw no('this needs a bearer token');
     const token = /^bearer +(\S+)$/i.exec(authorization)?.[1];
     if (token === undefined) throw no('the Authorization header is not Bearer with a token');
     if (token.length > TOKEN_LENGTH) throw no('the token is longer than 8 KiB');
     const hash = createHash('sha256').update(token).digest('base64');
     const known = remembered.get(hash);
-    if (known === undefined) return verify(token, hash);
-    if (known.exp * 1000 > clock.now()) return known.principal;
-    remembered.delete(hash);
-    throw no('the token has expired');
+    if (known === undefined) return verify(token, hash, certificate);
+    if (known.exp * 1000 <= clock.now()) {
+      remembered.delete(hash);
+      throw no('the token has expired');
+    }
+    // A key that its issuer has taken back takes with it what was verified by it.
+    if (known.issuer.keys.find(known.kid) !== known.key) return verify(token, hash, certificate);
+    checkBinding(known.bound, certificate);
+    return known.principal;
   };
 }

@@ -100,6 +100,7 @@ export type LogEvent =
   | { readonly event: 'peering.listening'; readonly address: string }
   /** The stored log is not the one that was signed; nothing is served. */
   | { readonly event: 'audit.refused'; readonly detail: string }
+  | { readonly event: 'issuer.unreachable'; readonly issuer: string; readonly error: string }
   | { readonly event: 'store.pruned'; readonly circuits: number; readonly events: number }
   | { readonly event: 'invariant.broken'; readonly detail: string };
 

@@ -61,12 +61,12 @@ describe('which value wins', () => {
       '{development_dir: keys}',
       '\n  issuers:\n    - {issuer: one, jwks_file: a.json}\n    - {issuer: two, jwks_file: b.json, algorithm: RS256}',
     );
-    expect((await load(text)).identity.issuers).toEqual([
+    expect((await load(text)).identity.issuers).toMatchObject([
       { issuer: 'one', algorithm: 'ES256', jwks_file: join(folder, 'a.json') },
       { issuer: 'two', algorithm: 'RS256', jwks_file: join(folder, 'b.json') },
     ]);
     const env = { TURNPIKE__IDENTITY__ISSUERS: '[{"issuer":"three","jwks_file":"/c.json"}]' };
-    expect((await load(text, env)).identity.issuers).toEqual([
+    expect((await load(text, env)).identity.issuers).toMatchObject([
       { issuer: 'three', algorithm: 'ES256', jwks_file: '/c.json' },
     ]);
   });
@@ -175,6 +175,30 @@ describe('faults name their place', () => {
       {},
       [],
       'listed twice',
+    ],
+    [
+      'an issuer whose keys are nowhere to be had',
+      'domain: a.b\nidentity:\n  issuers: [{issuer: "urn:x"}]\n',
+      {},
+      [],
+      'the keys of the issuer `urn:x` can be fetched over https only',
+    ],
+    [
+      'a certificate without a key',
+      `${MINIMAL}api: {tls: {certificate_file: domain.yaml}}\n`,
+      {},
+      [],
+      '`api.tls.certificate_file` and `api.tls.key_file` go together',
+    ],
+    [
+      'client certificates without TLS',
+      `${MINIMAL}  certificates: [{name: a, fingerprint: ${'ab'.repeat(32)}}]\n`.replace(
+        '{development_dir: keys}',
+        '\n  development_dir: keys',
+      ),
+      {},
+      [],
+      '`identity.certificates` needs `api.tls.certificate_file`',
     ],
     ['PostgreSQL without an address', `${MINIMAL}store: {client: postgres}\n`, {}, [], 'needs `store.url`'],
     ['another database', `${MINIMAL}store: {client: mysql}\n`, {}, [], 'must be one of sqlite, postgres'],

@@ -1,11 +1,13 @@
 /** Who gets in with a bearer token and who does not; each refusal is one line of a table. */
+import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { base64url, CompactSign, type CryptoKey, exportJWK, generateKeyPair, type JWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { DEVELOPMENT_ISSUER, developmentIssuer } from '../../src/identity/dev.ts';
-import { bearerAuthenticator, type Issuer, openIssuer, readKeys } from '../../src/identity/issuers.ts';
+import { bearerAuthenticator, type Issuer, openIssuer } from '../../src/identity/issuers.ts';
+import { readKeys } from '../../src/identity/keys.ts';
 import { type Clock, instant, wallClock } from '../../src/kernel/clock.ts';
 import { BrokerError } from '../../src/kernel/errors.ts';
 
@@ -198,6 +200,23 @@ describe('what is refused', () => {
   it.each(byForm)('%s', async (_name, authorization, says) => {
     expect(await outcome(authorization)).toContain(says);
   });
+});
+
+it('attack 52: a token bound to a client certificate is worth nothing with another, and nothing without', async () => {
+  const [mine, other] = [Buffer.from('my certificate'), Buffer.from('another one')];
+  const bound = createHash('sha256').update(mine).digest('base64url');
+  const authenticate = bearerAuthenticator([issuer], clock);
+  const authorization = `Bearer ${await token(claims({ cnf: { 'x5t#S256': bound } }))}`;
+  // Before it is remembered, and after.
+  for (let round = 0; round < 2; round++) {
+    for (const certificate of [other, undefined])
+      await expect((async () => authenticate({ authorization, certificate }))()).rejects.toThrow(
+        'bound to another client certificate',
+      );
+    expect((await authenticate({ authorization, certificate: mine })).name).toBe('alice');
+  }
+  for (const cnf of [{ jkt: 'x' }, 'x', { 'x5t#S256': bound, jkt: 'x' }])
+    expect(await outcome(`Bearer ${await token(claims({ cnf }))}`)).toContain('not known here');
 });
 
 describe('key sets', () => {

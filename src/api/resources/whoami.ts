@@ -11,6 +11,7 @@ const WhoamiSchema = Type.Object(
     name: Type.String(),
     roles: Type.Array(Type.Enum(['operator', 'user'])),
     projects: Type.Array(Type.String(), { description: 'The first is the default of a request' }),
+    groups: Type.Optional(Type.Array(Type.String(), { description: 'As policies know them' })),
     assurance: Type.Integer({ description: '1 a bearer token, 2 a second factor' }),
   },
   { $id: 'Whoami' },
@@ -30,11 +31,12 @@ export function whoami(app: HttpServer): void {
         response: { 200: answer('The principal', ref(WhoamiSchema)), ...refusals() },
       },
     },
-    async ({ principal: { id, name, roles, projects, assurance } }) => ({
+    async ({ principal: { id, name, roles, projects, groups, assurance } }) => ({
       id,
       name,
       roles: [...roles],
       projects: [...projects],
+      ...(groups === undefined ? {} : { groups: [...groups] }),
       assurance,
     }),
   );
