@@ -100,10 +100,10 @@ export async function openIdentities(
   const { clock } = ports;
   const { identity, domain } = config;
   const dispatcher = issuerAgent(identity.issuers_ca);
-  const fetch = jsonFetcher({ clock, dispatcher });
+  const get = jsonFetcher({ clock, dispatcher });
   const issuers = await Promise.all(
     identity.issuers.map(async (of) =>
-      issuerFrom(config, of, await keysOf(of, (options) => new RemoteKeys(options, { ...ports, fetch }))),
+      issuerFrom(config, of, await keysOf(of, (options) => new RemoteKeys(options, { ...ports, get }))),
     ),
   );
   const directory = identity.development_dir;

@@ -282,9 +282,9 @@ function authentication(authenticate: Authenticate, guard: CredentialGuard | und
     }
     guard?.check(request.ip);
     if (isCapability(request) && request.routeOptions.config.capability === undefined)
-      throw new BrokerError(
-        'UNAUTHENTICATED',
-        'a circuit token opens the verbs of its circuit and nothing else',
+      throw counted(
+        request,
+        new BrokerError('UNAUTHENTICATED', 'a circuit token opens the verbs of its circuit and nothing else'),
       );
     let found: Principal | Promise<Principal>;
     try {

@@ -83,7 +83,7 @@ export interface RemoteOptions {
 
 export class RemoteKeys implements KeySource {
   readonly #options: RemoteOptions;
-  readonly #ports: { readonly fetch: FetchJson; readonly clock: Clock; readonly log: Log };
+  readonly #ports: { readonly get: FetchJson; readonly clock: Clock; readonly log: Log };
   #keys: Keys = new Map();
   #staleAt: InstantMs = instant(0);
   #uselessAt: InstantMs = instant(0);
@@ -92,7 +92,7 @@ export class RemoteKeys implements KeySource {
 
   constructor(
     options: RemoteOptions,
-    ports: { readonly fetch: FetchJson; readonly clock: Clock; readonly log: Log },
+    ports: { readonly get: FetchJson; readonly clock: Clock; readonly log: Log },
   ) {
     this.#options = options;
     this.#ports = ports;
@@ -121,13 +121,13 @@ export class RemoteKeys implements KeySource {
   }
 
   async #fetch(now: InstantMs): Promise<void> {
-    const { fetch, log } = this.#ports;
+    const { get, log } = this.#ports;
     const { issuer, algorithm } = this.#options;
     // Before the first word, so that a failure counts as a try.
     this.#nextTry = instant(now + COOLDOWN_MS);
     try {
-      const uri = this.#options.jwksUri ?? (await this.#discover(fetch));
-      this.#keys = await importKeys(readSet(await fetch(uri), uri), algorithm, issuer);
+      const uri = this.#options.jwksUri ?? (await this.#discover(get));
+      this.#keys = await importKeys(readSet(await get(uri), uri), algorithm, issuer);
       this.#staleAt = instant(now + FRESH_MS);
       this.#uselessAt = instant(now + USABLE_MS);
     } catch (error) {
@@ -136,10 +136,10 @@ export class RemoteKeys implements KeySource {
   }
 
   /** OpenID Connect Discovery 1.0: the document must say of itself whose it is. */
-  async #discover(fetch: FetchJson): Promise<string> {
+  async #discover(get: FetchJson): Promise<string> {
     const { issuer } = this.#options;
     const at = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
-    const document = await fetch(at);
+    const document = await get(at);
     if (!isRecord(document) || document['issuer'] !== issuer)
       throw new Error(`${at} does not speak for ${issuer}`);
     const uri = document['jwks_uri'];

@@ -44,11 +44,11 @@ describe('a set that is fetched', () => {
       url.endsWith('openid-configuration')
         ? { issuer: ISSUER, jwks_uri: 'https://keys.example/set' }
         : { keys: [jwks[0]] };
-    const fetch = async (url: string): Promise<unknown> => {
+    const get = async (url: string): Promise<unknown> => {
       asked.push(url);
       return answer(url);
     };
-    const keys = new RemoteKeys({ issuer: ISSUER, algorithm: 'ES256' }, { fetch, clock, log: silentLog });
+    const keys = new RemoteKeys({ issuer: ISSUER, algorithm: 'ES256' }, { get, clock, log: silentLog });
     const issuer: Issuer = {
       issuer: ISSUER,
       audience: 'ams.example',
