@@ -114,13 +114,13 @@ export class RemoteKeys implements KeySource {
 
   /** Never rejects: what went wrong is in the log, and the set before stays. */
   #renew(now: InstantMs): Promise<void> {
-    this.#fetching ??= this.#fetch(now).finally(() => {
+    this.#fetching ??= this.#ask(now).finally(() => {
       this.#fetching = undefined;
     });
     return this.#fetching;
   }
 
-  async #fetch(now: InstantMs): Promise<void> {
+  async #ask(now: InstantMs): Promise<void> {
     const { get, log } = this.#ports;
     const { issuer, algorithm } = this.#options;
     // Before the first word, so that a failure counts as a try.
