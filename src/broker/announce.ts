@@ -45,7 +45,8 @@ const placementData = (p: Placement): Record<string, unknown> => ({
 /** What moved, and for whom: from which slot to which. */
 function moved(before: Circuit, event: CircuitEvent, after: Circuit): Record<string, unknown> {
   if (before.current === undefined || after.current === undefined) return {};
-  const by = event.type === 'modify' && event.for !== undefined ? { for_circuit_id: event.for } : {};
+  const whom = event.type === 'modify' ? event.for : before.pending?.for;
+  const by = whom === undefined ? {} : { for_circuit_id: whom };
   return { from: placementData(before.current), to: placementData(after.current), ...by };
 }
 

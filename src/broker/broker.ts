@@ -15,7 +15,6 @@ import * as actions from './actions.ts';
 import { AuditDesk } from './auditDesk.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
 import { Bursar } from './bursar.ts';
-import { groundOf } from './ground.ts';
 import * as hooks from './hooks.ts';
 import {
   auditDevice,
@@ -31,7 +30,6 @@ import type { OctetRecord } from './meter.ts';
 import { Mutations } from './mutations.ts';
 import { makeOffers, takeOffer } from './offers.ts';
 import { Office } from './office.ts';
-import { PeerDesk } from './peer.ts';
 import type { PeerAnswer, PeerMessage } from './peerPorts.ts';
 import { PolicyDesk } from './policyDesk.ts';
 import type {
@@ -252,27 +250,17 @@ export class Broker implements UseCases {
   }
 
   /** A message of a peer that has proved to be `from`. */
-  async peer(from: string, message: PeerMessage): Promise<PeerAnswer> {
-    const term = this.#office.now();
-    const known = term.desk.look(groundOf(term.book, this.#ports.clock.now()), from, message);
-    if (known !== undefined) return known;
-    return term.writer.submit((tx) => term.desk.answer(tx, from, message), PeerDesk.reduces(message));
+  peer(from: string, message: PeerMessage): Promise<PeerAnswer> {
+    return this.#office.now().abroad.hear(from, message);
   }
 
   /** What we publish about ourselves, for the adapter to sign and to hand round. */
   document(): DomainDocument {
-    return this.#office.now().document();
+    return this.#office.now().abroad.document();
   }
   /** A document that its domain has signed. The older and the forged are not entered; what they are is said. */
-  async learn(record: DomainRecord): Promise<Learned> {
-    const term = this.#office.now();
-    const judged = term.book.around.judge(record);
-    if (judged !== 'NEW' && judged !== 'SAME') return judged;
-    return term.writer.submit((tx) => {
-      const again = tx.book.around.judge(record);
-      if (again === 'NEW' || again === 'SAME') tx.setDomain(record);
-      return again;
-    });
+  learn(record: DomainRecord): Promise<Learned> {
+    return this.#office.now().abroad.learn(record);
   }
   /** The documents of other domains, as they came. */
   domains(): readonly DomainRecord[] {

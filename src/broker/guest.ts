@@ -29,7 +29,7 @@ export type Guest = { readonly segment: Segment } | Declined;
 
 /** What a peer does not say: its own policies, protection and windows stay with it. */
 export const requestOf = (
-  segment: Pick<PeerSegment, 'a' | 'z' | 'window' | 'mbps' | 'provision' | 'constraints'>,
+  segment: Pick<PeerSegment, 'a' | 'z' | 'window' | 'mbps' | 'provision' | 'constraints' | 'noticeS'>,
   from: string,
 ): CircuitRequest => ({
   project: `peer:${from}`,
@@ -41,8 +41,9 @@ export const requestOf = (
   protection: 'UNPROTECTED',
   constraints: constraintsOf(segment.constraints ?? {}),
   holdS: 0,
-  pinned: false,
-  noticeS: 60,
+  // Whether its home may be asked to move it.
+  pinned: segment.noticeS === undefined,
+  noticeS: segment.noticeS ?? 0,
   priority: 50,
 });
 

@@ -5,7 +5,7 @@ import type { Effect } from '../model/effects.ts';
 import { ALL_LABELS, type LabelAsk, type LabelRanges, rangesOf } from '../model/label.ts';
 import type { PortId } from '../model/port.ts';
 import { mayMove } from './movable.ts';
-import type { PeerEnd, PeerMessage, PeerSegment, SegmentConstraints } from './peerPorts.ts';
+import type { ChangeKind, PeerEnd, PeerMessage, PeerSegment, SegmentConstraints } from './peerPorts.ts';
 
 type PeerEffect = Exclude<Effect, { type: 'device.light' | 'device.dark' }>;
 
@@ -37,7 +37,10 @@ export function messageFor(circuit: Circuit, effect: PeerEffect, epoch: number):
         version: effect.version,
         segment,
         until,
+        ...kindOf(circuit, pending),
         ...(effect.replaces === undefined ? {} : { replaces: effect.replaces }),
+        ...(pending.waitsFor === undefined ? {} : { after: pending.waitsFor }),
+        ...(pending.frees === undefined ? {} : { frees: pending.frees }),
       };
     }
     case 'peer.commit': {
@@ -48,7 +51,13 @@ export function messageFor(circuit: Circuit, effect: PeerEffect, epoch: number):
       const segment = placement === undefined ? undefined : segmentFor(circuit, placement, effect.domain);
       return segment === undefined
         ? undefined
-        : { ...header, op: 'commit', version: effect.version, segment };
+        : {
+            ...header,
+            op: 'commit',
+            version: effect.version,
+            segment,
+            ...kindOf(circuit, inPhase(circuit, 'COMMITTING', effect.version)),
+          };
     }
     case 'peer.extend':
       return circuit.state === 'HELD'
@@ -79,6 +88,12 @@ export function messageFor(circuit: Circuit, effect: PeerEffect, epoch: number):
       };
   }
 }
+
+/** Of an attempt that changes what is in force already. */
+const kindOf = ({ current }: Circuit, pending: Pending | undefined): { kind?: ChangeKind } =>
+  current === undefined || pending === undefined
+    ? {}
+    : { kind: pending.cause === 'MOVE' ? 'MOVE' : 'MODIFY' };
 
 const inPhase = (c: Circuit, phase: Pending['phase'], version: number): Pending | undefined =>
   c.pending?.phase === phase && c.pending.placement.version === version ? c.pending : undefined;

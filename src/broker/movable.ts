@@ -7,6 +7,10 @@ import { type Circuit, type CircuitRequest, localSegment } from '../model/circui
 export const isMovable = (circuit: Circuit): boolean =>
   couldMove(circuit) && circuit.current?.segments.length === 1;
 
+/** The same of a circuit that other domains must agree to move. */
+export const isMovableAbroad = (circuit: Circuit): boolean =>
+  couldMove(circuit) && (circuit.current?.segments.length ?? 0) > 1;
+
 function couldMove(circuit: Circuit): boolean {
   const { request, current, state } = circuit;
   if (

@@ -7,20 +7,22 @@ import { type InstantMs, instant } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
 import { newId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
-import { relabel } from '../model/borders.ts';
-import { type Circuit, type CircuitRequest, isFinal, type Placement, placements } from '../model/circuit.ts';
+import { type Circuit, type CircuitRequest, isFinal, placements } from '../model/circuit.ts';
 import type { ParticipantEvent } from '../model/events.ts';
 import { ALL_LABELS } from '../model/label.ts';
 import { anyLight } from '../model/rules.ts';
+import { Asks } from './asks.ts';
 import type { Authoriser } from './authorise.ts';
 import { AvailabilityDesk } from './availability.ts';
+import { type Caps, PeerCaps } from './caps.ts';
 import { factsOf } from './facts.ts';
 import type { Ground } from './ground.ts';
 import { type Guest, planGuest, requestOf } from './guest.ts';
 import { HORIZON_S } from './limits.ts';
 
-import type { PeerAnswer, PeerMessage, PeerSegment, RefusalKind } from './peerPorts.ts';
+import type { Freeing, PeerAnswer, PeerMessage, PeerSegment, RefusalKind } from './peerPorts.ts';
 import { placementOf } from './plan.ts';
+import { isFrozen, named, presentOf, type Taking } from './present.ts';
 import { blank } from './request.ts';
 import type { Tx } from './tx.ts';
 import type { StoredRefusal } from './writer.ts';
@@ -33,8 +35,11 @@ export class PeerDesk {
   readonly #random: Random;
   readonly #epoch: number;
   readonly #availability = new AvailabilityDesk();
+  readonly asks = new Asks();
+  readonly caps: PeerCaps;
 
-  constructor(authoriser: Authoriser, random: Random, epoch: number) {
+  constructor(authoriser: Authoriser, random: Random, epoch: number, caps?: Caps) {
+    this.caps = new PeerCaps(caps);
     this.#authoriser = authoriser;
     this.#random = random;
     this.#epoch = epoch;
@@ -58,6 +63,11 @@ export class PeerDesk {
   }
 
   answer(tx: Tx, from: string, message: PeerMessage): PeerAnswer | StoredRefusal {
+    if (message.op === 'ask-move') {
+      const own = tx.book.circuits.get(message.circuit as Circuit['id']);
+      if (own === undefined || !hasPart(own, from)) return { state: 'UNKNOWN', epoch: this.#epoch };
+      return this.asks.asked(tx, own, from, message);
+    }
     if (message.op === 'query' || message.op === 'notify') {
       const own = tx.book.circuits.get(message.circuit as Circuit['id']);
       if (own?.role === 'HOME') return this.#asHome(tx, own, from, message);
@@ -75,8 +85,7 @@ export class PeerDesk {
     message: Extract<PeerMessage, { op: 'query' | 'notify' }>,
   ): PeerAnswer {
     const epoch = this.#epoch;
-    const partner = placements(circuit).some((p) => p.segments.some((s) => !s.local && s.domain === from));
-    if (message.op === 'notify' && partner) {
+    if (message.op === 'notify' && hasPart(circuit, from)) {
       const at = tx.now;
       const { version } = message;
       if (message.what === 'UP') tx.apply(circuit.id, { type: 'up', domain: from, version, at });
@@ -145,8 +154,13 @@ export class PeerDesk {
           message.op === 'free' && message.active !== undefined
             ? { type: 'free', version: message.version, active: message.active, at }
             : { type: 'abort', version: message.version, ...active, at };
+        const holding = subject.pending?.phase === 'HOLDING';
         tx.apply(subject.id, event);
-        return this.present(tx.mustGet(subject.id), message.version);
+        const after = tx.mustGet(subject.id);
+        if (holding && after.pending === undefined) this.caps.abandoned(from, at);
+        for (const waiting of this.asks.freed(tx, after)) this.#again(tx, waiting.from, waiting.message);
+        this.asks.forget(from, message.circuit);
+        return this.present(after, message.version);
       }
       case 'cancel': {
         const subject = known ?? this.#tombstone(tx, from, message);
@@ -181,6 +195,10 @@ export class PeerDesk {
     const asked = segment.window;
     if (asked.end <= tx.now || asked.start >= asked.end || asked.start > tx.now + HORIZON_S * 1000)
       return this.#refused('WINDOW', 'the slot has passed or is too far ahead');
+    if (isFrozen(tx.now, known, message))
+      return this.#refused('FROZEN', 'its notice has begun: it can no longer be moved');
+    const tooMuch = message.op === 'hold' ? this.caps.over(tx.book, from, known, segment, tx.now) : undefined;
+    if (tooMuch !== undefined) return this.#refused('CAP', tooMuch);
     const request = requestOf(segment, from);
     const decision = this.#authoriser.ask(tx, {
       principal: { id: `peer|${from}`, name: from, roles: [], projects: [request.project], assurance: 2 },
@@ -198,6 +216,7 @@ export class PeerDesk {
       sequence: 'PULL',
     });
     if (decision.denied !== undefined) return this.#refused('POLICY', 'denied by policy');
+    if (message.op === 'hold') this.#free(tx, from, message.frees ?? []);
     const held =
       known?.pending?.phase === 'HOLDING' && known.pending.placement.version === version
         ? known.pending.placement
@@ -214,6 +233,10 @@ export class PeerDesk {
       }
       if (!('segment' in guest)) {
         const { kind, cause, opens } = guest;
+        if (message.op === 'hold' && kind === 'ROOM') {
+          if (this.#fitsAfter(tx, from, message)) return { state: 'WAITS', version, epoch: this.#epoch };
+          if (this.asks.ask(tx, from, message)) return { state: 'BUSY', epoch: this.#epoch };
+        }
         return this.#refused(kind, cause, opens === undefined ? {} : { opens });
       }
       placement = placementOf(version, { window: segment.window, mbps: segment.mbps }, [guest.segment]);
@@ -233,7 +256,35 @@ export class PeerDesk {
             ...(message.replaces === undefined ? {} : { replaces: message.replaces }),
           }
         : { type: 'commit', placement: committed, epoch: message.epoch, at: tx.now };
+    if (message.op === 'hold') this.caps.granted(from, tx.now);
+    else this.caps.committed(from, tx.now);
     return this.#step(tx, subject, event, version, decision.id);
+  }
+
+  /** A hold that has waited for room gets it before anybody else can ask. */
+  #again(tx: Tx, from: string, message: Taking): void {
+    const id = tx.book.byHomeRef(from, message.circuit);
+    this.#take(tx, id === undefined ? undefined : tx.book.circuits.get(id), from, message);
+  }
+
+  /** Versions of other circuits of the same home that are no longer in force. */
+  #free(tx: Tx, from: string, frees: readonly Freeing[]): void {
+    for (const { circuit, version, active } of frees) {
+      const id = tx.book.byHomeRef(from, circuit);
+      if (id !== undefined) tx.apply(id, { type: 'free', version, active, at: tx.now });
+    }
+  }
+
+  /** Is there room once the circuits have gone that the same home means to move away first? */
+  #fitsAfter(tx: Tx, from: string, { after = [], segment }: Extract<PeerMessage, { op: 'hold' }>): boolean {
+    const [first] = after;
+    const id = first === undefined ? undefined : tx.book.byHomeRef(from, first);
+    const circuit = id === undefined ? undefined : tx.book.circuits.get(id);
+    if (circuit === undefined) return false;
+    return tx.book.without(
+      circuit,
+      () => 'segment' in planGuest(tx.ground, segment, requestOf(segment, from)),
+    );
   }
 
   #step(
@@ -256,43 +307,8 @@ export class PeerDesk {
     return this.present(tx.mustGet(known.id), version);
   }
 
-  /** The columns of the message table, from the row as it is. Without a version: the state of the whole. */
   present(c: Circuit, version: number | undefined): PeerAnswer {
-    const epoch = this.#epoch;
-    const { current, pending } = c;
-    const dark = !anyLight(c);
-    if (isFinal(c.state) || c.state === 'RELEASING') return { state: 'CLOSED', dark, epoch };
-    const of = version ?? current?.version ?? pending?.placement.version;
-    if (current !== undefined && current.version === of) {
-      return {
-        state: 'COMMITTED',
-        version: current.version,
-        lit: c.state === 'ACTIVE',
-        peerRef: c.id,
-        epoch,
-      };
-    }
-    if (pending !== undefined && pending.placement.version === of) {
-      if (pending.phase === 'EXPIRED') return { state: 'EXPIRED', version: of, epoch };
-      if (pending.phase === 'COMMITTING')
-        return { state: 'COMMITTED', version: of, lit: c.state === 'ACTIVE', peerRef: c.id, epoch };
-      if (pending.phase === 'RETIRING') return { state: 'CLOSED', dark: false, epoch };
-      const segment = pending.placement.segments[0];
-      return {
-        state: 'HELD',
-        version: of,
-        until: pending.until ?? c.updateTime,
-        peerRef: c.id,
-        ...(segment?.a.label === undefined ? {} : { aLabel: segment.a.label }),
-        ...(segment?.z.label === undefined ? {} : { zLabel: segment.z.label }),
-        ...(segment?.a.offered === undefined ? {} : { aLabels: segment.a.offered }),
-        ...(segment?.z.offered === undefined ? {} : { zLabels: segment.z.offered }),
-        epoch,
-      };
-    }
-    return of !== undefined && of > Math.max(c.version, c.home?.floor ?? 0)
-      ? { state: 'UNKNOWN', epoch }
-      : { state: 'CLOSED', dark, epoch };
+    return presentOf(c, version, this.#epoch);
   }
 
   #refused(kind: RefusalKind, cause: string, more: { readonly opens?: InstantMs } = {}): PeerAnswer {
@@ -334,21 +350,7 @@ export class PeerDesk {
   }
 }
 
-/** What is held, with the labels that the commit names; undefined when it names others than are held. */
-function named(held: Placement, { a, z, window, mbps }: PeerSegment): Placement | undefined {
-  const [segment] = held.segments;
-  if (segment === undefined || !sameSlot(held, { window, mbps })) return undefined;
-  if (segment.a.port !== a.port || segment.z.port !== z.port) return undefined;
-  let made = segment;
-  for (const [end, { labels, candidates }] of [['a', a] as const, ['z', z] as const]) {
-    const { offered } = made[end];
-    if (offered === undefined || candidates !== undefined) continue;
-    const label = labels === 'UNTAGGED' ? 0 : labels[0]?.[0];
-    if (label === undefined || !offered.includes(label)) return undefined;
-    made = relabel(made, end, label);
-  }
-  return { ...held, segments: [made] };
-}
-
-const sameSlot = (held: Placement, slot: Pick<PeerSegment, 'window' | 'mbps'>): boolean =>
-  held.mbps === slot.mbps && held.window.start === slot.window.start && held.window.end === slot.window.end;
+/** A domain with a segment of a home circuit of ours. */
+const hasPart = (circuit: Circuit, domain: string): boolean =>
+  circuit.role === 'HOME' &&
+  placements(circuit).some((p) => p.segments.some((s) => !s.local && s.domain === domain));

@@ -56,6 +56,9 @@ export interface Freeing {
   readonly active: number;
 }
 
+/** MOVE: for another's sake, and not once its notice has begun. */
+export type ChangeKind = 'MOVE' | 'MODIFY';
+
 export type PeerMessage = PeerHeader &
   (
     | {
@@ -63,11 +66,19 @@ export type PeerMessage = PeerHeader &
         readonly version: number;
         readonly segment: PeerSegment;
         readonly until: InstantMs;
+        readonly kind?: ChangeKind;
         readonly replaces?: number;
+        /** Circuits of the same home that move away first: is there room once they are gone? */
+        readonly after?: readonly string[];
         readonly frees?: readonly Freeing[];
       }
     | { readonly op: 'extend'; readonly version: number; readonly until: InstantMs }
-    | { readonly op: 'commit'; readonly version: number; readonly segment: PeerSegment }
+    | {
+        readonly op: 'commit';
+        readonly version: number;
+        readonly segment: PeerSegment;
+        readonly kind?: ChangeKind;
+      }
     | { readonly op: 'abort'; readonly version: number }
     | { readonly op: 'free'; readonly version: number }
     | { readonly op: 'provision'; readonly version: number }
@@ -154,10 +165,10 @@ export type PeerAnswer =
       readonly kind: RefusalKind;
       /** ROOM: when it opens, as far as anybody can tell. */
       readonly opens?: InstantMs;
-      /** ROOM: circuits of the asker's own that are in the way and may still be moved. */
-      readonly blockers?: readonly string[];
       readonly epoch: number;
     }
+  /** There is room as soon as those have gone that it is to be held after. */
+  | { readonly state: 'WAITS'; readonly version: number; readonly epoch: number }
   /** Somebody else's circuit is in the way, and its home has been asked to move it: ask again. */
   | { readonly state: 'BUSY'; readonly epoch: number }
   /** A home's answer to a query. */

@@ -19,6 +19,7 @@ import {
 import type { Effect } from '../model/effects.ts';
 import type { HomeEvent, ParticipantEvent } from '../model/events.ts';
 import type { Book } from './book.ts';
+import { handOver } from './handOver.ts';
 import { backOff, type Tried } from './lanes.ts';
 import { messageFor } from './messages.ts';
 import type { Meter } from './meter.ts';
@@ -200,6 +201,8 @@ export class Performer {
             at,
           };
         }
+        if (answer.state === 'WAITS') return { type: 'waits', domain, version: effect.version, at };
+        if (answer.state === 'BUSY') return 'again';
         return { type: 'refused', domain, version: effect.version, cause: refusal, ...more, at };
       case 'peer.commit':
         return answer.state === 'COMMITTED'
@@ -233,7 +236,11 @@ export class Performer {
   async #finish(record: EffectRecord, event: AnyEvent | undefined): Promise<Tried> {
     await this.#writer.submit((tx) => {
       tx.effectsDone.push(record.seq);
-      if (event !== undefined && tx.book.circuits.has(record.circuitId)) tx.apply(record.circuitId, event);
+      if (event === undefined || !tx.book.circuits.has(record.circuitId)) return;
+      const before = tx.mustGet(record.circuitId).current;
+      const after = tx.apply(record.circuitId, event)?.current;
+      // Whoever waited for the room takes it in the same transaction.
+      if (after !== undefined && after !== before) handOver(tx, record.circuitId);
     }, true);
     return 'done';
   }

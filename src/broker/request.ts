@@ -14,6 +14,7 @@ import type { Authoriser } from './authorise.ts';
 import { factsOf, type Sibling } from './facts.ts';
 import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
 import { mayMove } from './movable.ts';
+import { placeInstead, WAITING_MS } from './mover.ts';
 import { applyMoves, placeBytes, placeHere, segmentOf, slotOf, wishOf } from './place.ts';
 import { type Availability, placeAbroad } from './placeAbroad.ts';
 import type { Placing, Wish } from './plan.ts';
@@ -46,7 +47,14 @@ export function admit(tx: Tx, authoriser: Authoriser, random: Random, admission:
   if ('denied' in ready) return ready;
   const { id, wish, decisionId } = ready;
   const planned = findPlace(tx, id, admission.request, wish);
-  if (planned.kind === 'refused') throw planned.problem;
+  if (planned.kind === 'refused') {
+    const instead = findInstead(tx, id, admission.request, wish);
+    if (instead === undefined) throw planned.problem;
+    const denied = refusedThen(tx, authoriser, admission, ready, instead.slot.slot);
+    if (denied !== undefined) return { denied };
+    const circuit = store(tx, random, { admission, ...ready }, instead.slot.slot, {});
+    return { circuit: placeAfter(tx, circuit, instead) };
+  }
   const denied = refusedThen(tx, authoriser, admission, ready, planned.slot);
   if (denied !== undefined) return { denied };
   // Whoever leaves us the choice of the time is placed when the other domains have said when they could.
@@ -200,6 +208,23 @@ function findPlace(
   return request.schedule.type === 'VOLUME' ? placeBytes(tx, id, request) : placeHere(tx, id, request, wish);
 }
 
+type Instead = NonNullable<ReturnType<typeof placeInstead>>;
+
+/** In the place of a circuit that other domains must agree to move; not for a set, which comes whole or not. */
+function findInstead(tx: Tx, id: CircuitId, request: CircuitRequest, wish: Wish): Instead | undefined {
+  if (tx.book.abroad.size === 0 || request.protection === 'PROTECTED') return undefined;
+  if (request.schedule.type === 'VOLUME') return undefined;
+  return placeInstead(tx, () => findPlace(tx, id, request, wish));
+}
+
+/** Held everywhere else first; what is in the way moves last, and leaves its room to this one. */
+function placeAfter(tx: Tx, { id, version }: Circuit, { slot, waitsFor }: Instead): Circuit {
+  const segments = slot.segments.map((s): Segment => (s.local ? { ...s, agreed: 'ASKED' } : s));
+  const placement = placementOf(version + 1, slot.slot, segments);
+  tx.apply(id, { type: 'place', placement, until: instant(tx.now + WAITING_MS), waitsFor, at: tx.now });
+  return tx.mustGet(id);
+}
+
 /** A home circuit whose last attempt failed: try the next alternative, or give up with the last cause. */
 export function placeAgain(
   tx: Tx,
@@ -242,7 +267,10 @@ export function placeAgain(
   }
   if (planned.kind === 'refused' && last?.kind === 'SILENT') planned = { kind: 'refused', problem: silent };
   if (planned.kind === 'refused') {
-    reject(planned.problem);
+    const instead =
+      setbacks.length === 0 ? findInstead(tx, id, request, wishNow(request, tx.now)) : undefined;
+    if (instead === undefined) reject(planned.problem);
+    else placeAfter(tx, circuit, instead);
     return;
   }
   applyMoves(tx, planned.moves, id, '');

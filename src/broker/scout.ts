@@ -9,7 +9,7 @@ import type { Circuit, CircuitRequest, Segment } from '../model/circuit.ts';
 import { groundOf } from './ground.ts';
 import type { Peers } from './peerPorts.ts';
 import { type Availability, placeAbroad } from './placeAbroad.ts';
-import type { Wish } from './plan.ts';
+import type { Placing, Wish } from './plan.ts';
 import { ATTEMPTS, placeAgain, wishNow } from './request.ts';
 import type { Tx } from './tx.ts';
 import type { Writer } from './writer.ts';
@@ -75,12 +75,15 @@ export class Scout {
 
   /** Asks every domain of the way that it would take first, for as long as anybody may take to answer. */
   async ask(id: CircuitId, request: CircuitRequest, wish: Wish): Promise<void> {
-    const now = this.#clock.now();
-    const ground = groundOf(this.#writer.book, now);
+    const { book } = this.#writer;
+    const circuit = book.circuits.get(id);
+    const ground = groundOf(book, this.#clock.now());
     let segments: readonly Segment[] = [];
     let rate = { mbps: wish.mbps, durationS: wish.durationS };
     try {
-      const planned = placeAbroad(ground, id, request, wish);
+      const look = (): Placing => placeAbroad(ground, id, request, wish);
+      // What it has already is no hindrance to its own move.
+      const planned = circuit === undefined ? look() : book.without(circuit, look);
       if (planned.kind !== 'placed') return;
       const { window, mbps } = planned.slot;
       rate = { mbps, durationS: Math.round((window.end - window.start) / 1000) };

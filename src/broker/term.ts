@@ -8,8 +8,7 @@ import { textOf } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import { toSeconds } from '../model/capacity.ts';
 import { type Circuit, finalStates, isFinal } from '../model/circuit.ts';
-import { documentOf } from '../topology/advertise.ts';
-import type { DomainDocument } from '../topology/domainDocument.ts';
+import { AbroadOffice } from './abroadOffice.ts';
 import { AuditLog } from './auditLog.ts';
 import { type OpenedLog, openLog } from './auditStart.ts';
 import { Authoriser } from './authorise.ts';
@@ -19,14 +18,12 @@ import { Checkpointer } from './checkpointer.ts';
 import { Lanes } from './lanes.ts';
 import { Meter } from './meter.ts';
 import { OfferDesk } from './offerDesk.ts';
-import { PeerDesk } from './peer.ts';
 import { Performer } from './perform.ts';
 import { inForceOf } from './policy.ts';
 import { darkPorts, type KnownPorts, linkStates } from './portStates.ts';
 import type { EventRecord, StoreError, TopologyRecord } from './ports.ts';
 import { reconcile } from './reconcile.ts';
 import { Restorer } from './restore.ts';
-import { Scout } from './scout.ts';
 import { Settler } from './settle.ts';
 import { TokenDesk } from './tokenDesk.ts';
 import { Writer } from './writer.ts';
@@ -49,14 +46,13 @@ export class Term {
   readonly book: Book;
   readonly writer: Writer;
   readonly lanes: Lanes;
-  readonly desk: PeerDesk;
+  readonly abroad: AbroadOffice;
   readonly authoriser: Authoriser;
   readonly checkpointer: Checkpointer;
   readonly offers = new OfferDesk();
   readonly tokens: TokenDesk | undefined;
   readonly #opened: OpenedLog;
   readonly #settler: Settler;
-  readonly #scout: Scout;
   readonly #restorer: Restorer;
   readonly #meter: Meter;
   readonly #ports: BrokerPorts;
@@ -77,14 +73,13 @@ export class Term {
     this.#ports = ports;
     this.authoriser = new Authoriser(ports.random);
     this.tokens = ports.tokens && new TokenDesk(ports.tokens, book, ports.random);
-    this.desk = new PeerDesk(this.authoriser, ports.random, epoch);
     const audit = new AuditLog(ports.domain, ports.random, opened.tree);
     this.#opened = opened;
     this.writer = new Writer(book, epoch, sequences, audit, ports, {
       durable: (events, effects, txs) => {
         this.lanes.push(effects);
         for (const tx of txs) for (const id of tx.circuits.keys()) this.#forget(id);
-        for (const tx of txs) this.#scout.look(tx.circuits.keys());
+        this.abroad.look(txs);
         this.#settler.wake();
         this.checkpointer.wake();
         if (txs.some((tx) => tx.topology !== undefined)) this.#restorer.wake();
@@ -102,8 +97,8 @@ export class Term {
       { clock: ports.clock, keeper: ports.audit },
       (checkpoint) => ports.onCheckpoint?.(checkpoint),
     );
-    this.#scout = new Scout(this.writer, ports);
-    this.#settler = new Settler(this.writer, this.#scout, ports);
+    this.abroad = new AbroadOffice(this.writer, this.authoriser, ports);
+    this.#settler = new Settler(this.writer, this.abroad.scout, ports);
     this.#restorer = new Restorer(this.writer, ports);
     this.#meter = new Meter(this.writer, ports);
     const performer = new Performer(this.writer, { ...ports, meter: this.#meter }, () => this.lanes.nudge());
@@ -168,6 +163,7 @@ export class Term {
     this.lookWhoAnswers();
     this.lanes.push(this.#loaded.splice(0));
     this.#settler.wake();
+    this.abroad.run();
     this.#restorer.wake();
     this.#goOn();
     this.#compare();
@@ -201,7 +197,7 @@ export class Term {
     this.#comparing?.();
     this.checkpointer.stop();
     this.#settler.stop();
-    this.#scout.stop();
+    this.abroad.stop();
     this.#restorer.stop();
     this.#meter.stop();
     this.lanes.stop();
@@ -211,15 +207,6 @@ export class Term {
   lookWhoAnswers(): void {
     this.book.setOutOfReach(this.#ports.devices.outOfReach?.() ?? []);
   }
-
-  /** Made anew when the topology has changed: the same version always has the same content. */
-  document(): DomainDocument {
-    const { version } = this.book.topology;
-    if (this.#document?.version.n !== version)
-      this.#document = documentOf(this.book.network, { epoch: this.epoch, n: version });
-    return this.#document;
-  }
-  #document: DomainDocument | undefined;
 
   /** A device has told of its ports: links follow, and circuits whose own port it is. */
   async portStates(known: KnownPorts, device: string, ports: ReadonlySet<string>): Promise<void> {

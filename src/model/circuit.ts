@@ -136,6 +136,8 @@ export interface Segment {
   /** PROTECTED: a disjoint road, held and dark, for when the first one fails. */
   readonly backup?: Road;
   readonly agreed: 'ASKED' | 'HELD' | 'COMMITTED';
+  /** There is room for it as soon as another circuit of ours has moved away. */
+  readonly waits?: true;
   readonly light: Light;
 }
 
@@ -164,6 +166,19 @@ export interface Pending {
   readonly request?: CircuitRequest;
   /** Why it is changed, when not because the client asked. */
   readonly cause?: ChangeCause;
+  /** MOVE: the circuit that needs the room. */
+  readonly for?: string;
+  /** RESERVING: circuits of ours that move away first, as soon as everything else is held. */
+  readonly waitsFor?: readonly string[];
+  /** What they left, for those who still have it: it goes over to this circuit. */
+  readonly frees?: readonly Freed[];
+}
+
+/** A version that is no longer in force, and the one that is. */
+export interface Freed {
+  readonly circuit: string;
+  readonly version: number;
+  readonly active: number;
 }
 
 export interface Reason {
@@ -247,6 +262,8 @@ export interface HomeRef {
   readonly circuit: string;
   /** Versions up to here are closed, unless one of them is current. */
   readonly floor: number;
+  /** Since then it has been tried to be agreed, over however many versions; not once it is committed. */
+  readonly tryingSince?: InstantMs;
   /** The home has told us that the commit stands. Until then we ask. */
   readonly told: boolean;
   readonly askAt?: InstantMs;

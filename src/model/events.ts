@@ -5,7 +5,7 @@
  */
 import type { InstantMs } from '../kernel/clock.ts';
 import type { Problem } from '../kernel/errors.ts';
-import type { ChangeCause, CircuitRequest, Placement } from './circuit.ts';
+import type { ChangeCause, CircuitRequest, Freed, Placement, Segment } from './circuit.ts';
 import type { Label } from './label.ts';
 
 interface At {
@@ -29,7 +29,21 @@ type Observation =
 export type HomeEvent = At &
   (
     | Observation
-    | { readonly type: 'place'; readonly placement: Placement; readonly until: InstantMs }
+    | {
+        readonly type: 'place';
+        readonly placement: Placement;
+        readonly until: InstantMs;
+        readonly waitsFor?: readonly string[];
+      }
+    /** That domain has room as soon as those are gone that the attempt waits for. */
+    | { readonly type: 'waits'; readonly domain: string; readonly version: number }
+    /** They are gone: our own part is held with this, and the others are asked again. */
+    | {
+        readonly type: 'room';
+        readonly version: number;
+        readonly segment?: Segment;
+        readonly frees: readonly Freed[];
+      }
     | { readonly type: 'reject'; readonly problem: Problem }
     | {
         readonly type: 'held';

@@ -4,7 +4,7 @@
  * local: a circuit inside one domain walks the same cells with nobody to wait for.
  */
 import { invariant } from '../kernel/assert.ts';
-import { type InstantMs, instant } from '../kernel/clock.ts';
+import { type InstantMs, instant, NEVER } from '../kernel/clock.ts';
 import { type Agreement, agree, answeredAt } from './borders.ts';
 import {
   type ChangeCause,
@@ -56,14 +56,17 @@ type Ev<T extends HomeEvent['type']> = Extract<HomeEvent, { readonly type: T }>;
 export const COMMIT_WITHIN_MS = 30_000;
 /** A client's hold ends this long before the first participant's, for skew and a slow last message. */
 const HOLD_MARGIN_MS = 2 * 1_000 + 5_000;
+/** Before the notice begins: twice the difference of two clocks, and the last messages. */
+export const MOVE_MARGIN_MS = 2 * 1_000 + 15_000;
 /** How long after its end a circuit waits for a participant to say that it is dark. */
 const FORGET_PEERS_AFTER_MS = 3_600_000;
 
 const place = go<Ev<'place'>>(['RESERVING', 'HELD', 'SCHEDULED'], (c, e) => {
   invariant(e.placement.version > c.version, 'a version is never used twice');
   const version = e.placement.version;
-  if (remotes(e.placement).length > 0) {
-    const pending: Pending = { phase: 'HOLDING', placement: e.placement, until: e.until };
+  if (remotes(e.placement).length > 0 || e.waitsFor !== undefined) {
+    const waitsFor = e.waitsFor === undefined ? {} : { waitsFor: e.waitsFor };
+    const pending: Pending = { phase: 'HOLDING', placement: e.placement, until: e.until, ...waitsFor };
     return next(
       c,
       { version, pending, scouting: undefined, ...because('ASKING', 'asking the domains of the path') },
@@ -77,17 +80,53 @@ const place = go<Ev<'place'>>(['RESERVING', 'HELD', 'SCHEDULED'], (c, e) => {
 
 const held = go<Ev<'held'>>(['HELD', 'COMMITTING'], (c, e) => {
   const attempt = answered(c.pending, e);
-  if (attempt === undefined) return 'same';
+  return attempt === undefined ? 'same' : allHeld(c, attempt, e.at);
+});
+
+const waits = go<Ev<'waits'>>(stays, (c, e) => {
+  if (c.pending?.placement.version !== e.version || c.pending.waitsFor === undefined) return 'same';
+  const placement = mapSegments(
+    c.pending.placement,
+    inDomain(e.domain, (s) => (s.agreed === 'ASKED' ? { ...s, waits: true } : s)),
+  );
+  return next(c, { pending: { ...c.pending, placement } });
+});
+
+/** Those who were in the way have gone: what they had is taken, here at once and elsewhere with the next hold. */
+const room = go<Ev<'room'>>(['HELD', 'COMMITTING', 'SCHEDULED'], (c, e) => {
+  if (c.pending?.placement.version !== e.version || c.pending.waitsFor === undefined) return 'same';
+  const { waitsFor: _, ...pending } = c.pending;
+  const placement = mapSegments(pending.placement, (s) => {
+    if (s.local) return e.segment ?? s;
+    const { waits: _waits, ...bare } = s;
+    return bare;
+  });
+  if (remotes(placement).length === 0) {
+    const { pending: _pending, ...settled } = c;
+    const now = { ...settled, current: placement };
+    return c.request.holdS > 0 ? onHold(now, plus(e.at, c.request.holdS * 1000), []) : scheduled(now);
+  }
+  const attempt: Pending = { ...pending, placement, frees: e.frees };
+  const asked = remotes(placement).filter((s) => s.agreed === 'ASKED');
+  if (asked.length === 0) return allHeld(c, attempt, e.at);
+  const effects = asked.map(
+    (s): Effect => ({ type: 'peer.hold', domain: s.domain, version: placement.version }),
+  );
+  return next(c, { pending: attempt }, effects);
+});
+
+/** Once every domain has answered: a label for every border, and then the commit, or the client's. */
+function allHeld(c: Circuit, attempt: Pending, at: InstantMs): Result {
   if (attempt.placement.segments.some((s) => s.agreed === 'ASKED')) return next(c, { pending: attempt });
   const labels = agree(attempt.placement);
   if (!labels.agreed) return backToReserving(c, attempt.placement, conflict(attempt.placement, labels));
   const current = labels.placement;
   const agreed = { ...c, current };
   delete (agreed as { pending?: Pending }).pending;
-  if (c.request.holdS === 0) return committing(agreed, e.at);
-  const until = Math.min(e.at + c.request.holdS * 1000, (attempt.until ?? e.at) - HOLD_MARGIN_MS);
-  return onHold(agreed, instant(Math.max(until, e.at)), []);
-});
+  if (c.request.holdS === 0) return committing(agreed, at);
+  const until = Math.min(at + c.request.holdS * 1000, (attempt.until ?? at) - HOLD_MARGIN_MS);
+  return onHold(agreed, instant(Math.max(until, at)), []);
+}
 
 const commit = go<Ev<'commit'>>(['COMMITTING', 'SCHEDULED'], (c, e) => {
   if (c.holdExpire !== undefined && e.at >= c.holdExpire)
@@ -152,8 +191,12 @@ const modify = go<Ev<'modify'>>(stays, (c, e) => {
   const { placement, request } = e;
   invariant(placement.version > c.version, 'a version is never used twice');
   const asked: Circuit = { ...c, version: placement.version };
-  const why = e.cause === undefined ? {} : { cause: e.cause };
-  if (remotes(placement).length === 0) return adopt(asked, { placement, request, ...why }, e.at);
+  const why = {
+    ...(e.cause === undefined ? {} : { cause: e.cause }),
+    ...(e.for === undefined ? {} : { for: e.for }),
+  };
+  if (remotes(placement).length === 0 && remotes(inForce(c)).length === 0)
+    return adopt(asked, { placement, request, ...why }, e.at);
   const pending: Pending = { phase: 'HOLDING', placement, request, until: e.until, ...why };
   return next(asked, { pending }, hold(placement, inForce(c).version));
 });
@@ -167,10 +210,19 @@ const changeHeld = go<Ev<'held'>>(stays, (c, e) => {
     const { code, detail } = conflict(attempt.placement, labels);
     return dropPending(c, `${code}: ${detail}`);
   }
-  const until = plus(e.at, COMMIT_WITHIN_MS);
   const { placement } = labels;
+  const decide = mustDecideBy(c, attempt);
+  if (e.at >= decide) return dropPending(c, 'FROZEN: too late to move it before its notice');
+  const until = instant(Math.min(plus(e.at, COMMIT_WITHIN_MS), decide));
   return next(c, { pending: { ...attempt, placement, phase: 'COMMITTING', until } }, commitAll(placement));
 });
+
+/** A move is decided long enough before the first of its starts, or not at all: others judge by their own clocks. */
+const mustDecideBy = (c: Circuit, { cause, placement }: Pending): InstantMs => {
+  if (cause !== 'MOVE') return NEVER;
+  const start = Math.min(inForce(c).window.start, placement.window.start);
+  return instant(start - c.request.noticeS * 1000 - MOVE_MARGIN_MS);
+};
 
 const changeCommitted = go<Ev<'committed'>>(stays, (c, e) => {
   if (c.pending?.phase !== 'COMMITTING' || c.pending.placement.version !== e.version) return 'same';
@@ -247,6 +299,12 @@ const out_ = go<Ev<'dark'>>(['ENDED', 'CANCELLED', 'FAILED'], (c, e) => {
 const dueReserving = go<Ev<'due'>>(['RESERVING'], (c, e) => {
   const attempt = c.pending;
   if (attempt?.until === undefined || e.at < attempt.until) return 'same';
+  if (attempt.waitsFor !== undefined) {
+    const own = localSegment(attempt.placement);
+    const detail = 'what is in the way did not move in time';
+    const late = { domain: own?.domain ?? '', kind: 'ROOM', detail };
+    return backToReserving(c, attempt.placement, failed('MOVE_FAILED', attempt.placement, own, late));
+  }
   return backToReserving(c, attempt.placement, silence(attempt.placement, 'ASKED', 'did not answer in time'));
 });
 const dueHeld = go<Ev<'due'>>(['HOLD_EXPIRED'], (c, e) =>
@@ -291,6 +349,8 @@ const dueReleasing = go<Ev<'due'>>(['ENDED', 'CANCELLED', 'FAILED'], (c, e) =>
 const shining = {
   place: refuse,
   reject: refuse,
+  waits: ignore,
+  room: ignore,
   held: changeHeld,
   refused: changeRefused,
   committed: changeCommitted,
@@ -320,6 +380,8 @@ export const homeMatrix = {
         ...because(e.problem.code, e.problem.detail),
       }),
     ),
+    waits,
+    room,
     held,
     refused: retreat,
     committed: ignore,
@@ -340,6 +402,8 @@ export const homeMatrix = {
   HELD: {
     place: refuse,
     reject: refuse,
+    waits: ignore,
+    room: ignore,
     held: ignore,
     refused: retreat,
     committed: ignore,
@@ -371,6 +435,8 @@ export const homeMatrix = {
   COMMITTING: {
     place: refuse,
     reject: refuse,
+    waits: ignore,
+    room: ignore,
     held: ignore,
     refused: retreat,
     committed,
@@ -391,6 +457,8 @@ export const homeMatrix = {
   SCHEDULED: {
     place: refuse,
     reject: refuse,
+    waits: ignore,
+    room: ignore,
     held: changeHeld,
     refused: changeRefused,
     committed: changeCommitted,
@@ -413,6 +481,8 @@ export const homeMatrix = {
   RELEASING: {
     place: refuse,
     reject: refuse,
+    waits: ignore,
+    room: ignore,
     held: ignore,
     refused: ignore,
     committed: ignore,
@@ -448,6 +518,8 @@ function final() {
   return {
     place: refuse,
     reject: refuse,
+    waits: ignore,
+    room: ignore,
     held: ignore,
     refused: ignore,
     committed: ignore,

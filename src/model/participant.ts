@@ -69,7 +69,7 @@ const firstHold = go<Ev<'hold'>>(['HELD'], (c, e) => {
     state: 'HELD',
     version: Math.max(c.version, version),
     pending: { phase: 'HOLDING', placement: e.placement, until: e.until },
-    home: { ...homeOf(c), keepUntil: keep(c, e.placement) },
+    home: { tryingSince: e.at, ...homeOf(c), keepUntil: keep(c, e.placement) },
     ...because('HELD', 'held for the home'),
   });
 });
@@ -480,15 +480,18 @@ const keep = (c: Circuit, p: Placement): InstantMs =>
   instant(Math.max(homeOf(c).keepUntil, p.window.end + TOMBSTONE_MS));
 
 /** The home has still to confirm what is committed; it is asked when it does not. */
-const unconfirmed = (c: Circuit, e: Ev<'commit'>): HomeRef => ({
-  ...homeOf(c),
-  told: false,
-  asks: 0,
-  unknowns: 0,
-  epoch: e.epoch,
-  askAt: plus(e.at, ASK_FIRST_MS),
-  keepUntil: keep(c, e.placement),
-});
+function unconfirmed(c: Circuit, e: Ev<'commit'>): HomeRef {
+  const { tryingSince: _, ...home } = homeOf(c);
+  return {
+    ...home,
+    told: false,
+    asks: 0,
+    unknowns: 0,
+    epoch: e.epoch,
+    askAt: plus(e.at, ASK_FIRST_MS),
+    keepUntil: keep(c, e.placement),
+  };
+}
 
 const mayShine = (c: Circuit): boolean => c.request.provision === 'AUTOMATIC' || c.armed;
 

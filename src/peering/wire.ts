@@ -81,6 +81,7 @@ const Segment = Type.Object(
   },
   strict,
 );
+const ChangeKind = Type.Enum(['MOVE', 'MODIFY']);
 const Freeing = Type.Object({ circuit: CircuitName, version: Version, active: Version }, strict);
 const DigestLine = Type.Object({ home: DomainName, circuit: CircuitName, version: Version }, strict);
 const Digest = Type.Array(DigestLine, { maxItems: 10_000 });
@@ -101,11 +102,13 @@ const messages = [
     version: Version,
     segment: Segment,
     until: Instant,
+    kind: maybe(ChangeKind),
     replaces: maybe(Version),
+    after: maybe(Type.Array(CircuitName, { maxItems: 16 })),
     frees: maybe(Type.Array(Freeing, { maxItems: 16 })),
   }),
   op('extend', { version: Version, until: Instant }),
-  op('commit', { version: Version, segment: Segment }),
+  op('commit', { version: Version, segment: Segment, kind: maybe(ChangeKind) }),
   op('abort', { version: Version }),
   op('free', { version: Version }),
   op('provision', { version: Version }),
@@ -164,11 +167,11 @@ const answers = [
       cause: Text,
       kind: Type.Enum(['LABEL', 'ROOM', 'POLICY', 'CAP', 'FROZEN', 'WINDOW', 'INVALID']),
       opens: maybe(Instant),
-      blockers: maybe(Type.Array(CircuitName, { maxItems: 16 })),
       epoch: Epoch,
     },
     strict,
   ),
+  Type.Object({ state: Type.Literal('WAITS'), version: Version, epoch: Epoch }, strict),
   Type.Object({ state: Type.Literal('BUSY'), epoch: Epoch }, strict),
   Type.Object({ state: Type.Literal('ACTIVE'), version: Version, epoch: Epoch }, strict),
   Type.Object({ state: Type.Literal('PENDING'), epoch: Epoch }, strict),

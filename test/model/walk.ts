@@ -99,6 +99,16 @@ const versions = (c: Circuit): number[] => [
   Math.max(0, c.version - 1),
 ];
 
+const withOwn = (p: Placement, agreed: 'ASKED' | 'HELD'): Placement => ({
+  ...p,
+  segments: p.segments.map((s) => (s.local ? { ...s, agreed } : s)),
+});
+
+function ownHeld({ pending }: Circuit): { segment?: Segment } {
+  const segment = pending === undefined ? undefined : localSegment(withOwn(pending.placement, 'HELD'));
+  return segment === undefined ? {} : { segment };
+}
+
 export function homeEvent(c: Circuit, d: Draw, now: InstantMs, peers: boolean): HomeEvent {
   const version = pick(versions(c), d.a);
   const domain = peers && d.b % 2 === 1 ? FAR : LOCAL;
@@ -139,6 +149,15 @@ export function homeEvent(c: Circuit, d: Draw, now: InstantMs, peers: boolean): 
     { type: 'cancel', detail: 'not wanted', at: now },
     { type: 'abort', at: now },
     { type: 'modify', request: { ...c.request, priority: 1 }, until, at: now },
+    { type: 'place', placement: withOwn(placement, 'ASKED'), until, waitsFor: ['cir_other'], at: now },
+    { type: 'waits', domain: FAR, version, at: now },
+    {
+      type: 'room',
+      version,
+      ...ownHeld(c),
+      frees: [{ circuit: 'cir_other', version: 1, active: 2 }],
+      at: now,
+    },
     {
       type: 'reject',
       problem: { type: 'urn:x', title: 'x', status: 409, code: 'NO_FEASIBLE_SLOT', detail: 'full' },
@@ -155,7 +174,8 @@ function leadsOn(c: Circuit, e: HomeEvent, fresh: number): boolean {
   const asked = c.pending?.placement.version;
   switch (c.state) {
     case 'RESERVING':
-      return c.pending === undefined ? e.type === 'place' : e.type === 'held' && e.version === asked;
+      if (c.pending === undefined) return e.type === 'place';
+      return (e.type === 'held' || e.type === 'room') && e.version === asked;
     case 'HELD':
       return e.type === 'commit' || e.type === 'extend-hold';
     case 'COMMITTING':

@@ -69,10 +69,12 @@ export class PromiseKeeper {
     if (change !== undefined && change.cause === undefined) this.#touched.add(after.id);
     if (change?.placement !== undefined && before?.current !== undefined) {
       const { current } = before;
-      if (change.cause === 'MOVE') this.#moved(event, change, before, current, change.placement, after);
+      if (change.cause === 'MOVE' && isAbroad(change.placement)) this.#mayMove(change, before, current);
+      else if (change.cause === 'MOVE') this.#moved(event, change, before, current, change.placement, after);
       else if (change.cause === undefined) this.#changed(change, before, current, change.placement);
       else this.#rerouted(change, before, current, change.placement);
     }
+    if (change === undefined && before !== undefined) this.#movedAbroad(event, before, after);
     for (const placement of placementsOf(after)) {
       const known = before === undefined ? undefined : find(before, placement.version);
       if (known !== undefined) {
@@ -81,7 +83,8 @@ export class PromiseKeeper {
       } else this.#roads(before, after, placement, event);
       this.#asAsked(after, placement, event);
     }
-    if (event.type === 'circuit.moved' && change?.cause !== 'MOVE')
+    const proposed = before?.pending?.cause === 'MOVE';
+    if (event.type === 'circuit.moved' && change?.cause !== 'MOVE' && !proposed)
       this.#say(after, 'is said to have moved and has not');
   }
 
@@ -196,6 +199,35 @@ export class PromiseKeeper {
     if (told.for_circuit_id !== input.for) say('and not told for whom');
   }
 
+  /** Proposed to the other domains: nothing has moved yet, and it must be decided before the notice begins. */
+  #mayMove(input: Modify, before: Circuit, from: Placement): void {
+    const { request } = before;
+    const say = (what: string): void => this.#say(before, `is to be moved ${what}`);
+    if (request.pinned) say('and is pinned');
+    if (before.state !== 'SCHEDULED' || before.pending !== undefined) say(`in ${before.state}`);
+    if (request.schedule.type !== 'FLEXIBLE' && request.schedule.type !== 'VOLUME')
+      say(`and is ${request.schedule.type}`);
+    if (from.window.start <= input.at + request.noticeS * 1000)
+      say(`within its notice of ${request.noticeS} s`);
+  }
+
+  /** All domains have agreed: now it is told, with both slots and for whom, long enough before either start. */
+  #movedAbroad({ type, data, time }: EventRecord, before: Circuit, after: Circuit): void {
+    const [from, to] = [before.current, after.current];
+    if (before.pending?.cause !== 'MOVE' || from === undefined || to === undefined) return;
+    if (before.role !== 'HOME' || from.version === to.version) return;
+    const say = (what: string): void => this.#say(before, `was moved ${what}`);
+    const { noticeS } = before.request;
+    const told = data as { from?: Told; to?: Told; for_circuit_id?: unknown };
+    if (type !== 'circuit.moved') say(`and told ${type}`);
+    if (!tells(told.from, from) || !tells(told.to, to)) say('and told other slots');
+    if (told.for_circuit_id !== before.pending.for) say('and not told for whom');
+    if (after.moves !== before.moves + 1) say('and it is not counted');
+    if (lasts(from) !== lasts(to) || from.mbps !== to.mbps) say('and lost duration or rate');
+    const first = Math.min(from.window.start, to.window.start);
+    if (time >= first - noticeS * 1000) say(`within its notice of ${noticeS} s`);
+  }
+
   /** As its client asked: what has begun, is locked, pinned or FIXED stays on its road and at its start. */
   #changed(input: Modify, before: Circuit, from: Placement, to: Placement): void {
     const { request } = before;
@@ -227,6 +259,8 @@ export class PromiseKeeper {
 
   /** Nobody moves without a cause, which comes in the same transaction: a newcomer, maintenance, a road that failed. */
   #hasItsCause(input: Modify, { before, after }: Step, steps: readonly Step[], group: Group): void {
+    // Of several domains each move stands for itself: whoever it was for may still be refused elsewhere.
+    if (input.placement !== undefined && isAbroad(input.placement)) return;
     if (input.for === undefined) {
       const links = before?.current === undefined ? [] : (localSegment(before.current)?.links ?? []);
       const down = this.#document.links.some(
@@ -378,6 +412,8 @@ function meets(window: MaintenanceWindowDocument, placement: Placement): boolean
 }
 
 const lasts = ({ window }: Placement): number => window.end - window.start;
+
+const isAbroad = (p: Placement): boolean => p.segments.length > 1;
 
 /** The same road, on which a border has got one of the labels that were held there for it. */
 function agreed(was: Placement, is: Placement): boolean {

@@ -1,0 +1,78 @@
+/**
+ * What a participant's row says to its home now: the columns of the message table. And what a hold or commit is
+ * compared with: what is held already, and the clock.
+ */
+import type { InstantMs } from '../kernel/clock.ts';
+import { relabel } from '../model/borders.ts';
+import { type Circuit, isFinal, type Placement } from '../model/circuit.ts';
+import { anyLight } from '../model/rules.ts';
+import type { PeerAnswer, PeerMessage, PeerSegment } from './peerPorts.ts';
+
+/** A move must be known so long before the notice of its circuit begins. */
+const LEAD_MS = 2_000;
+
+/** The columns of the message table, from the row as it is. Without a version: the state of the whole. */
+export function presentOf(c: Circuit, version: number | undefined, epoch: number): PeerAnswer {
+  const { current, pending } = c;
+  const dark = !anyLight(c);
+  if (isFinal(c.state) || c.state === 'RELEASING') return { state: 'CLOSED', dark, epoch };
+  const of = version ?? current?.version ?? pending?.placement.version;
+  if (current !== undefined && current.version === of) {
+    return {
+      state: 'COMMITTED',
+      version: current.version,
+      lit: c.state === 'ACTIVE',
+      peerRef: c.id,
+      epoch,
+    };
+  }
+  if (pending !== undefined && pending.placement.version === of) {
+    if (pending.phase === 'EXPIRED') return { state: 'EXPIRED', version: of, epoch };
+    if (pending.phase === 'COMMITTING')
+      return { state: 'COMMITTED', version: of, lit: c.state === 'ACTIVE', peerRef: c.id, epoch };
+    if (pending.phase === 'RETIRING') return { state: 'CLOSED', dark: false, epoch };
+    const segment = pending.placement.segments[0];
+    return {
+      state: 'HELD',
+      version: of,
+      until: pending.until ?? c.updateTime,
+      peerRef: c.id,
+      ...(segment?.a.label === undefined ? {} : { aLabel: segment.a.label }),
+      ...(segment?.z.label === undefined ? {} : { zLabel: segment.z.label }),
+      ...(segment?.a.offered === undefined ? {} : { aLabels: segment.a.offered }),
+      ...(segment?.z.offered === undefined ? {} : { zLabels: segment.z.offered }),
+      epoch,
+    };
+  }
+  return of !== undefined && of > Math.max(c.version, c.home?.floor ?? 0)
+    ? { state: 'UNKNOWN', epoch }
+    : { state: 'CLOSED', dark, epoch };
+}
+
+/** Of a move: once the notice of either of its starts has begun, by our clock, it is too late. */
+export function isFrozen(now: InstantMs, known: Circuit | undefined, { segment, kind }: Taking): boolean {
+  if (kind !== 'MOVE') return false;
+  const start = Math.min(segment.window.start, known?.current?.window.start ?? segment.window.start);
+  return now >= start - (segment.noticeS ?? 0) * 1000 - LEAD_MS;
+}
+
+export type Taking = Extract<PeerMessage, { readonly op: 'hold' | 'commit' }>;
+
+/** What is held, with the labels that the commit names; undefined when it names others than are held. */
+export function named(held: Placement, { a, z, window, mbps }: PeerSegment): Placement | undefined {
+  const [segment] = held.segments;
+  if (segment === undefined || !sameSlot(held, { window, mbps })) return undefined;
+  if (segment.a.port !== a.port || segment.z.port !== z.port) return undefined;
+  let made = segment;
+  for (const [end, { labels, candidates }] of [['a', a] as const, ['z', z] as const]) {
+    const { offered } = made[end];
+    if (offered === undefined || candidates !== undefined) continue;
+    const label = labels === 'UNTAGGED' ? 0 : labels[0]?.[0];
+    if (label === undefined || !offered.includes(label)) return undefined;
+    made = relabel(made, end, label);
+  }
+  return { ...held, segments: [made] };
+}
+
+const sameSlot = (held: Placement, slot: Pick<PeerSegment, 'window' | 'mbps'>): boolean =>
+  held.mbps === slot.mbps && held.window.start === slot.window.start && held.window.end === slot.window.end;
