@@ -33,7 +33,7 @@ export class AbroadOffice {
   }
 
   run(): void {
-    this.#mover.look(this.#writer.book.waiting);
+    this.#mover.look(this.#writer.book.parties.waiting);
   }
   stop(): void {
     this.scout.stop();

@@ -27,6 +27,7 @@ import type { Network, OutOfReach } from '../topology/network.ts';
 import { Accounts } from './accounts.ts';
 import { Due, type DueOrder } from './due.ts';
 import { isMovable, windowOf } from './movable.ts';
+import { Parties } from './parties.ts';
 import type { DomainRecord, TopologyRecord, WebhookRecord } from './ports.ts';
 import { Rests } from './rests.ts';
 import { Rulebook, type RuleSettings } from './rulebook.ts';
@@ -76,12 +77,7 @@ export class Book {
   readonly #clientRefs = new Map<string, CircuitId>();
   readonly #homeRefs = new Map<string, CircuitId>();
   readonly #offers = new Map<OfferId, Set<CircuitId>>();
-  /** Home circuits that other domains have a part in: those that only an agreement moves. */
-  readonly abroad = new Set<CircuitId>();
-  /** Home circuits that are held as soon as others have moved away. */
-  readonly waiting = new Set<CircuitId>();
-  /** By peer, its circuits that are held here and not committed. */
-  readonly heldBy = new Map<string, Set<CircuitId>>();
+  readonly parties = new Parties();
   /** Per edge, what circuits that are going out may still be lighting there. */
   readonly #goingOut = new Map<EdgeId, Map<CircuitId, Lingering>>();
   readonly #claimsOf: (circuit: Circuit) => Claim[];
@@ -326,17 +322,12 @@ export class Book {
   }
 
   #link(c: Circuit): void {
+    this.parties.link(c);
     this.#linger(c);
     const at = dueAt(c);
     if (at !== undefined) this.due.push(c.id, at, c);
     if (c.home !== undefined) this.#homeRefs.set(refKey(c.home.domain, c.home.circuit), c.id);
     if (isFinal(c.state)) return;
-    if (c.role === 'HOME' && (c.current?.segments.length ?? 0) > 1) this.abroad.add(c.id);
-    if (c.pending?.waitsFor !== undefined) this.waiting.add(c.id);
-    if (c.home !== undefined && c.pending?.phase === 'HOLDING') {
-      const held = this.heldBy.get(c.home.domain) ?? new Set();
-      this.heldBy.set(c.home.domain, held.add(c.id));
-    }
     if (c.offer !== undefined) {
       const options = this.#offers.get(c.offer.id) ?? new Set();
       this.#offers.set(c.offer.id, options.add(c.id));
@@ -366,9 +357,7 @@ export class Book {
   }
 
   #unlink(c: Circuit): void {
-    this.abroad.delete(c.id);
-    this.waiting.delete(c.id);
-    if (c.home !== undefined) this.heldBy.get(c.home.domain)?.delete(c.id);
+    this.parties.unlink(c);
     for (const { edge } of this.#outgoing(c)) {
       const there = this.#goingOut.get(edge);
       there?.delete(c.id);

@@ -54,7 +54,7 @@ export class PeerCaps {
     { window, mbps }: Pick<PeerSegment, 'window' | 'mbps'>,
     now: InstantMs,
   ): string | undefined {
-    const held = [...(book.heldBy.get(from) ?? [])].filter((id) => id !== known?.id);
+    const held = [...(book.parties.heldBy.get(from) ?? [])].filter((id) => id !== known?.id);
     if (held.length >= this.#caps.holds) return `${held.length} holds are not committed yet`;
     const size = (slot: Pick<PeerSegment, 'window' | 'mbps'>): number =>
       (slot.mbps * (slot.window.end - slot.window.start)) / 1000;

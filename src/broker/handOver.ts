@@ -12,7 +12,7 @@ import type { PeerEnd } from './peerPorts.ts';
 import type { Tx } from './tx.ts';
 
 export function handOver(tx: Tx, moved: CircuitId): void {
-  for (const id of [...tx.book.waiting]) {
+  for (const id of [...tx.book.parties.waiting]) {
     const circuit = tx.book.circuits.get(id);
     const { pending } = circuit ?? {};
     if (circuit === undefined || pending?.waitsFor?.includes(moved) !== true) continue;

@@ -207,7 +207,7 @@ export function placeInstead(
 ):
   | { readonly slot: Placing & { readonly kind: 'placed' }; readonly waitsFor: readonly string[] }
   | undefined {
-  const movable = [...tx.book.abroad]
+  const movable = [...tx.book.parties.abroad]
     .map((id) => tx.mustGet(id))
     .filter(isMovableAbroad)
     .sort((one, other) => one.request.priority - other.request.priority || (one.id < other.id ? -1 : 1));
