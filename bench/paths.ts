@@ -328,7 +328,7 @@ function* groups(
   options: BenchOptions,
 ): Generator<readonly [name: string, lines: () => Iterable<BenchLine>]> {
   const seed = options.seed ?? 5;
-  const germany50 = `${options.shared ?? '../shared'}/data/sndlib/germany50.txt`;
+  const germany50 = `${options.shared ?? '../shared/data'}/sndlib/germany50.txt`;
   const cogentco = new URL('../test/data/topology-zoo/Cogentco.graphml', import.meta.url).pathname;
   if (options.topology !== undefined) {
     const net = (): Net => fromFile(options.topology as string);

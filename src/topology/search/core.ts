@@ -13,6 +13,11 @@ export type LinkTest = (link: number) => boolean;
 
 /** Lower bounds are kept for as many targets as fit into this. */
 const BOUNDS_BYTES = 64 * 2 ** 20;
+/**
+ * A search that has settled so many nodes looks whether its target is closed off from where it is, at as many
+ * nodes around the target; again at twice as many, and so on. So a small side costs as little at either end.
+ */
+const PATIENCE = 64;
 /** Stamps start again at 1 before they leave 31 bits. */
 const LAST_STAMP = 2 ** 30 - 1;
 
@@ -111,7 +116,10 @@ export class Core {
     return (Math.imul((this.network.hash[link] as number) ^ this.#salt, 0x9e3779b1) >>> (32 - TIE_BITS)) + 1;
   }
 
-  /** Shortest path over open links; path() reads it back. */
+  /**
+   * Shortest path over open links; path() reads it back. When there is none, the settled nodes are one side of
+   * what separates the two: that of the source, or a few nodes around the target.
+   */
   search(source: number, target: number): boolean {
     const { offset, to, via } = this.network;
     const perLink = this.network.weights[this.#metric].perLink;
@@ -123,12 +131,17 @@ export class Core {
     let node = source;
     let far = 0;
     let half = -1;
+    let patience = PATIENCE;
     for (;;) {
       settled[node] = round;
       this.distance[node] = far;
       this.reachedBy[node] = half;
       this.order[this.settledCount++] = node;
       if (node === target) return true;
+      if (this.settledCount === patience) {
+        if (this.#closedOff(target, patience)) return false;
+        patience *= 2;
+      }
       const last = offset[node + 1] as number;
       for (let out = offset[node] as number; out < last; out++) {
         const next = to[out] as number;
@@ -146,6 +159,30 @@ export class Core {
       } while (settled[node] === round || !this.isOpen(via[half] as number));
       far -= bounds[node] as number;
     }
+  }
+
+  /** Do open links join the target to fewer than `most` nodes, none of them settled? Those are settled instead. */
+  #closedOff(target: number, most: number): boolean {
+    const { offset, to, via } = this.network;
+    const pocket = [target];
+    const inside = new Set(pocket);
+    for (const node of pocket) {
+      const last = offset[node + 1] as number;
+      for (let out = offset[node] as number; out < last; out++) {
+        const next = to[out] as number;
+        const link = via[out] as number;
+        if (inside.has(next) || this.#avoided[link] === this.#round || !this.isOpen(link)) continue;
+        if (this.isSettled(next) || pocket.length === most) return false;
+        inside.add(next);
+        pocket.push(next);
+      }
+    }
+    this.begin();
+    for (const node of pocket) {
+      this.#settled[node] = this.#round;
+      this.order[this.settledCount++] = node;
+    }
+    return true;
   }
 
   /** The links from the source to `target`, after a search that found it. */

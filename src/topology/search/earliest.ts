@@ -103,11 +103,12 @@ function portsOpen(
   return at;
 }
 
-/** After a search that open links stopped: the first moment at which both sides' cuts have an opening. */
+/** After a search that open links stopped: the first moment at which the cuts that it saw have an opening. */
 function cutOpens(question: Question, window: Window, latest: Seconds): Seconds | undefined {
   const core = coreOf(question.network);
   const fromSource = firstOpening(question, cutAround(core), window, latest);
-  if (fromSource === undefined) return undefined;
+  // A search that found its target closed off has only looked at what is around it: no other cut is as small.
+  if (fromSource === undefined || core.isSettled(question.z.node)) return fromSource;
   core.begin();
   core.flood(question.z.node);
   const fromTarget = firstOpening(question, cutAround(core), window, latest);

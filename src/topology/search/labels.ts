@@ -181,18 +181,14 @@ export function labelsFor(
   links: readonly number[],
   window: Window,
 ): (Label | undefined)[] | undefined {
-  const { network, free, a, z } = question;
+  const { network, free } = question;
   const nodes = nodesOf(question, links);
   const final = nodes.length;
   const row: (Label | undefined)[] = new Array(final + 1).fill(undefined);
-  const placeAt = (place: number): { readonly edge: Edge; readonly labels: Labels | undefined } =>
-    place === 0 ? a : place === final ? z : network.link(links[place - 1] as number);
-  const askAt = (place: number): LabelAsk =>
-    place === 0 ? question.askA : place === final ? question.askZ : 'ANY';
   let last: Label | undefined;
   for (let place = 0; place <= final; place++) {
-    const { edge, labels } = placeAt(place);
-    const ask = askAt(place);
+    const { edge, labels } = placeAt(question, links, place);
+    const ask = askAt(question, place, final);
     if (labels === undefined && ask === 'ANY') continue;
     busy.words.fill(0);
     free.labels(edge, window.start, window.end, busy);
@@ -210,8 +206,8 @@ export function labelsFor(
     let { words } = labels;
     const from = place;
     while (place < final && network.swaps[nodes[place] as number] === 0) {
-      const next = placeAt(place + 1);
-      const nextAsk = askAt(place + 1);
+      const next = placeAt(question, links, place + 1);
+      const nextAsk = askAt(question, place + 1, final);
       if (next.labels?.kind !== labels.kind || nextAsk === 'UNTAGGED') break;
       free.labels(next.edge, window.start, window.end, busy);
       if (next.labels !== labels) sets.push(next.labels.set.words);
@@ -227,22 +223,39 @@ export function labelsFor(
   return row;
 }
 
+/** The places of a path: the first port, its links, the last port. */
+const placeAt = (
+  { network, a, z }: Question,
+  links: readonly number[],
+  place: number,
+): { readonly edge: Edge; readonly labels: Labels | undefined } =>
+  place === 0 ? a : place > links.length ? z : network.link(links[place - 1] as number);
+
+const askAt = ({ askA, askZ }: Question, place: number, final: number): LabelAsk =>
+  place === 0 ? askA : place === final ? askZ : 'ANY';
+
+/** What is in all sets and not busy, of one word. */
+function freeIn(sets: readonly Uint32Array[], w: number): number {
+  let free = ~(busy.words[w] as number);
+  for (const set of sets) free &= set[w] as number;
+  return free;
+}
+
 /** The lowest label that is in all sets and not busy, or `wanted` if that is one. */
 function commonLabel(
   sets: readonly Uint32Array[],
   words: number,
   wanted: Label | undefined,
 ): Label | undefined {
-  const freeIn = (w: number): number => {
-    let free = ~(busy.words[w] as number);
-    for (const set of sets) free &= set[w] as number;
-    return free;
-  };
-  if (wanted !== undefined && wanted >>> 5 < words && ((freeIn(wanted >>> 5) >>> (wanted & 31)) & 1) === 1) {
+  if (
+    wanted !== undefined &&
+    wanted >>> 5 < words &&
+    ((freeIn(sets, wanted >>> 5) >>> (wanted & 31)) & 1) === 1
+  ) {
     return wanted;
   }
   for (let w = 0; w < words; w++) {
-    const free = freeIn(w);
+    const free = freeIn(sets, w);
     if (free !== 0) return w * 32 + 31 - Math.clz32(free & -free);
   }
   return undefined;

@@ -144,8 +144,8 @@ function joinedWithoutRules(question: Question): boolean {
 }
 
 /**
- * The links that stop a walk from port a, or from port z if those are fewer: those of them that count, the
- * ones with most free first.
+ * After a search in vain: the links that stop a walk from the smaller side, or from either port the fewer of
+ * them; those of them that count, the ones with most free first.
  */
 function smallerCut(
   question: Question,
@@ -153,14 +153,21 @@ function smallerCut(
   counts: (link: number) => boolean,
   free: (link: number) => number,
 ): number[] {
-  const cuts = [question.a.node, question.z.node].map((end) => {
-    core.begin();
-    core.flood(end);
-    return cutAround(core).filter(counts);
-  });
-  // A side without any link that counts explains nothing.
-  const [first, second] = cuts.sort((x, y) => x.length - y.length) as [number[], number[]];
-  return (first.length > 0 ? first : second)
+  const cuts: number[][] = [];
+  // The side that the search has just settled, and then all that hangs on each end.
+  for (const end of [undefined, question.a.node, question.z.node]) {
+    if (end !== undefined) {
+      core.begin();
+      core.flood(end);
+    }
+    const cut = cutAround(core).filter(counts);
+    // A side without any link that counts explains nothing.
+    if (cut.length === 0) continue;
+    cuts.push(cut);
+    // What lies behind the cut is the smaller side: the other one would take a walk through the whole network.
+    if (2 * core.settledCount <= question.network.nodes.length) break;
+  }
+  return (cuts.sort((x, y) => x.length - y.length)[0] ?? [])
     .map((link) => ({ link, free: free(link) }))
     .sort((x, y) => y.free - x.free || x.link - y.link)
     .slice(0, MAX_BOTTLENECKS)
