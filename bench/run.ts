@@ -12,6 +12,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly run: Bench }>>> 
   drivers: () => import('./drivers.ts'),
   paths: () => import('./paths.ts'),
   laxity: () => import('./laxity.ts'),
+  peering: () => import('./peering.ts'),
 };
 
 const [name, options, json] = readArguments(process.argv.slice(2));

@@ -103,6 +103,11 @@ const table = {
       0,
       60_000,
     ),
+    least_delay_ms: integer(
+      { fallback: 0, help: 'memory: the shortest time that one cross-connect takes' },
+      0,
+      60_000,
+    ),
     failure_ratio: ratio({
       fallback: 0,
       help: 'memory: the share of orders that fail and are worth a retry',

@@ -48,6 +48,7 @@ export function openDevices(config: Config, ports: DevicePorts): OpenDevices {
       clock,
       random: seededRandom(devices.seed),
       delayMs: devices.delay_ms,
+      leastDelayMs: devices.least_delay_ms,
       failureRatio: devices.failure_ratio,
     });
     return {

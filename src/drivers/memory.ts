@@ -25,6 +25,8 @@ interface MemoryOptions {
   readonly random: Random;
   /** The longest that one order takes; each draws its own time below it. */
   readonly delayMs?: number;
+  /** The shortest. */
+  readonly leastDelayMs?: number;
   /** The share of orders that fail and are worth a retry. */
   readonly failureRatio?: number;
 }
@@ -95,8 +97,8 @@ export class MemoryDevices implements Devices {
     const before = Promise.all(devices.map((device) => this.#queues.get(device)));
     const answer = before.then(async () => {
       // Chance is drawn when the order's turn comes, so that a seed gives the same run.
-      const { random, failureRatio = 0, delayMs = 0 } = this.#options;
-      const wait = delayMs === 0 ? 0 : random.int(delayMs);
+      const { random, failureRatio = 0, delayMs = 0, leastDelayMs = 0 } = this.#options;
+      const wait = leastDelayMs + (delayMs > leastDelayMs ? random.int(delayMs - leastDelayMs) : 0);
       const fails = failureRatio > 0 && random.int(1_000_000) < failureRatio * 1_000_000;
       if (wait > 0) await sleep(this.#options.clock, wait);
       if (context.fence < this.#fence)

@@ -1,5 +1,5 @@
 /**
- * Three real brokers in a row, each the built program in a process of its own on its own files, peered over
+ * Real brokers in a row, each the built program in a process of its own on its own files, peered over
  * HTTPS on loopback. A test books over them, kills them as it likes, and at the end opens their databases.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,13 +17,16 @@ import type { TopologyDocument } from '../../src/topology/document.ts';
 import { domainName, topologyOf } from '../sim/network.ts';
 import { type Answer, Instance, Program } from './broker.ts';
 
-/** Wide enough that little is refused: what is looked at here is agreement, not room. */
+/** In a row, and wide enough that little is refused: what is looked at here is agreement, not room. */
 function wide(i: number, domains: number): TopologyDocument {
   const { neighbours: _, ...topology } = topologyOf(i, domains);
-  const room = { capacity_mbps: 1_000_000, vlans: '2-4000' };
+  const room = { capacity_mbps: 1_000_000, vlans: '2-4094' };
+  const beside = [i - 1, i + 1].map(domainName);
   return {
     ...topology,
-    ports: topology.ports.map((port) => ({ ...port, ...room })),
+    ports: topology.ports
+      .filter(({ remote }) => remote === undefined || beside.includes(remote.domain))
+      .map((port) => ({ ...port, ...room })),
     links: topology.links.map((link) => ({ ...link, ...room })),
   };
 }
@@ -91,6 +94,10 @@ export class Row {
     this.#programs[i] = new Program(['serve', '--config', join(this.#dir(i), 'domain.yaml')], {
       cwd: this.#dir(i),
     });
+  }
+
+  signal(i: number, signal: NodeJS.Signals): void {
+    this.#programs[i]?.kill(signal);
   }
 
   /** Between two instructions, wherever they are. */
