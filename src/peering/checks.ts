@@ -58,8 +58,8 @@ export function checkFresh(
 ): void {
   const now = clock.now();
   const skew = iat - now;
-  // Being under way makes a clock seem behind, so that a single message is only a hint.
-  peer.heard(skew, Math.abs(skew));
+  // Being under way makes a clock seem behind, but never ahead.
+  peer.heard(skew, Math.max(0, -skew));
   if (Math.abs(skew) > SKEW_REFUSED_MS)
     throw new BrokerError(
       'CLOCK_SKEW',

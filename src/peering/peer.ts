@@ -98,7 +98,7 @@ export class Peer {
     this.lastSeen = this.#clock.now();
     // A message that was long under way says little about a clock.
     if (this.skewMs === undefined || spreadMs <= SKEW_ALARM_MS) this.skewMs = Math.round(skewMs);
-    const far = Math.abs(this.skewMs) > SKEW_ALARM_MS;
+    const far = Math.abs(skewMs) - spreadMs > SKEW_ALARM_MS;
     if (far && !this.#alarmed)
       this.#log.warn({ event: 'peer.skew', peer: this.domain, skew_ms: this.skewMs });
     this.#alarmed = far;

@@ -94,6 +94,23 @@ test('a peer that answers after everybody has given up holds nothing in the end'
   expect((await town.book()).state).toBe('SCHEDULED');
 });
 
+test('a peer whose clock is off: an alarm above a second, no word more above thirty', async () => {
+  town = await Town.open();
+  const { peering, logged } = town.house(0);
+  const alarms = () => logged.filter(({ event }) => event === 'peer.skew');
+  await peering.office().check('d1.example');
+  expect(alarms()).toEqual([]);
+  town.house(1).clock.shift(5_000);
+  const view = await peering.office().check('d1.example');
+  expect(view).toMatchObject({ state: 'CONNECTED' });
+  expect(Math.abs((view?.skewMs ?? 0) - 5_000)).toBeLessThan(1_000);
+  expect(alarms()).toMatchObject([{ peer: 'd1.example' }]);
+  town.house(1).clock.shift(35_000);
+  const far = await peering.office().check('d1.example');
+  expect(far?.state).toBe('SILENT');
+  expect(far?.lastError?.text).toMatch(/clock|CLOCK_SKEW/);
+}, 60_000);
+
 test('a certificate that expires while circuits run: they run on; new ones wait for the renewal', async () => {
   const short = makePeerFiles({ domain: 'd1.example', from: instant(Date.now()), days: 1 }, systemRandom);
   const files = { now: short };
