@@ -18,7 +18,7 @@ const MEMBERS = '@id("members") permit (principal, action, resource) when { prin
 const FORBID_BIG =
   '@id("big") forbid (principal, action, resource) when { context has bandwidth_mbps && context.bandwidth_mbps > 5 };';
 
-describe('58. a forbid that fails is a no', () => {
+describe('attack 58: a forbid that fails is a no', () => {
   const call = (conditions: string) => {
     preparsePolicySet('test-58', {
       staticPolicies: {
@@ -60,7 +60,7 @@ describe('58. a forbid that fails is a no', () => {
   });
 });
 
-describe('59. facts of the wrong type are a no', () => {
+describe('attack 59: facts of the wrong type are a no', () => {
   const policies = inForce(MEMBERS);
   test.each([
     ['a text for a number', { bandwidth_mbps: '5' }],
@@ -92,7 +92,7 @@ describe('59. facts of the wrong type are a no', () => {
   });
 });
 
-describe('60. look-alikes are not loaded', () => {
+describe('attack 60: look-alikes are not loaded', () => {
   test.each([
     ['a role', '@id("x") permit (principal in Role::"\u043eperator", action, resource);'],
     ['a group', '@id("x") permit (principal in Group::"lh\u0441", action, resource);'],
@@ -127,7 +127,7 @@ describe('60. look-alikes are not loaded', () => {
   });
 });
 
-describe('61. a broken set', () => {
+describe('attack 61: a broken set', () => {
   test.each(['permit', FORBID_BIG.replace('bandwidth_mbps &&', 'bandwith &&'), MEMBERS + MEMBERS])(
     'is never made, and says what is wrong: %s',
     (broken) => {

@@ -1,6 +1,6 @@
 /** Redemption in the writer: over a restart, when the store refuses, and what the log says of it. */
 import { afterEach, expect, test } from 'vitest';
-import { StoreError } from '../../src/broker/ports.ts';
+import { type Group, StoreError } from '../../src/broker/ports.ts';
 import type { Presented } from '../../src/broker/tokenDesk.ts';
 import { BrokerError } from '../../src/kernel/errors.ts';
 import type { Circuit } from '../../src/model/circuit.ts';
@@ -97,6 +97,40 @@ test('a redemption whose transaction fails is none: the same token does it when 
   broken = false;
   expect((await show(circuit, once)).kind).toBe('done');
   expect(world.broker.term?.book.circuits.get(circuit.id)?.armed).toBe(true);
+});
+
+test('attack 67: without room for the log nothing is lit, and what shines is put out all the same', async () => {
+  let full = false;
+  world = await OneDomain.start({
+    tokens: true,
+    wrapStore: (store) =>
+      new Proxy(store, {
+        get(target, name) {
+          const value = Reflect.get(target, name, target) as unknown;
+          if (typeof value !== 'function') return value;
+          return (...args: unknown[]) =>
+            // Room is kept for what only reduces.
+            name === 'commit' && full && (args[0] as Group).reduces === false
+              ? Promise.reject(new StoreError('FULL', 'no room'))
+              : (value.apply(target, args) as unknown);
+        },
+      }),
+  });
+  const [one, other] = [await booked(), await booked()];
+  await show(one.circuit, presented(one.owner, one.token, 'provision'));
+  await world.pass(10);
+  full = true;
+  const lighting = show(other.circuit, presented(other.owner, other.token, 'provision'));
+  await expect(lighting).rejects.toMatchObject({ code: 'STORE_FULL' });
+  const capability = presented(one.owner, one.token, 'release', 'op-9');
+  const asked = call({ ...user, id: 'cct|holder' }, { capability });
+  await world.broker.act(asked, one.circuit.id, { type: 'release', detail: 'done' });
+  full = false;
+  await world.pass(5);
+  expect((await world.store.circuit(one.circuit.id))?.state).toBe('ENDED');
+  expect((await world.store.circuit(other.circuit.id))?.armed).toBe(false);
+  const ops = (await world.store.auditRows(0, 100)).map((row) => JSON.parse(row.text ?? '{}').op);
+  expect(ops.filter((op) => op === 'token.redeem')).toHaveLength(2);
 });
 
 test('attack 29: of twenty proofs for one use that come at once, one lights the circuit', async () => {

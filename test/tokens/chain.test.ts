@@ -37,13 +37,17 @@ import {
 describe('the proof', () => {
   const bare = root();
   test.each<[string, () => string, string]>([
-    ['24. a stolen root, proven by another key', () => present(bare, thief), 'HOLDER'],
-    ['24. a stolen link, proven by the holder before', () => present(pass(bare, 0), holders[0]), 'HOLDER'],
-    ['24. no proof at all', () => bare, 'HOLDER'],
-    ['25. for another domain', () => present(bare, holders[0], { aud: AMS }), 'AUDIENCE'],
-    ['26. over another body', () => present(bare, holders[0], { body: '{}' }), 'REQUEST'],
-    ['26. for another verb', () => present(bare, holders[0], { action: 'release' }), 'REQUEST'],
-    ['26. for another operation key', () => present(bare, holders[0], { opKey: 'op-2' }), 'REQUEST'],
+    ['attack 24: a stolen root, proven by another key', () => present(bare, thief), 'HOLDER'],
+    [
+      'attack 24: a stolen link, proven by the holder before',
+      () => present(pass(bare, 0), holders[0]),
+      'HOLDER',
+    ],
+    ['attack 24: no proof at all', () => bare, 'HOLDER'],
+    ['attack 25: for another domain', () => present(bare, holders[0], { aud: AMS }), 'AUDIENCE'],
+    ['attack 26: over another body', () => present(bare, holders[0], { body: '{}' }), 'REQUEST'],
+    ['attack 26: for another verb', () => present(bare, holders[0], { action: 'release' }), 'REQUEST'],
+    ['attack 26: for another operation key', () => present(bare, holders[0], { opKey: 'op-2' }), 'REQUEST'],
     [
       'moved to another token of the same holder',
       () => `${root()}${present(bare, holders[0]).split('~').at(-1)}`,
@@ -56,7 +60,7 @@ describe('the proof', () => {
   });
 });
 
-describe('31. no link widens', () => {
+describe('attack 31: no link widens', () => {
   const narrowed = pass(root(), 0, {
     mbps: 1_000,
     actions: ['provision', 'release'],
@@ -79,7 +83,7 @@ describe('31. no link widens', () => {
     ['ports, another label', { stps: [{ end: 'z', port: 'sdg:host1', vlan: 8 }] }, 'WIDENED'],
     ['ports, every label', { stps: [{ end: 'z', port: 'sdg:host1' }] }, 'WIDENED'],
     ['exp', { exp: NOW_S + 601 }, 'WIDENED'],
-    ['37. depth', { dlg: 1 }, 'DEPTH'],
+    ['attack 37: depth', { dlg: 1 }, 'DEPTH'],
     ['budget', { bud: { [SDG]: 1_001 } }, 'WIDENED'],
     ['budget of a domain that had none left', { bud: { [AMS]: 1 } }, 'WIDENED'],
   ])('%s', (_, lim, reason) => {
@@ -92,7 +96,7 @@ describe('31. no link widens', () => {
   });
 });
 
-describe('32, 33. limits', () => {
+describe('attacks 32, 33: limits', () => {
   test.each<[string, unknown]>([
     ['an unknown key', { max_hops: 3 }],
     ['__proto__', JSON.parse('{"__proto__":{"mbps":1}}')],
@@ -119,22 +123,22 @@ describe('the chain', () => {
   const parts = two.split('~');
   const join = (...texts: (string | undefined)[]): string => `${texts.join('~')}~`;
   test.each<[string, () => string, string]>([
-    ['34. a dropped link', () => join(parts[0], parts[2]), 'CHAIN'],
-    ['35. reordered links', () => join(parts[0], parts[2], parts[1]), 'CHAIN'],
-    ['36. a link of another chain', () => join(parts[0], pass(root(), 0).split('~')[1]), 'CHAIN'],
+    ['attack 34: a dropped link', () => join(parts[0], parts[2]), 'CHAIN'],
+    ['attack 35: reordered links', () => join(parts[0], parts[2], parts[1]), 'CHAIN'],
+    ['attack 36: a link of another chain', () => join(parts[0], pass(root(), 0).split('~')[1]), 'CHAIN'],
     [
-      '36. the same link under another root of the holder',
+      'attack 36: the same link under another root of the holder',
       () => join(root().slice(0, -1), parts[1]),
       'CHAIN',
     ],
-    ['37. passed on without leave', () => forgeLink(root({}, { dlg: 0 }), {}), 'DEPTH'],
+    ['attack 37: passed on without leave', () => forgeLink(root({}, { dlg: 0 }), {}), 'DEPTH'],
     [
-      '38. a private key inside cnf',
+      'attack 38: a private key inside cnf',
       () => forgeLink(bare, {}, { cnf: { jwk: holders[1].export({ format: 'jwk' }) } }),
       'CLAIMS',
     ],
-    ['39. no cnf in a link', () => forgeLink(bare, {}, { cnf: undefined }), 'CLAIMS'],
-    ['39. an empty cnf in a link', () => forgeLink(bare, {}, { cnf: {} }), 'CLAIMS'],
+    ['attack 39: no cnf in a link', () => forgeLink(bare, {}, { cnf: undefined }), 'CLAIMS'],
+    ['attack 39: an empty cnf in a link', () => forgeLink(bare, {}, { cnf: {} }), 'CLAIMS'],
     ['a link by another key', () => forgeLink(bare, {}, {}, thief), 'HOLDER'],
     ['a link of the future', () => forgeLink(bare, {}, { iat: NOW_S + 6 }), 'NOT_YET_VALID'],
     ['no link but the last', () => join(parts[2]), 'HEADER'],
@@ -149,7 +153,7 @@ describe('the chain', () => {
 });
 
 describe('withdrawal and time are asked again of what is remembered', () => {
-  test('42, 43, 44. root and link, before and after the cache has seen them', () => {
+  test('attacks 42, 43, 44: root and link, before and after the cache has seen them', () => {
     for (const withdrawn of ['root', 'link'] as const) {
       const cache = prefixCache();
       const token = pass(root(), 0);
@@ -167,15 +171,19 @@ describe('withdrawal and time are asked again of what is remembered', () => {
   });
   test.each<[string, Parameters<typeof chainOf>[1], string]>([
     ['expiry', { now: instant(NOW + 7_200_000) }, 'EXPIRED'],
-    ['68. a clock before its beginning', { now: instant(NOW - 3_600_000) }, 'NOT_YET_VALID'],
+    ['attack 68: a clock before its beginning', { now: instant(NOW - 3_600_000) }, 'NOT_YET_VALID'],
     ['status revoked', { withdrawals: { ...nothingRevoked, status: () => 'REVOKED' } }, 'REVOKED'],
-    ['45. status stale', { withdrawals: { ...nothingRevoked, status: () => 'STALE' } }, 'STATUS_UNKNOWN'],
-    ['56. a key past its grace', { trust: trust({ until: NOW_S }) }, 'KEY'],
-    ['56. minted with a retired key', { trust: trust({ retired: NOW_S - 1 }) }, 'KEY'],
+    [
+      'attack 45: status stale',
+      { withdrawals: { ...nothingRevoked, status: () => 'STALE' } },
+      'STATUS_UNKNOWN',
+    ],
+    ['attack 56: a key past its grace', { trust: trust({ until: NOW_S }) }, 'KEY'],
+    ['attack 56: minted with a retired key', { trust: trust({ retired: NOW_S - 1 }) }, 'KEY'],
     ['a compromised key', { trust: trust({ compromised: true }) }, 'KEY'],
     ['the kid given to another key', { trust: trust({ key: thief }) }, 'KEY'],
     ['the issuer no longer trusted', { trust: trust({}, { issuers: new Map() }) }, 'ISSUER'],
-    ['53. an issuer that may not mint for our ports', { trust: trust({}, {}, ['ams']) }, 'ISSUER'],
+    ['attack 53: an issuer that may not mint for our ports', { trust: trust({}, {}, ['ams']) }, 'ISSUER'],
     ['another audience', { trust: trust({}, { audience: 'https://lon.example' }) }, 'AUDIENCE'],
   ])('%s', (_, more, reason) => {
     const cache = prefixCache();
@@ -221,14 +229,14 @@ describe('what it covers', () => {
   };
   test.each<[string, Partial<GrantAsk>, string]>([
     ['the stored circuit', {}, 'accepted'],
-    ['40. another circuit', { circuit: 'cir_01hzy3v7qk8m2n4p6r8t0v2x4y' }, 'SCOPE'],
-    ['40. another port', { stps: [{ end: 'a', port: 'ams:host2', vlan: 1801 }] }, 'SCOPE'],
-    ['40. another label', { stps: [{ end: 'a', port: 'ams:host1', vlan: 1802 }] }, 'SCOPE'],
-    ['40. the whole port', { stps: [{ end: 'a', port: 'ams:host1' }] }, 'SCOPE'],
-    ['40. the other direction', { stps: [{ end: 'z', port: 'ams:host1', vlan: 1801 }] }, 'SCOPE'],
+    ['attack 40: another circuit', { circuit: 'cir_01hzy3v7qk8m2n4p6r8t0v2x4y' }, 'SCOPE'],
+    ['attack 40: another port', { stps: [{ end: 'a', port: 'ams:host2', vlan: 1801 }] }, 'SCOPE'],
+    ['attack 40: another label', { stps: [{ end: 'a', port: 'ams:host1', vlan: 1802 }] }, 'SCOPE'],
+    ['attack 40: the whole port', { stps: [{ end: 'a', port: 'ams:host1' }] }, 'SCOPE'],
+    ['attack 40: the other direction', { stps: [{ end: 'z', port: 'ams:host1', vlan: 1801 }] }, 'SCOPE'],
     ['more bandwidth', { mbps: 10_001 }, 'SCOPE'],
     [
-      '46. modify beyond the window',
+      'attack 46: modify beyond the window',
       { action: 'modify', window: { start: NOW_S, end: NOW_S + 3601 } },
       'SCOPE',
     ],
@@ -238,7 +246,7 @@ describe('what it covers', () => {
     expect(verdict(() => requireCovers(chainOf(root()).grant, { ...stored, ...change }))).toBe(reason);
   });
   test.each(['release', 'query'] as const)(
-    '47. %s with a provision-only token of a third party',
+    'attack 47: %s with a provision-only token of a third party',
     (action) => {
       const { grant } = chainOf(pass(root(), 0, { actions: ['provision'] }));
       expect(verdict(() => requireCovers(grant, { ...stored, action }))).toBe('SCOPE');
@@ -246,7 +254,7 @@ describe('what it covers', () => {
   );
 });
 
-describe('81. revocations', () => {
+describe('attack 81: revocations', () => {
   test('a peer withdraws what its own issuer made', () => {
     expect(mayRevoke([AMS], { iss: AMS, jti: jti(), exp: 1 })).toBe(true);
     expect(mayRevoke([SDG], { iss: AMS, jti: jti(), exp: 1 })).toBe(false);

@@ -29,7 +29,7 @@ const sign = (
     { kid: KID, key },
   );
 
-describe('45. the status list', () => {
+describe('attack 45: the status list', () => {
   const list = readStatusList(sign([5, 63]), from, NOW);
   test.each([
     [5, 0, 'REVOKED'],
@@ -83,7 +83,7 @@ describe('45. the status list', () => {
   });
 });
 
-describe('54. key sets', () => {
+describe('attack 54: key sets', () => {
   const good = { ...publicOf(issuerKey), kid: KID };
   const otherWise = { ...publicOf(thief), kid: KID };
   test.each<[string, unknown, RegExp]>([
@@ -106,7 +106,7 @@ describe('54. key sets', () => {
   });
 });
 
-describe('56. a key ring', () => {
+describe('attack 56: a key ring', () => {
   const first = noteSigned([ringKey(newKey())], NOW_S + 1_000);
   const fresh = ringKey(newKey());
   const rotated = rotate(first, fresh, NOW_S);

@@ -37,7 +37,7 @@ const token = root({ uses: 1 });
 const proven = (over: Parameters<typeof present>[2] = {}, i = 0, of = token): string =>
   present(of, holders[i] ?? holders[0], { body: '{}', ...over });
 
-describe('28. the same proof twice', () => {
+describe('attack 28: the same proof twice', () => {
   const first = proven();
   test.each<[string, string, Ask, string]>([
     ['the identical request of the same peer: the present state', first, {}, 'PRESENT'],
@@ -74,7 +74,7 @@ describe('28. the same proof twice', () => {
   });
 });
 
-describe('27. the age of a new proof', () => {
+describe('attack 27: the age of a new proof', () => {
   test.each([
     [NOW_S - 60, 'REDEEM'],
     [NOW_S - 61, 'PROOF_STALE'],
@@ -83,7 +83,7 @@ describe('27. the age of a new proof', () => {
   ])('signed at %i: %s', (iat, expected) => {
     expect(serve(new RedemptionBook(), proven({ iat }))).toBe(expected);
   });
-  test('68. a forgotten proof is not revived by a clock that steps back', () => {
+  test('attack 68: a forgotten proof is not revived by a clock that steps back', () => {
     const book = new RedemptionBook();
     const first = proven();
     serve(book, first);
@@ -104,7 +104,7 @@ describe('27. the age of a new proof', () => {
   });
 });
 
-describe('29. one use', () => {
+describe('attack 29: one use', () => {
   test('a fresh proof over the old operation is a retry', () => {
     const book = new RedemptionBook();
     expect(serve(book, proven())).toBe('REDEEM');
@@ -155,7 +155,7 @@ describe('29. one use', () => {
   });
 });
 
-describe('41. the budget', () => {
+describe('attack 41: the budget', () => {
   const wide = root({}, { bud: new Map([[SDG, 100]]) });
   const left = pass(wide, 0, { bud: new Map([[SDG, 60]]) });
   const right = pass(wide, 0, { bud: new Map([[SDG, 60]]) });

@@ -123,7 +123,7 @@ describe('a change', () => {
   });
 });
 
-describe('63. rows that are not entered', () => {
+describe('attack 63: rows that are not entered', () => {
   const base: Transfer[] = [
     grant(1, 100),
     hold(2, 60),
@@ -182,7 +182,7 @@ describe('63. rows that are not entered', () => {
   });
 });
 
-describe('62, 64. races in one writer', () => {
+describe('attacks 62, 64: races in one writer', () => {
   test('fifty against the money of one', () => {
     const book = bookOf(grant(1, 10));
     const won = Array.from({ length: 50 }, (_, i) =>

@@ -116,7 +116,7 @@ describe('every kind', () => {
   });
 });
 
-test('62. of fifty that race for a quota of one, one wins', () => {
+test('attack 62: of fifty that race for a quota of one, one wins', () => {
   const book = new QuotaBook();
   const quotas = [quota({ limit: 1 })];
   const won = Array.from({ length: 50 }, (_, i) => {

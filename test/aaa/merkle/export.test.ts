@@ -97,7 +97,7 @@ test('an export as it was written', () => {
   });
 });
 
-describe('66. the first bad record is named', () => {
+describe('attack 66: the first bad record is named', () => {
   const rewritten = (seq: number, over: Partial<AuditRecord>): string =>
     exportLine(seal(record(seq, over), (n) => random.bytes(n)).text);
   test.each<[string, Partial<ExportInput>, object]>([
@@ -313,7 +313,7 @@ describe('a witness', () => {
   });
 });
 
-describe('74. no secret reaches a record', () => {
+describe('attack 74: no secret reaches a record', () => {
   const canaries = {
     jwt: 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJDQU5BUlkifQ.CANARYCANARY',
     cct: 'CCT eyJhbGciOiJFUzI1NiJ9.eyJCQU5BUlki.CANARY1~eyJhbGciOiJF.CANARY2.CANARY3',

@@ -245,7 +245,7 @@ describe('a session', () => {
     });
   };
 
-  test('takes an exception in the answer to a SET as a failure that may have happened', async () => {
+  test('attack 84: takes an exception in the answer to a SET as a failure that may have happened', async () => {
     const { session } = await agent((request, reply) =>
       reply(
         respond(request, (p) => ({ varbinds: p.varbinds.map((v) => ({ ...v, value: NO_SUCH_INSTANCE })) })),
@@ -278,7 +278,7 @@ describe('a session', () => {
     await expect(session.get(['1.3.6.1'])).rejects.toMatchObject({ kind: 'protocol' });
   });
 
-  test('never hears an answer from another address', async () => {
+  test('attack 84: never hears an answer from another address', async () => {
     const other = createSocket('udp4');
     await new Promise<void>((resolve) => other.bind(0, '127.0.0.1', resolve));
     open.push(() => other.close());

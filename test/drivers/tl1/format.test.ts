@@ -33,7 +33,7 @@ describe('commands as the elements want them', () => {
   });
 });
 
-describe('injection', () => {
+describe('attack 73: injection', () => {
   const bad = [';', ':', ',', '"', '&', '\r', '\n', '\u0000', '\\', 'é'];
   test.each(bad)('%j is not let into a TID, a string, an AID or a CTAG', (char) => {
     const text = `a${char}b`;

@@ -52,7 +52,7 @@ function session(port: number, over: { depth?: number; keepAliveMs?: number } = 
 const hdr = { verb: 'RTRV-HDR' };
 
 describe('answers', () => {
-  test('with a wrong CTAG settle nothing and are told', async () => {
+  test('attack 85: with a wrong CTAG settle nothing and are told', async () => {
     const { port } = await scripted((_text, ctag, socket) => {
       socket.write(formatResponse('ne', 0, '4711', 'COMPLD', ['"not yours"']));
       socket.write(formatAutonomous('ne', 0, 'A', '1', 'REPT EVT', ['"x"']));
@@ -73,7 +73,7 @@ describe('answers', () => {
     expect(events.map((e) => e.event)).toContain('device.stray_answer');
   });
 
-  test('of 1 MB without a terminator fail, and memory stays bounded', async () => {
+  test('attack 85: of 1 MB without a terminator fail, and memory stays bounded', async () => {
     const { port } = await scripted((_text, ctag, socket) => {
       socket.write(`\r\n\n   ne 26-01-01 00:00:00\r\nM  ${ctag} COMPLD\r\n`);
       socket.write(Buffer.alloc(1_048_576, 'x'));
