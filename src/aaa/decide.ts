@@ -28,6 +28,7 @@ export const actions = [
   'quota.write',
   'network.inspect',
   'audit.read',
+  'audit.erase',
   'policy.read',
   'policy.write',
   'policy.activate',

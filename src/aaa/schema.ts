@@ -29,6 +29,7 @@ export const actionGroups = {
   'quota.write': 'administer',
   'network.inspect': 'inspect',
   'audit.read': 'inspect',
+  'audit.erase': 'administer',
   'policy.read': 'inspect',
   'policy.write': 'administer',
   'policy.activate': 'administer',

@@ -14,6 +14,7 @@ import type { Mutations } from './mutations.ts';
 import type { Office } from './office.ts';
 import type { Store } from './ports.ts';
 import type { Mutated, Mutation } from './usecases.ts';
+import { StoredRefusal } from './writer.ts';
 
 export interface CheckpointView extends CheckpointRow {
   /** base64, as in the note. */
@@ -119,7 +120,9 @@ export class AuditDesk {
    * every proof stay as they are. Circuits that live and their events keep their owner until retention.
    */
   erase(call: Mutation<undefined>, principal: string): Promise<Mutated<undefined>> {
-    return this.#mutations.run(call, (tx) => {
+    return this.#mutations.run(call, (tx, term) => {
+      const { denied } = term.authoriser.ask(tx, { ...call, action: 'audit.erase', project: '', facts: {} });
+      if (denied !== undefined) return new StoredRefusal(denied);
       tx.erasures.push(principal);
       tx.record({ op: 'personal.erase', txn: call.requestId, actor: call.principal.id });
       return undefined;

@@ -56,12 +56,9 @@ const locked = (command: Command): Command => {
     : command.option('--key <file>', "with --token: the file with its holder's private key");
 };
 
-export function addCircuit(program: Command, run: Run): void {
-  const circuit = program.command('circuit').description('book, look at, change and end circuits');
-
-  const create = circuit
-    .command('create [a] [z]')
-    .description('book a circuit between two ports')
+/** What a circuit can be asked to be. */
+export const withAsk = (command: Command): Command =>
+  withConstraints(command)
     .option('--a <port>', 'one end, as prefix:local')
     .option('--z <port>', 'the other end')
     .option('--a-vlan <vlan>', '1801, 1800-1899, any or untagged')
@@ -92,7 +89,12 @@ export function addCircuit(program: Command, run: Run): void {
     .option('--protected', 'with a second, disjoint path')
     .option('--holder-jwk <file>', 'public key that the capability token is bound to')
     .option('-f, --file <file>', 'take the request from a JSON file (- for stdin); options override it');
-  waiting(mutating(withConstraints(create)), 'lit (held with --hold, scheduled with --manual)').action(
+
+export function addCircuit(program: Command, run: Run): void {
+  const circuit = program.command('circuit').description('book, look at, change and end circuits');
+
+  const create = circuit.command('create [a] [z]').description('book a circuit between two ports');
+  waiting(mutating(withAsk(create)), 'lit (held with --hold, scheduled with --manual)').action(
     (a: string | undefined, z: string | undefined, options: AskOptions & MutationOptions, command: Command) =>
       run(command, (context) => createCircuit(context, withPorts(options, a, z), options)),
   );
@@ -269,7 +271,7 @@ interface ListOptions {
 
 export const limitOf = (said: string): number => parseCount(said, 'limit', 1, 1_000_000);
 
-function withPorts(options: AskOptions, a: string | undefined, z: string | undefined): AskOptions {
+export function withPorts(options: AskOptions, a: string | undefined, z: string | undefined): AskOptions {
   if (a !== undefined && options.a !== undefined) throw usage('the port a is given twice');
   if (z !== undefined && options.z !== undefined) throw usage('the port z is given twice');
   return { ...options, ...(a === undefined ? {} : { a }), ...(z === undefined ? {} : { z }) };

@@ -14,6 +14,7 @@ import { CliError, type CliIo, exitMeanings, exits, usage } from './io.ts';
 import { addMaintenance } from './maint.ts';
 import { type Column, dig, isJson, Output, parseFormat, text } from './output.ts';
 import { addPeers } from './peer.ts';
+import { addPolicy } from './policy.ts';
 import { addNetwork, addRecords } from './records.ts';
 import { addSlots } from './slots.ts';
 import { addTokens } from './token.ts';
@@ -120,6 +121,7 @@ function build(io: CliIo, interrupt: AbortSignal, setCode: (exit: number) => voi
   addAccounting(program, run);
   addPeers(program, run);
   addRecords(program, run);
+  addPolicy(program, run);
   addTokens(program, run);
   const onFiles = async (name: string): Promise<void> => {
     if (io.local === undefined)

@@ -7,7 +7,9 @@ import { rfc3339 } from '../kernel/clock.ts';
 import { limitOf, type Run } from './circuit.ts';
 import { seg } from './client.ts';
 import { type Context, DEFAULT_LIMIT } from './context.ts';
-import { type Column, dig, isJson, items, type Json, object, text } from './output.ts';
+import { decisionCard } from './decision.ts';
+import { CliError, exits } from './io.ts';
+import { type Column, dig, isJson, items, object, text } from './output.ts';
 import { decisionList, eventGist, eventType, occurrenceList, webhookList } from './show.ts';
 import { portList } from './showNetwork.ts';
 import { parseCount } from './units.ts';
@@ -61,11 +63,14 @@ export function addRecords(program: Command, run: Run): void {
     );
   decision
     .command('why <decision>')
-    .description('the rules that decided, and what they saw')
+    .description(
+      'the rules that decided, what they saw, what would have been needed; "last": your last denial',
+    )
     .action((id: string, _options: object, command: Command) =>
       run(command, async (context) => {
-        const body = object((await context.client.get(`/v1/decisions/${seg(id)}`)).body);
-        await context.out.one(body, whyCard(body), decisionList.columns);
+        const named = id === 'last' ? await lastDenial(context) : id;
+        const body = object((await context.client.get(`/v1/decisions/${seg(named)}`)).body);
+        await context.out.one(body, decisionCard(body), decisionList.columns);
       }),
     );
 
@@ -106,13 +111,12 @@ interface DecisionOptions {
   readonly limit: string;
 }
 
-/** Every field of the decision, the facts it rests on one by one. */
-function whyCard(decision: Json): Column[] {
-  return Object.entries(decision).flatMap(([name, value]): Column[] =>
-    isJson(value)
-      ? Object.keys(value).map((inner): Column => [`${name}.${inner}`, (row) => dig(row, name, inner)])
-      : [[name, (row) => row[name]]],
-  );
+async function lastDenial(context: Context): Promise<string> {
+  const who = object((await context.client.get('/v1/whoami')).body);
+  const query = { effect: 'DENY', principal: text(who['id']) };
+  const [last] = await context.pages('/v1/decisions', query, 1);
+  if (last === undefined) throw new CliError(exits.ERROR, 'nothing that you asked for was denied');
+  return text(last['id']);
 }
 
 interface TailOptions {

@@ -4,6 +4,7 @@
  */
 import { problems } from '../kernel/errors.ts';
 import { printable } from '../kernel/printable.ts';
+import { needed } from './decision.ts';
 import { CliError, type Exit, exits } from './io.ts';
 import { dig, isJson, items, type Json, number, text } from './output.ts';
 import { formatBandwidth } from './units.ts';
@@ -61,6 +62,8 @@ function explain(status: number, problem: Json): string {
   const alternatives = items(problem['alternatives']);
   if (alternatives.length > 0)
     lines.push('what would fit:', ...alternatives.map((a) => `  ${alternative(a)}`));
+  const missing = items(problem['needed']);
+  if (missing.length > 0) lines.push('what stood in the way:', ...missing.map((one) => `  ${needed(one)}`));
   const circuits = items(problem['circuits']);
   if (circuits.length > 0) lines.push('circuits in the way:', ...circuits.map((c) => `  ${inTheWay(c)}`));
   if (problem['proof'] === 'BUDGET_SPENT')
@@ -117,7 +120,7 @@ function tryThis(problem: Json): string[] {
     hints.push(optionsFor(first, dig(problem, 'bottlenecks', 0)));
   } else if (code === 'UNAUTHENTICATED') {
     hints.push('set TURNPIKE_TOKEN to a token of an issuer that the broker knows');
-  } else if (decision !== '') {
+  } else if (decision !== '' && (code === 'POLICY_DENIED' || code.startsWith('TOKEN_'))) {
     hints.push(`turnpike decision why ${decision}`);
   } else if (code === 'MAINTENANCE_CONFLICT') {
     hints.push('--conflict migrate, --conflict preempt, or another time');

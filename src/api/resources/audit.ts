@@ -134,7 +134,7 @@ export function audit(app: HttpServer, { broker }: ApiPorts): void {
   app.post(
     '/v1/audit/erasures',
     {
-      config: { authorisation: 'decided:audit.read', atDoor: true },
+      config: { authorisation: 'decided:audit.erase', atDoor: true },
       schema: {
         operationId: 'createAuditErasure',
         summary: 'Forget who a principal was',
