@@ -9,6 +9,7 @@ import type { CircuitId, OfferId, WebhookId } from '../kernel/ids.ts';
 import { type Claim, type EdgeId, EdgeNames, toSeconds } from '../model/capacity.ts';
 import {
   type Circuit,
+  claimedFrom,
   claims as claimsOfModel,
   isFinal,
   type State,
@@ -199,7 +200,7 @@ export class Book {
     if (plain === undefined && claims.length === 0) return undefined;
     const window = (c.current ?? c.pending?.placement)?.window;
     invariant(window !== undefined, 'what claims has a window');
-    const start = toSeconds(window.start);
+    const start = toSeconds(c.current === undefined ? window.start : claimedFrom(c.current));
     const end = Math.max(start + 1, toSeconds(window.end));
     const { request } = c;
     const common = {

@@ -56,6 +56,17 @@ export class Due {
     return undefined;
   }
 
+  /** Everybody who is due by `at`, in no order; who is no longer may be among them. */
+  *by(at: InstantMs): Generator<CircuitId> {
+    const under = [0];
+    for (let i = under.pop(); i !== undefined; i = under.pop()) {
+      const entry = this.#heap[i];
+      if (entry === undefined || entry.at > at) continue;
+      yield entry.id;
+      under.push(2 * i + 1, 2 * i + 2);
+    }
+  }
+
   /** Takes out everybody who is due at `now`, at most `limit`, ends before starts. */
   take(now: InstantMs, limit: number, circuits: ReadonlyMap<CircuitId, Circuit>): CircuitId[] {
     const due: Entry[] = [];

@@ -21,7 +21,7 @@ export interface DeviceState {
   /** Orders in its queue. */
   readonly waiting: number;
   readonly lastSeen?: InstantMs;
-  /** How long a change takes here, from order to light. */
+  /** From order to light: nine of the last ten have not taken longer. */
   readonly setupMs?: number;
   /** Ports closed to all but one circuit, because nobody knows what they are set to. */
   readonly quarantine: readonly { readonly ports: readonly string[]; readonly circuit: string }[];

@@ -7,18 +7,11 @@ import type { Clock } from '../kernel/clock.ts';
 import { instant } from '../kernel/clock.ts';
 import { textOf } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
-import { toSeconds } from '../model/capacity.ts';
-import {
-  type Circuit,
-  isFinal,
-  localSegment,
-  type Placement,
-  placements,
-  type Segment,
-} from '../model/circuit.ts';
+import { type Circuit, isFinal, localSegment, type Placement, placements } from '../model/circuit.ts';
 import type { Effect } from '../model/effects.ts';
 import type { HomeEvent, ParticipantEvent } from '../model/events.ts';
 import type { Book } from './book.ts';
+import { inTheWay } from './gate.ts';
 import { handOver } from './handOver.ts';
 import { backOff, type Tried } from './lanes.ts';
 import { messageFor } from './messages.ts';
@@ -90,7 +83,7 @@ export class Performer {
     const placement = wanted(circuit, effect.version);
     const segment = placement === undefined ? undefined : localSegment(placement);
     if (placement === undefined || segment === undefined) return this.#finish(record, undefined);
-    if (this.#inTheWay(circuit, segment)) return { retryInMs: GATE_MS };
+    if (inTheWay(this.#book, circuit, segment, this.#clock.now())) return { retryInMs: GATE_MS };
     this.#meter.look(circuit.id, segment, 'begins');
     const report = await this.#ask(() =>
       this.#devices.light(segment, this.#context(record, circuit, effect.version, placement)),
@@ -249,29 +242,6 @@ export class Performer {
     await this.#writer.submit((tx) => {
       if (tx.book.circuits.has(record.circuitId)) tx.apply(record.circuitId, event);
     }, true);
-  }
-
-  /** Is something that should be dark by now still in the way? It goes first, or a port would carry both. */
-  #inTheWay(circuit: Circuit, segment: Segment): boolean {
-    const now = this.#clock.now();
-    const { calendar, names } = this.#book;
-    const second = toSeconds(now);
-    for (const use of segment.uses) {
-      let lingering = 0;
-      for (const other of this.#book.lingering(use.edge, now)) {
-        if (other.circuit === circuit.id) continue;
-        lingering += other.mbps;
-        if (
-          use.label !== undefined &&
-          other.label !== undefined &&
-          (other.label === use.label || other.label === 0 || use.label === 0)
-        )
-          return true;
-      }
-      if (lingering === 0) continue;
-      if (calendar.free(names.intern(use.edge), second, second + 1) < lingering) return true;
-    }
-    return false;
   }
 
   #context(

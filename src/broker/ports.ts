@@ -395,6 +395,8 @@ export interface Devices {
   observe(): Promise<readonly ObservedConnect[]>;
   /** What takes no orders now: devices that do not answer, and ports of which nobody knows what they are set to. */
   outOfReach?(): readonly OutOfReach[];
+  /** How long this road takes to be set, by what its devices have taken lately; undefined where that is not known. */
+  setupMs?(segment: Segment): number | undefined;
   /** The counters of a device's port; undefined where it has none, or does not answer. */
   counters?(device: string, port: string): Promise<Counters | undefined>;
 }

@@ -9,7 +9,14 @@ import { textOf } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import { toSeconds } from '../model/capacity.ts';
-import { type Circuit, localSegment, type Placement, type Road, type Segment } from '../model/circuit.ts';
+import {
+  type Circuit,
+  claimedFrom,
+  localSegment,
+  type Placement,
+  type Road,
+  type Segment,
+} from '../model/circuit.ts';
 import type { LabelAsk } from '../model/label.ts';
 import { ROAD_IMPAIRED, remotes } from '../model/rules.ts';
 import { nextFullSecond, plusSeconds, secondsBetween } from '../model/window.ts';
@@ -262,7 +269,7 @@ function otherRoad(
   }
   // It is lit at once: whoever is there for the rest of this second is in the way.
   const start =
-    current.window.start > on.now ? current.window.start : instant(Math.floor(on.now / 1000) * 1000);
+    claimedFrom(current) > on.now ? current.window.start : instant(Math.floor(on.now / 1000) * 1000);
   const slot = { window: { start, end: current.window.end }, mbps: current.mbps };
   const ends = {
     a: { port: segment.a.port, vlan: askFor(segment.a.label) },

@@ -15,6 +15,7 @@ import { Authoriser } from './authorise.ts';
 import { Book } from './book.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
 import { Checkpointer } from './checkpointer.ts';
+import { EarlyLight } from './early.ts';
 import { Lanes } from './lanes.ts';
 import { Meter } from './meter.ts';
 import { OfferDesk } from './offerDesk.ts';
@@ -55,6 +56,7 @@ export class Term {
   readonly #settler: Settler;
   readonly #restorer: Restorer;
   readonly #meter: Meter;
+  readonly #early: EarlyLight;
   readonly #ports: BrokerPorts;
   readonly #cancels: Cancel[] = [];
   #comparing: Cancel | undefined;
@@ -101,6 +103,7 @@ export class Term {
     this.#settler = new Settler(this.writer, this.abroad.scout, ports);
     this.#restorer = new Restorer(this.writer, ports);
     this.#meter = new Meter(this.writer, ports);
+    this.#early = new EarlyLight(this.writer, ports);
     const performer = new Performer(this.writer, { ...ports, meter: this.#meter }, () => this.lanes.nudge());
     this.lanes = new Lanes(
       ports.clock,
@@ -167,6 +170,7 @@ export class Term {
     this.#restorer.wake();
     this.#goOn();
     this.#compare();
+    this.#early.start();
     this.#cancels.push(
       every(this.#ports.clock, RECONCILE_MS, () => this.#compare()),
       every(this.#ports.clock, SWEEP_MS, () => this.#sweep()),
@@ -200,6 +204,7 @@ export class Term {
     this.abroad.stop();
     this.#restorer.stop();
     this.#meter.stop();
+    this.#early.stop();
     this.lanes.stop();
   }
 

@@ -160,9 +160,10 @@ export class Executor implements Devices {
     }
   }
 
-  /** How much earlier than its window a path has to be begun: the slowest of its devices. */
-  setupMs(segment: Segment): number {
-    return Math.max(0, ...segment.hops.map(({ device }) => this.#units.get(device)?.setupMs ?? 0));
+  /** How long a path takes to be set: as long as the slowest of its devices. */
+  setupMs(segment: Segment): number | undefined {
+    const known = segment.hops.flatMap(({ device }) => this.#units.get(device)?.setupMs ?? []);
+    return known.length === 0 ? undefined : Math.max(...known);
   }
 
   quarantined(): ReturnType<Quarantine['list']> {
@@ -270,7 +271,7 @@ export class Executor implements Devices {
         : reports.some((r) => r.outcome === 'applied')
           ? 'applied'
           : 'already';
-    if (outcome === 'applied') unit.learn(clock.now() - begun);
+    if (kind === 'light' && outcome === 'applied') unit.learn(clock.now() - begun);
     if (kind === 'light' && outcome !== 'unknown')
       this.#quarantine.lift(device, portsOf(hops), context.circuit);
     return {

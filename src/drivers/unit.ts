@@ -13,16 +13,15 @@ import { Line } from './line.ts';
 import type { ObservedConnect } from './port.ts';
 
 export const SILENCE: ReadonlySet<string> = new Set(['unreachable', 'timeout']);
-/** The share of a new measurement in the set-up time that is remembered. */
-const LEARN = 0.25;
+/** So many set-ups are remembered: enough for nine of ten, few enough to follow a device that has changed. */
+const REMEMBERED = 20;
 
 export class Unit {
   readonly driver: Driver;
   readonly line = new Line();
   readonly #breaker: Breaker;
   readonly #clock: Clock;
-  /** How long a change takes here, from order to light. */
-  setupMs: number | undefined;
+  readonly #took: number[] = [];
   /** When it last answered. */
   lastSeen: InstantMs | undefined;
   /** The last that was read, for when it cannot be. */
@@ -53,8 +52,14 @@ export class Unit {
     this.#breaker.silent();
   }
 
+  /** From order to light: nine of the last ten have not taken longer. */
+  get setupMs(): number | undefined {
+    const sorted = this.#took.toSorted((a, b) => a - b);
+    return sorted[Math.ceil(sorted.length * 0.9) - 1];
+  }
   learn(ms: number): void {
-    this.setupMs = this.setupMs === undefined ? ms : this.setupMs + (ms - this.setupMs) * LEARN;
+    this.#took.push(ms);
+    if (this.#took.length > REMEMBERED) this.#took.shift();
   }
 
   /** A question, not sent while the breaker is open; counted as an answer or a silence. */

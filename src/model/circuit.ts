@@ -144,9 +144,13 @@ export interface Segment {
 export interface Placement {
   readonly version: number;
   readonly window: Window;
+  /** Set up before its window, so that it has light when that begins: what it uses is claimed from here on. */
+  readonly lightFrom?: InstantMs;
   readonly mbps: number;
   readonly segments: readonly Segment[];
 }
+
+export const claimedFrom = ({ lightFrom, window }: Placement): InstantMs => lightFrom ?? window.start;
 
 /**
  * HOLDING and COMMITTING: being agreed. LIGHTING: agreed, being lit beside the current one (make before
@@ -287,7 +291,8 @@ export const localSegment = (p: Placement): Segment | undefined => p.segments.fi
 export const isLit = (s: Segment): boolean => s.light !== 'DARK';
 
 function claimsOf(p: Placement): Claim[] {
-  const { start, end } = p.window;
+  const { end } = p.window;
+  const start = claimedFrom(p);
   const here = p.segments.filter((s) => s.local && s.agreed !== 'ASKED');
   const claims = here.flatMap(usesOf).map(
     ({ edge, label }): Claim => ({

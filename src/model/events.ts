@@ -16,7 +16,8 @@ interface At {
 
 /** What devices and the clock say, to either role. */
 type Observation =
-  | { readonly type: 'due' }
+  /** `early`: before its start, because its devices take so long, and nobody else is there. */
+  | { readonly type: 'due'; readonly early?: true }
   /** The segment in that domain carries light and was read back. */
   | { readonly type: 'up'; readonly domain: string; readonly version: number }
   /** It should carry light and does not. */

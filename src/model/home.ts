@@ -189,6 +189,9 @@ const modify = go<Ev<'modify'>>(stays, (c, e) => {
     return no('CHANGE_PENDING', `a change (version ${c.pending.placement.version}) is not settled yet`);
   if (e.placement === undefined) return next(c, { request: e.request });
   const { placement, request } = e;
+  // What is there before its start was looked at for this placement, and for no other.
+  if (e.cause === undefined && isEarly(c, e.at))
+    return no('CHANGE_PENDING', 'it is being set up for its start, which is less than a minute away');
   invariant(placement.version > c.version, 'a version is never used twice');
   const asked: Circuit = { ...c, version: placement.version };
   const why = {
@@ -325,7 +328,9 @@ const dueScheduled = go<Ev<'due'>>(['PROVISIONING', 'FAILED'], (c, e) => {
       : finished(c, 'FAILED', 'WINDOW_PASSED', 'the window passed without light');
   }
   if (overdue(c, e.at)) return dropPending(c, 'the change was not agreed in time');
-  return e.at >= window.start && (c.request.provision === 'AUTOMATIC' || c.armed) ? light(c) : 'same';
+  if (c.request.provision !== 'AUTOMATIC' && !c.armed) return 'same';
+  if (e.at >= window.start) return light(c);
+  return e.early === true ? light({ ...c, current: { ...inForce(c), lightFrom: e.at } }) : 'same';
 });
 const dueLit = go<Ev<'due'>>(['RELEASING', 'ENDED', 'FAILED'], (c, e) => {
   const coming = c.pending?.phase === 'LIGHTING' ? c.pending.placement : undefined;
@@ -567,6 +572,8 @@ export function homeDueAt(c: Circuit): InstantMs | undefined {
   }
 }
 
+const isEarly = ({ current }: Circuit, at: InstantMs): boolean =>
+  current?.lightFrom !== undefined && at < current.window.start;
 const earlier = (a: InstantMs, b: InstantMs | undefined): InstantMs => (b !== undefined && b < a ? b : a);
 const plus = (at: InstantMs, ms: number): InstantMs => instant(at + ms);
 

@@ -1,0 +1,88 @@
+/**
+ * Light in time: a circuit whose devices take long is ordered so much before its start that it shines when that comes,
+ * by what its devices have taken lately. Only where nobody claims its ports, links and labels until then and all that
+ * was there is verified dark; from the moment of the order on they are claimed. Otherwise it is ordered at its start,
+ * as every other.
+ */
+import { type Cancel, type Clock, every, type InstantMs, instant } from '../kernel/clock.ts';
+import { textOf } from '../kernel/errors.ts';
+import type { CircuitId } from '../kernel/ids.ts';
+import type { Log } from '../kernel/log.ts';
+import { type Circuit, localSegment, type Segment } from '../model/circuit.ts';
+import { remotes } from '../model/rules.ts';
+import type { Book } from './book.ts';
+import { inTheWay, isFreeUntil } from './gate.ts';
+import type { Devices } from './ports.ts';
+import type { Writer } from './writer.ts';
+
+/** No device's slowness keeps others from a port for longer. */
+const MOST_MS = 30_000;
+/** What takes no longer is as good as at once. */
+const LEAST_MS = 250;
+const LOOK_MS = 1_000;
+
+export class EarlyLight {
+  readonly #writer: Writer;
+  readonly #devices: Devices;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #stop: Cancel = () => {};
+  #busy = false;
+
+  constructor(writer: Writer, ports: { devices: Devices; clock: Clock; log: Log }) {
+    this.#writer = writer;
+    this.#devices = ports.devices;
+    this.#clock = ports.clock;
+    this.#log = ports.log;
+  }
+
+  start(): void {
+    if (this.#devices.setupMs !== undefined)
+      this.#stop = every(this.#clock, LOOK_MS, () => void this.#look());
+  }
+  stop(): void {
+    this.#stop();
+  }
+
+  async #look(): Promise<void> {
+    if (this.#busy) return;
+    const { book } = this.#writer;
+    const now = this.#clock.now();
+    const ready = [...book.due.by(instant(now + MOST_MS + LOOK_MS))].filter((id) =>
+      this.#isTime(book, id, now),
+    );
+    if (ready.length === 0) return;
+    this.#busy = true;
+    try {
+      await this.#writer.submit((tx) => {
+        // Who is let in claims at once: the next one finds its room taken.
+        for (const id of ready)
+          if (this.#isTime(tx.book, id, tx.now)) tx.apply(id, { type: 'due', early: true, at: tx.now });
+      });
+    } catch (error) {
+      // It is lit at its start then.
+      this.#log.warn({ event: 'settle.failed', error: `early light: ${textOf(error)}` });
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #isTime(book: Book, id: CircuitId, now: InstantMs): boolean {
+    const circuit = book.circuits.get(id);
+    const segment = circuit === undefined ? undefined : waiting(circuit);
+    if (circuit?.current === undefined || segment === undefined) return false;
+    const { window, mbps } = circuit.current;
+    const lead = Math.min(MOST_MS, this.#devices.setupMs?.(segment) ?? 0);
+    if (lead < LEAST_MS || window.start <= now || window.start - now > lead + LOOK_MS) return false;
+    return !inTheWay(book, circuit, segment, now) && isFreeUntil(book, segment, mbps, now, window.start);
+  }
+}
+
+/** The dark segment of a circuit that waits for its start, all of it ours. */
+function waiting({ role, state, request, armed, current, pending }: Circuit): Segment | undefined {
+  if (role !== 'HOME' || state !== 'SCHEDULED' || pending !== undefined || current === undefined)
+    return undefined;
+  if (request.provision !== 'AUTOMATIC' && !armed) return undefined;
+  const segment = localSegment(current);
+  return remotes(current).length === 0 && segment?.light === 'DARK' ? segment : undefined;
+}
