@@ -8,7 +8,7 @@
  * two directions: one calendar answers for both. (`link:ID!` stays free for circuits of one direction.)
  */
 import { invariant } from '../kernel/assert.ts';
-import { type Edge, type EdgeNames, type EdgeRoom, LAST_SECOND } from '../model/capacity.ts';
+import type { Edge, EdgeNames, EdgeRoom } from '../model/capacity.ts';
 import { ALL_LABELS, type LabelRanges, type LabelSet } from '../model/label.ts';
 import type { TopologyDocument } from './document.ts';
 
@@ -75,6 +75,9 @@ export interface OutOfReach {
   /** Device ports; all of them when absent. */
   readonly ports?: readonly string[];
 }
+
+/** A petabit per second: no node has more, and twice as much is still a number of 31 bits in the calendar. */
+const NODE_MBPS = 2 ** 30;
 
 /** Bits of `state`: all of them set is a link that may carry a circuit. */
 export const ADMIN_UP = 1;
@@ -273,7 +276,7 @@ export class Network {
     for (const group of this.#groups) yield [group.edge, { mbps: group.mbps }];
     // Of VLANs there are only so many; bandwidth is a matter of links and ports.
     for (const space of this.spaces)
-      if (space >= 0) yield [space as Edge, { mbps: LAST_SECOND, labels: ALL_LABELS }];
+      if (space >= 0) yield [space as Edge, { mbps: NODE_MBPS, labels: ALL_LABELS }];
   }
 }
 
