@@ -6,7 +6,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Broker } from '../src/broker/broker.ts';
-import type { Devices } from '../src/broker/ports.ts';
+import type { Devices } from '../src/broker/devicePorts.ts';
 import { MemoryDevices } from '../src/drivers/memory.ts';
 import { developmentIssuer } from '../src/identity/dev.ts';
 import { type InstantMs, instant, sleep, stopwatch, wallClock } from '../src/kernel/clock.ts';

@@ -2,8 +2,9 @@
  * From the `devices` section of the configuration to the broker's Devices: those kept in memory, or an executor over
  * the drivers of real elements, with what it has to tell on its way into the log. Secrets stay functions.
  */
+
+import type { Devices } from './broker/devicePorts.ts';
 import type { Inspection } from './broker/inspection.ts';
-import type { Devices } from './broker/ports.ts';
 import type { Config, ElementConfig } from './config.ts';
 import type { PortState } from './drivers/driver.ts';
 import type { DriverEvent } from './drivers/events.ts';

@@ -15,6 +15,7 @@ import * as actions from './actions.ts';
 import { AuditDesk } from './auditDesk.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
 import { Bursar } from './bursar.ts';
+import type { ObservedConnect } from './devicePorts.ts';
 import * as hooks from './hooks.ts';
 import {
   auditDevice,
@@ -39,7 +40,6 @@ import type {
   DomainRecord,
   EventQuery,
   EventRecord,
-  ObservedConnect,
   Page,
   SeriesRecord,
   TopologyRecord,

@@ -6,10 +6,11 @@ import type { TopologyDocument } from '../topology/document.ts';
 import type { CheckpointRow } from './auditPorts.ts';
 import type { AuditKeeper } from './auditStart.ts';
 import type { BookSeams } from './book.ts';
+import type { Devices } from './devicePorts.ts';
 import type { Inspection } from './inspection.ts';
 import type { Peers } from './peerPorts.ts';
 import type { PolicyDraft } from './policy.ts';
-import type { Devices, Store, StoreError } from './ports.ts';
+import type { Store, StoreError } from './ports.ts';
 import type { RuleSettings } from './rulebook.ts';
 import type { TokenPorts } from './tokenDesk.ts';
 

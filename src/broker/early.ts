@@ -11,8 +11,8 @@ import type { Log } from '../kernel/log.ts';
 import { type Circuit, localSegment, type Segment } from '../model/circuit.ts';
 import { remotes } from '../model/rules.ts';
 import type { Book } from './book.ts';
+import type { Devices } from './devicePorts.ts';
 import { inTheWay, isFreeUntil } from './gate.ts';
-import type { Devices } from './ports.ts';
 import type { Writer } from './writer.ts';
 
 /** No device's slowness keeps others from a port for longer. */

@@ -9,7 +9,7 @@ import type { CircuitId } from '../kernel/ids.ts';
 import { type Circuit, type Hop, isFinal, localSegment, type Segment } from '../model/circuit.ts';
 import { desired, hopKey } from '../model/desired.ts';
 import type { LinkDocument, TopologyDocument } from '../topology/document.ts';
-import type { ElementReport, LightContext, ObservedConnect } from './ports.ts';
+import type { ElementReport, LightContext, ObservedConnect } from './devicePorts.ts';
 
 export interface DeviceState {
   readonly device: string;

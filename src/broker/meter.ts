@@ -10,7 +10,7 @@ import type { Log } from '../kernel/log.ts';
 import { type Attachment, localSegment, type Segment } from '../model/circuit.ts';
 import { UNTAGGED } from '../model/label.ts';
 import { advance, begin, type Octets, type Reading } from '../model/octets.ts';
-import type { Devices } from './ports.ts';
+import type { Devices } from './devicePorts.ts';
 import type { Writer } from './writer.ts';
 
 /** What one end of a circuit has carried into our network and out of it. */

@@ -11,13 +11,14 @@ import { type Circuit, isFinal, localSegment, type Placement, placements } from 
 import type { Effect } from '../model/effects.ts';
 import type { HomeEvent, ParticipantEvent } from '../model/events.ts';
 import type { Book } from './book.ts';
+import type { Devices, LightContext } from './devicePorts.ts';
 import { inTheWay } from './gate.ts';
 import { handOver } from './handOver.ts';
 import { backOff, type Tried } from './lanes.ts';
 import { messageFor } from './messages.ts';
 import type { Meter } from './meter.ts';
 import type { PeerAnswer, Peers } from './peerPorts.ts';
-import type { Devices, EffectRecord, LightContext } from './ports.ts';
+import type { EffectRecord } from './ports.ts';
 import type { Writer } from './writer.ts';
 
 const DEVICE_RETRY_MS = 30_000;

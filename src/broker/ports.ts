@@ -1,18 +1,16 @@
 /**
- * What the broker needs of the world, in the broker's own words: a store and devices (peers: peerPorts.ts).
+ * What the broker needs of the world, in the broker's own words: a store (devices: devicePorts.ts, peers: peerPorts.ts).
  * Adapters implement these and are handed in; nothing here knows SQL, SNMP or HTTP.
  */
 import type { Verdict } from '../aaa/decide.ts';
 import type { Transfer } from '../aaa/ledger/book.ts';
 import type { InstantMs } from '../kernel/clock.ts';
 import type { CircuitId, DecisionId, SeriesId, SetId, WebhookId } from '../kernel/ids.ts';
-import type { Circuit, Hop, Segment, State } from '../model/circuit.ts';
+import type { Circuit, State } from '../model/circuit.ts';
 import type { Effect } from '../model/effects.ts';
 import type { CircuitEvent } from '../model/events.ts';
-import type { Counters } from '../model/octets.ts';
 import type { TopologyDocument } from '../topology/document.ts';
 import type { DomainDocument } from '../topology/domainDocument.ts';
-import type { OutOfReach } from '../topology/network.ts';
 import type { AccountsState, Posting, ProjectRecord, QuotaRecord, UsageRecord } from './accounts.ts';
 import type { AuditGroup, AuditStore } from './auditPorts.ts';
 import type { OctetRecord } from './meter.ts';
@@ -350,53 +348,4 @@ export interface Store extends AuditStore, PolicyStore {
     now: InstantMs,
   ): Promise<{ readonly circuits: number; readonly events: number; readonly more: boolean }>;
   close(): Promise<void>;
-}
-
-// ---- devices ---------------------------------------------------------------------------------------------
-
-export interface LightContext {
-  readonly circuit: CircuitId;
-  readonly version: number;
-  readonly mbps: number;
-  readonly decisionId: string;
-  /** The lease epoch of whoever sends: an element or its driver refuses an older one. */
-  readonly fence: number;
-  readonly deadline: InstantMs;
-}
-
-export interface ElementReport {
-  readonly device: string;
-  readonly outcome: 'applied' | 'already' | 'rejected' | 'unknown';
-  readonly queue_ms: number;
-  readonly protocol_ms: number;
-  readonly settle_ms: number;
-  readonly verify_ms: number;
-  readonly commands?: readonly string[];
-}
-
-export interface DeviceReport {
-  /** Read back and as asked. */
-  readonly ok: boolean;
-  /** When not ok: is it worth asking again? */
-  readonly retry: boolean;
-  readonly detail: string;
-  readonly elements: readonly ElementReport[];
-}
-
-/** A cross-connect that an element really has. `owner` is absent on what is not ours. */
-export interface ObservedConnect extends Hop {
-  readonly owner?: { readonly circuit: CircuitId; readonly version: number };
-}
-
-/** Both verbs may be repeated: they state what should be, not what to do. */
-export interface Devices {
-  light(segment: Segment, context: LightContext): Promise<DeviceReport>;
-  dark(segment: Segment, context: LightContext): Promise<DeviceReport>;
-  observe(): Promise<readonly ObservedConnect[]>;
-  /** What takes no orders now: devices that do not answer, and ports of which nobody knows what they are set to. */
-  outOfReach?(): readonly OutOfReach[];
-  /** How long this road takes to be set, by what its devices have taken lately; undefined where that is not known. */
-  setupMs?(segment: Segment): number | undefined;
-  /** The counters of a device's port; undefined where it has none, or does not answer. */
-  counters?(device: string, port: string): Promise<Counters | undefined>;
 }

@@ -7,7 +7,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import { isFinal, type Segment } from '../model/circuit.ts';
 import { desired, hopKey } from '../model/desired.ts';
-import type { Devices, ObservedConnect } from './ports.ts';
+import type { Devices, ObservedConnect } from './devicePorts.ts';
 import type { Writer } from './writer.ts';
 
 export interface Drift {

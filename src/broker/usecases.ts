@@ -11,6 +11,7 @@ import type { Window } from '../model/window.ts';
 import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/document.ts';
 import type { AuditDesk } from './auditDesk.ts';
 import type { Bursar } from './bursar.ts';
+import type { ObservedConnect } from './devicePorts.ts';
 import type { DeviceAudit, DevicePlan, DeviceState, Discovery } from './inspection.ts';
 import type { OctetRecord } from './meter.ts';
 import type { PolicyDesk } from './policyDesk.ts';
@@ -21,7 +22,6 @@ import type {
   DomainRecord,
   EventQuery,
   EventRecord,
-  ObservedConnect,
   Page,
   SeriesRecord,
   SetRecord,

@@ -7,13 +7,19 @@
  */
 
 import type {
+  DeviceReport,
+  Devices,
+  ElementReport,
+  LightContext,
+  ObservedConnect,
+} from '../broker/devicePorts.ts';
+import type {
   DeviceOrder,
   DeviceState,
   Discovery,
   Inspection,
   PlannedCommands,
 } from '../broker/inspection.ts';
-import type { DeviceReport, Devices, ElementReport, LightContext, ObservedConnect } from '../broker/ports.ts';
 import { type Clock, sleep } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';

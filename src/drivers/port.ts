@@ -1,6 +1,13 @@
 /** What the broker asks of devices, by the names that the rooms of the drivers use. */
-import type { ElementReport } from '../broker/ports.ts';
+import type { ElementReport } from '../broker/devicePorts.ts';
 
+export type {
+  DeviceReport,
+  Devices,
+  ElementReport,
+  LightContext,
+  ObservedConnect,
+} from '../broker/devicePorts.ts';
 export type {
   DeviceOrder,
   DeviceState,
@@ -8,5 +15,4 @@ export type {
   Inspection,
   PlannedCommands,
 } from '../broker/inspection.ts';
-export type { DeviceReport, Devices, ElementReport, LightContext, ObservedConnect } from '../broker/ports.ts';
 export type Outcome = ElementReport['outcome'];

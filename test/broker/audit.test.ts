@@ -4,13 +4,8 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { schemaSha256 } from '../../src/aaa/schema.ts';
-import {
-  type Devices,
-  type Group,
-  type LightContext,
-  type Store,
-  StoreError,
-} from '../../src/broker/ports.ts';
+import type { Devices, LightContext } from '../../src/broker/devicePorts.ts';
+import { type Group, type Store, StoreError } from '../../src/broker/ports.ts';
 import type { CircuitRequest } from '../../src/model/circuit.ts';
 import { storedLog } from '../support/auditLog.ts';
 import { aRequest, fixed } from '../support/builders.ts';

@@ -1,6 +1,6 @@
 /** Devices that take ten seconds: light is on at the start where the way there is free, and at nobody's cost. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { Devices } from '../../src/broker/ports.ts';
+import type { Devices } from '../../src/broker/devicePorts.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
 import { instant, sleep } from '../../src/kernel/clock.ts';
 import { BrokerError } from '../../src/kernel/errors.ts';

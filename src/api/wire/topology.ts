@@ -4,7 +4,7 @@
  * no mapping.
  */
 import { type Static, Type } from 'typebox';
-import type { ObservedConnect } from '../../broker/ports.ts';
+import type { ObservedConnect } from '../../broker/devicePorts.ts';
 import type { CalendarStep, PortView, TopologyImpact } from '../../broker/usecases.ts';
 import { ref } from '../../http/schema.ts';
 import { type InstantMs, rfc3339 } from '../../kernel/clock.ts';

@@ -47,7 +47,7 @@ export class Auditor {
     for (const link of document.links) this.#rooms.set(`link:${link.id}`, link.capacity_mbps);
     for (const port of document.ports) this.#rooms.set(`port:${port.id}`, port.capacity_mbps);
     for (const { id } of document.nodes)
-      if (eachVlanOnce(document, id)) this.#rooms.set(`node:${id}`, 2 ** 31 - 1);
+      if (eachVlanOnce(document, id)) this.#rooms.set(`node:${id}`, 2 ** 30);
     for (const group of document.port_groups ?? []) this.#rooms.set(`group:${group.id}`, group.capacity_mbps);
   }
 
