@@ -32,6 +32,11 @@ export function nodeUses(
   });
 }
 
+const use = (edge: Use['edge'], label: Label | undefined): Use =>
+  label === undefined ? { edge } : { edge, label };
+const end = (port: string, label: Label | undefined): Path['a'] =>
+  label === undefined ? { port } : { port, label };
+
 export function describe(
   question: Question,
   links: readonly number[],
@@ -57,10 +62,6 @@ export function describe(
     latency += Math.round(link.latencyMs * 1000);
     cost += Math.round(link.cost * 1000);
   });
-  const use = (edge: Use['edge'], label: Label | undefined): Use =>
-    label === undefined ? { edge } : { edge, label };
-  const end = (port: string, label: Label | undefined): Path['a'] =>
-    label === undefined ? { port } : { port, label };
   const groups = [...new Set([...a.groups, ...z.groups])];
   const uses = [
     use(network.names.name(a.edge), labels[0]),
