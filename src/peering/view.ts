@@ -50,7 +50,8 @@ function stateOf(peer: Peer): readonly [PeerState, (string | undefined)?] {
   if (peer.quarantined !== undefined) return ['QUARANTINED', peer.quarantined];
   if (peer.unfit !== undefined) return ['UNFIT', peer.unfit];
   const last = peer.journal.findLast((line) => line.direction === 'OUT');
-  if (peer.session === undefined || (last !== undefined && failed(last)))
+  const silent = last !== undefined && failed(last) && (peer.lastSeen ?? 0) <= last.time;
+  if (peer.session === undefined || silent)
     return [peer.lastSeen === undefined ? 'NEVER_SEEN' : 'SILENT', peer.lastError?.text];
   return ['CONNECTED'];
 }

@@ -33,6 +33,23 @@ describe('examples', () => {
     });
     expect(config.seeds.topology).toBe(join(ROOT, 'examples/lab-ams.yaml'));
   });
+  test.each(['ams', 'chi', 'sdg'])(
+    '%s of three peered domains is one, and so is its network',
+    async (name) => {
+      const file = join(ROOT, `examples/three/${name}-domain.yaml`);
+      // The secrets that it names are on nobody's disk here.
+      const secret = join(ROOT, 'package.json');
+      const flags = [
+        ['peering.key_file', secret],
+        ['peering.signing_key_file', secret],
+      ] as const;
+      const config = await loadConfig({ file, env: {}, flags, folder: ROOT });
+      expect(config.peering.peers).toHaveLength(2);
+      const network = await readTopology(config.seeds.topology ?? '', `${name}.example`);
+      const remotes = network.ports.flatMap((port) => port.remote?.domain ?? []);
+      expect(new Set(remotes)).toEqual(new Set(config.peering.peers.map((peer) => peer.domain)));
+    },
+  );
   test('its network is one that may run, with a choice of roads and ports', async () => {
     const network = await readTopology(join(ROOT, 'examples/lab-ams.yaml'), 'ams.example');
     expect(network.ports.filter((port) => port.kind === 'CLIENT').length).toBeGreaterThanOrEqual(6);
