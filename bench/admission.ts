@@ -2,7 +2,7 @@
  * Durable admissions over HTTP: the whole service as a process of its own, asked by another one, on SQLite
  * with fsync. Beside it, in the same run, the same server libraries with no broker in them.
  */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Broker } from '../src/broker/broker.ts';
@@ -79,6 +79,8 @@ async function* overHttp(
     const p50 = percentile(alone.ms, 0.5);
     yield line('HTTP, SQLite, FIXED, one in sequence', 'p50', p50, 'ms', atMost(p50, 4));
 
+    yield* flexible(dir, requests, seed, rate);
+
     const missing = live - 2_500 - busy.accepted;
     if (missing > 0) await load({ ...server.target, requests: missing, inFlight: IN_FLIGHT, seed: seed + 3 });
     await server.kill();
@@ -92,6 +94,32 @@ async function* overHttp(
       'MB',
       atMost(server.residentMb, 600),
     );
+  } finally {
+    await server.kill();
+  }
+}
+
+/** The same service and the same load, but that all of it has a window: on a store of its own, as empty at first. */
+async function* flexible(
+  dir: string,
+  requests: number,
+  seed: number,
+  fixedRate: number,
+): AsyncGenerator<BenchLine> {
+  const own = join(dir, 'flexible');
+  mkdirSync(own);
+  const server = await Server.start(own);
+  try {
+    const ask = { ...server.target, inFlight: IN_FLIGHT, flexible: true };
+    await load({ ...ask, requests: 2_000, seed: seed + 1 });
+    const busy = await load({ ...ask, requests, seed });
+    const rate = busy.accepted / busy.seconds;
+    const name = `HTTP, SQLite, FLEXIBLE, ${IN_FLIGHT} in flight`;
+    const beside = rate / fixedRate;
+    yield line(name, 'admissions per second', rate, '1/s');
+    yield line(name, 'rate beside that of FIXED in this run', beside, 'ratio', atLeast(beside, 0.8));
+    yield line(name, 'not accepted', busy.refused + busy.failed, 'requests');
+    yield line(name, 'p99', percentile(busy.ms, 0.99), 'ms');
   } finally {
     await server.kill();
   }

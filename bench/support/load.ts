@@ -1,6 +1,7 @@
 /**
- * The load generator, a process of its own: asks for FIXED circuits of a coming month, so many at a time over
- * kept connections, and prints one JSON line of what it saw. Its randomness comes from a seed.
+ * The load generator, a process of its own: asks for circuits of a coming month, FIXED ones or with a window of
+ * twice their duration, so many at a time over kept connections, and prints one JSON line of what it saw. Its
+ * randomness comes from a seed.
  *
  *   node --import tsx bench/support/load.ts '{"url":..., "token":..., "requests":..., "inFlight":..., "seed":...}'
  */
@@ -15,6 +16,8 @@ export interface LoadAsk {
   readonly requests: number;
   readonly inFlight: number;
   readonly seed: number;
+  /** With a window to be placed and moved in. */
+  readonly flexible?: boolean;
   /** Every request takes this path and body as they are, instead of a circuit. */
   readonly bare?: boolean;
 }
@@ -40,12 +43,20 @@ async function drive(ask: LoadAsk): Promise<LoadReport> {
     const a = random.int(ports.length);
     const z = (a + 1 + random.int(ports.length - 1)) % ports.length;
     const start = base + random.int(MONTH_S);
+    const duration = 600 + random.int(7_200);
+    const fixed = { type: 'FIXED', start_time: iso(start), end_time: iso(start + duration) };
+    const flexible = {
+      type: 'FLEXIBLE',
+      duration_s: duration,
+      not_before_time: iso(start),
+      deadline_time: iso(start + 2 * duration),
+    };
     return JSON.stringify({
       project: 'lhc',
       a: { port: ports[a] },
       z: { port: ports[z] },
       bandwidth_mbps: 100 + random.int(900),
-      schedule: { type: 'FIXED', start_time: iso(start), end_time: iso(start + 600 + random.int(7_200)) },
+      schedule: ask.flexible === true ? flexible : fixed,
     });
   };
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${ask.token}` };

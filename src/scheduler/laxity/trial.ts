@@ -12,8 +12,16 @@ import type { Entry, Fleet } from './fleet.ts';
 import type { Course, Found, Posed } from './pair.ts';
 
 const MOST_PER_SEARCH = 100;
+/** However small the network: a search has its own cost, and so has a step. */
+const LEAST_PER_SEARCH = 40;
+const LEAST_PER_STEP = 4;
 /** With 50,000 bookings a step in the calendars takes about as long as a search on 100 links. */
 const BOOKINGS_PER_LINK_SHIFT = 9;
+/**
+ * By as many bookings all of it becomes dearer by as much as it cost at first: who asks among a hundred thousand
+ * is to be answered as soon as who asks among a few hundred, for whom there is time to look further.
+ */
+const BOOKINGS_PER_WEIGHT = 20_000;
 
 interface Step {
   readonly entry: Entry;
@@ -50,8 +58,11 @@ export class Trial {
     this.fleet = fleet;
     this.now = now;
     this.work = work;
-    this.#perSearch = Math.min(fleet.network.links.length, MOST_PER_SEARCH);
-    this.#perStep = Math.min(fleet.size >>> BOOKINGS_PER_LINK_SHIFT, MOST_PER_SEARCH);
+    const weight = 1 + fleet.size / BOOKINGS_PER_WEIGHT;
+    this.#perSearch =
+      weight * Math.max(LEAST_PER_SEARCH, Math.min(fleet.network.links.length, MOST_PER_SEARCH));
+    this.#perStep =
+      weight * Math.max(LEAST_PER_STEP, Math.min(fleet.size >>> BOOKINGS_PER_LINK_SHIFT, MOST_PER_SEARCH));
   }
 
   /** Counts a search. */
