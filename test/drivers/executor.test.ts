@@ -269,6 +269,9 @@ describe('a device that is gone', () => {
     expect(asked).toBe(0);
     expect(executor.inspection.state(gone.driver.device)?.breaker).toBe('OPEN');
     expect(executor.outOfReach()).toEqual([{ device: gone.driver.device }]);
+    // Nor is an order sent to it: it is refused at once.
+    const refused = await executor.light(segmentOf([gone]), contextOf({ circuit: OTHER, deadline: at() }));
+    expect(refused).toMatchObject({ ok: false, retry: true, detail: expect.stringContaining('lately') });
     gone.reboot();
     gone.faults.mute = false;
     await time.pass(90_000);
