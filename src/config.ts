@@ -70,6 +70,14 @@ const table = {
     key_file: path({
       help: 'The key that signs the audit log; made at the first start beside an SQLite file. Instances on one PostgreSQL database share one; without it their log is not signed',
     }),
+    keep_days: integer(
+      {
+        fallback: 0,
+        help: 'Records of the audit log are kept so long, afterwards only their hashes; 0 keeps all',
+      },
+      0,
+      36_500,
+    ),
   }),
   seeds: section({
     topology: path({

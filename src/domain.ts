@@ -19,7 +19,7 @@ import { guardedAgent } from './http/address.ts';
 import type { HttpServer } from './http/server.ts';
 import { openIdentities } from './identities.ts';
 import type { DevelopmentIssuer } from './identity/dev.ts';
-import { type Clock, every, instant, wallClock } from './kernel/clock.ts';
+import { type Clock, every, type InstantMs, instant, wallClock } from './kernel/clock.ts';
 import { newId } from './kernel/ids.ts';
 import type { Log } from './kernel/log.ts';
 import { newP256Key, type Random, systemRandom } from './kernel/random.ts';
@@ -241,10 +241,12 @@ async function drained(app: HttpServer, clock: Clock): Promise<void> {
 }
 
 async function prune(config: Config, broker: Broker, clock: Clock, log: Log): Promise<void> {
-  const { keep_days } = config.retention;
-  if (keep_days === 0 || broker.readiness().role !== 'LEADER') return;
+  if (broker.readiness().role !== 'LEADER') return;
+  const ago = (days: number): InstantMs => instant(clock.now() - days * DAY_MS);
+  const { audit, retention } = config;
   try {
-    await broker.prune(instant(clock.now() - keep_days * DAY_MS));
+    if (retention.keep_days > 0) await broker.prune(ago(retention.keep_days));
+    if (audit.keep_days > 0) await broker.audit.prune(ago(audit.keep_days));
   } catch (error) {
     log.warn({ event: 'settle.failed', error: `prune: ${(error as Error).message}` });
   }

@@ -6,7 +6,7 @@
 import { bareLine, exportLine } from '../aaa/merkle/export.ts';
 import { type MerkleLog, TILE, type Tiles } from '../aaa/merkle/log.ts';
 import { readNote, verifierKey } from '../aaa/merkle/note.ts';
-import type { Clock } from '../kernel/clock.ts';
+import type { Clock, InstantMs } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
 import type { CheckpointRow, StoredAuditRow } from './auditPorts.ts';
 import { DoorCount } from './doorCount.ts';
@@ -42,6 +42,7 @@ const PAGE = 512;
 
 export class AuditDesk {
   readonly #office: Office;
+  readonly #clock: Clock;
   readonly #mutations: Mutations;
   readonly #store: Store;
 
@@ -55,6 +56,7 @@ export class AuditDesk {
   ) {
     this.door = new DoorCount(office, clock);
     this.#office = office;
+    this.#clock = clock;
     this.#mutations = mutations;
     this.#store = store;
   }
@@ -113,6 +115,11 @@ export class AuditDesk {
       );
     }
     return tiles;
+  }
+
+  /** Lets go of the texts of old records; their leaves stay, and with them every proof. */
+  async prune(before: InstantMs): Promise<void> {
+    while (await this.#store.pruneAudit(this.#office.now().epoch, before, this.#clock.now())) {}
   }
 
   /**

@@ -62,4 +62,6 @@ export interface AuditStore {
   lastCheckpoint(): Promise<CheckpointRow | undefined>;
   /** Checkpoints of an origin with more than `after` records, by size. */
   checkpoints(origin: string, after: number, limit: number): Promise<readonly CheckpointRow[]>;
+  /** Whole tiles whose last record is older keep their leaves only. True: there may be more. */
+  pruneAudit(epoch: number, before: InstantMs, now: InstantMs): Promise<boolean>;
 }

@@ -1,4 +1,5 @@
 /** What the use cases of webhooks decide inside the writer. Delivery is somebody else's; its progress is kept here. */
+import type { Facts } from '../aaa/decide.ts';
 import { BrokerError } from '../kernel/errors.ts';
 import { newId, type WebhookId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
@@ -12,6 +13,9 @@ import { StoredRefusal } from './writer.ts';
 
 type Call = Pick<Mutation<unknown>, 'principal' | 'requestId'>;
 
+/** Where it goes and no more: the rest of such an address is often a secret, and decisions are shown. */
+const factsOf = (url: string): Facts => ({ url: new URL(url).origin });
+
 export function createWebhook(
   tx: Tx,
   term: Term,
@@ -24,7 +28,7 @@ export function createWebhook(
     ...call,
     action: 'webhook.write',
     project,
-    facts: { url: wish.url },
+    facts: factsOf(wish.url),
   });
   if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
   const hook: WebhookRecord = {
@@ -60,7 +64,7 @@ export function deleteWebhook(
     ...call,
     action: 'webhook.write',
     project: hook.project,
-    facts: { url: hook.url },
+    facts: factsOf(hook.url),
   });
   if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
   tx.dropWebhook(id);

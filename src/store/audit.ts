@@ -8,8 +8,9 @@ import { instant } from '../kernel/clock.ts';
 import type { Database } from './database.ts';
 import { Insert, type Row, type Session, type Value } from './session.ts';
 
-/** Leaves in a tile, and characters of one leaf: 32 bytes in base64url. */
-const TILE = 256;
+export const LEAVES_PER_TILE = 256;
+const TILE = LEAVES_PER_TILE;
+/** Characters of one leaf: 32 bytes in base64url. */
 const LEAF = 43;
 /** In the place of a name that is to be forgotten. */
 const ERASED = 'erased';

@@ -35,6 +35,7 @@ import type { CircuitId, DecisionId, PolicyId, SeriesId, SetId } from '../kernel
 import { type Circuit, finalStates } from '../model/circuit.ts';
 import { accountsState, transferOf, transferPages, usageOf, usagePages } from './accounts.ts';
 import * as audit from './audit.ts';
+import * as auditPrune from './auditPrune.ts';
 import { commit } from './commit.ts';
 import type { Database } from './database.ts';
 import { because, storeError } from './errors.ts';
@@ -277,6 +278,9 @@ export class KnexStore implements Store {
   }
   auditSeqOf(decisionId: string): Promise<number | undefined> {
     return this.#guard(() => audit.seqOf(this.#db.readers, decisionId));
+  }
+  pruneAudit(epoch: number, before: InstantMs, now: InstantMs): Promise<boolean> {
+    return this.#guard(() => auditPrune.prune(this.#db, epoch, before, now));
   }
   lastCheckpoint(): Promise<CheckpointRow | undefined> {
     return this.#guard(() => audit.lastCheckpoint(this.#db.readers));

@@ -581,6 +581,35 @@ export function storeContract(name: string, makeHome: () => Promise<StoreHome>):
       });
     });
 
+    test('retention takes the records of whole tiles and leaves every leaf where it was', async () => {
+      await store.commit(group({ epoch, audit: auditGroup(0, 700) }));
+      const { rows } = auditGroup(0, 700);
+      // The last of the second tile is record 511.
+      expect(await store.pruneAudit(epoch, instant(T0 + 512), T0)).toBe(false);
+      expect(await store.auditLeaves(0, 700)).toEqual(rows.map((r) => r.leaf));
+      expect(await store.auditLeaves(255, 520)).toEqual(rows.slice(255, 520).map((r) => r.leaf));
+      const read = [...(await store.auditRows(0, 500)), ...(await store.auditRows(256, 500))];
+      expect(read).toEqual(rows.slice(0, 512).map(({ seq, leaf }) => ({ seq, leaf, asides: [] })));
+      expect((await store.auditRows(512, 500)).map((r) => r.text)).toEqual(
+        rows.slice(512).map((r) => r.text),
+      );
+      expect(await store.auditSeqOf(decisionId(7))).toBeUndefined();
+      await expect(store.pruneAudit(epoch - 1, T0, T0)).rejects.toMatchObject({ kind: 'FENCED' });
+    });
+    test('a principal is forgotten, in the log and in the decisions', async () => {
+      const c = circuit(3);
+      const decisions = [decision(3, c), decision(4, c, { principal: 'somebody' })];
+      await store.commit(group({ epoch, decisions, audit: auditGroup(0, 40) }));
+      await store.commit(group({ epoch, audit: { ...NO_AUDIT, erasures: ['user3'] } }));
+      const found = await store.decisions({ limit: 9 });
+      expect(found.items.map((d) => d.principal).sort()).toEqual(['erased', 'somebody']);
+      expect(await store.decision(decisionId(3))).toEqual({ ...decisions[0], principal: 'erased' });
+      const asides = (await store.auditRows(0, 40)).flatMap((row) => row.asides);
+      expect(asides.map((a) => a.seq)).toEqual(
+        Array.from({ length: 40 }, (_, i) => i).filter((i) => i !== 3 && i !== 23),
+      );
+    });
+
     describe('readers', () => {
       test('walk in pages through every sort order without a gap or a repeat', async () => {
         await store.commit(admissions(epoch, 0, 57));
