@@ -150,6 +150,31 @@ it('goes on after a restart where it was, over tiles and the rest', async () => 
   expect(await world.store.auditTiles()).toHaveLength(1);
 });
 
+it('attack 67: no room for the log is a no, also to a denial, and never to what reduces', async () => {
+  let full = false;
+  const narrow =
+    '@id("narrow") forbid (principal, action, resource) when { context has bandwidth_mbps && context.bandwidth_mbps > 9000 };';
+  world = await OneDomain.start({
+    policy: rulesFor(OPEN_POLICY + narrow),
+    wrapStore: failingOn((group) =>
+      full && !group.reduces ? new StoreError('FULL', 'no space left') : undefined,
+    ),
+  });
+  const kept = await ask();
+  if (kept.kind !== 'done') throw new Error('not a replay');
+  full = true;
+  await expect(ask({ schedule: fixed(300, 400) })).rejects.toMatchObject({ code: 'STORE_FULL' });
+  await expect(ask({ mbps: 9_500 })).rejects.toMatchObject({ code: 'STORE_FULL' });
+  const before = (await agrees()).records.map((record) => record['action'] ?? record.op);
+  expect(before).toEqual(['policy.change', 'circuit.create']);
+  await world.broker.act(call(), kept.value.id, { type: 'cancel', detail: 'make room' });
+  const { records } = await agrees();
+  expect(records.slice(2).map((record) => record['action'])).toEqual(['circuit.cancel']);
+  full = false;
+  await expect(ask({ mbps: 9_500 })).rejects.toMatchObject({ code: 'POLICY_DENIED' });
+  expect((await agrees()).rows).toHaveLength(4);
+});
+
 describe('record before effect', () => {
   it('whatever a device is told to light carries a decision whose record is durable', async () => {
     const told: LightContext[] = [];

@@ -31,7 +31,7 @@ it('a second after a record, or at 256 of them, the log is signed as it is store
   await world.settle();
   expect(heard).toEqual([]);
   await world.pass(1);
-  // The policy that it began with is the first record.
+  // The policy of the first start, and two decisions.
   expect(heard.map((c) => c.size)).toEqual([3]);
   await many(2, 300);
   await world.settle();

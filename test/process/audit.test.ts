@@ -79,7 +79,7 @@ test('killed under load, no two roots of one size, and nothing that was signed i
     async () => (await instance.call('GET', proven, { token })).body['proof'] !== undefined,
     'a proof',
   );
-  expect(notes.size).toBeGreaterThan(KILLS);
+  expect(notes.size).toBeGreaterThanOrEqual(KILLS);
   const known = [...notes].flatMap((note, i) => {
     const file = site.path(`note-${i}`);
     writeFileSync(file, note);

@@ -41,7 +41,7 @@ function fill(folder: string, spare: number): string {
   return filler;
 }
 
-test.skipIf(disk === undefined)('a full disk (needs root to mount a small one)', async () => {
+test.skipIf(disk === undefined)('attack 67: a full disk (needs root to mount a small one)', async () => {
   const folder = join(disk as string, 'site');
   mkdirSync(folder);
   site = new Site(folder);
@@ -95,5 +95,14 @@ test.skipIf(disk === undefined)('a full disk (needs root to mount a small one)',
       const { status, body } = await instance.call('GET', `/v1/circuits/${id}`, { token });
       expect([id, status, body['state']]).toEqual([id, 200, state]);
     }
+  }
+  // What passed when there was no room has its record all the same.
+  for (const id of gone) {
+    await eventually(async () => {
+      const url = `/v1/decisions?circuit_id=${id}&action=circuit.cancel`;
+      const { body } = await instance.call<{ items: { id: string }[] }>('GET', url, { token });
+      const decision = await instance.call('GET', `/v1/decisions/${body.items[0]?.id}`, { token });
+      return decision.body['proof'] !== undefined;
+    }, `the cancellation of ${id} is in the audit log`);
   }
 });
