@@ -179,7 +179,7 @@ describe('attack 66: an export that was changed', () => {
     ],
     [
       'one byte of a name',
-      ({ asides }) => edit(asides, 0, /user"/, 'usor"'),
+      ({ asides }) => edit(asides, 1, /user"/, 'usor"'),
       /a personal value is not the one/,
     ],
     [
