@@ -5,8 +5,10 @@
 import { existsSync, statfsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { loadPolicies } from './aaa/policySet.ts';
 import { auditKeyFile, readAuditKey } from './auditKey.ts';
 import { AuditMismatch, openLog } from './broker/auditStart.ts';
+import { inForceOf, type PolicyDraft } from './broker/policy.ts';
 import { StoreError } from './broker/ports.ts';
 import type { Config } from './config.ts';
 import { packageVersion, storeOptions } from './domain.ts';
@@ -14,6 +16,7 @@ import { type Io, StartError } from './flags.ts';
 import { checkKeySets } from './identities.ts';
 import { type Clock, instant, rfc3339, wallClock } from './kernel/clock.ts';
 import { printable } from './kernel/printable.ts';
+import { readPolicy } from './policySeed.ts';
 import { readTopology } from './seeds.ts';
 import { type Beside, openBeside } from './store/beside.ts';
 import type { TopologyDocument } from './topology/document.ts';
@@ -103,12 +106,14 @@ async function store(config: Config, clock: Clock): Promise<Finding[]> {
       return [
         finding('ok', 'store', 'there is none yet; the first start makes it'),
         ...(await topology(config, undefined)),
+        ...(await policy(config, undefined)),
       ];
     return [
       ...(await contents(beside)),
       ...(await leaseAndClock(beside, clock)),
       ...(await audit(config, beside)),
       ...(await topology(config, await beside.topology())),
+      ...(await policy(config, await beside.activePolicy())),
     ];
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
@@ -186,6 +191,38 @@ async function audit(config: Config, beside: Beside): Promise<Finding[]> {
     found.push(finding('problem', 'audit', error.message));
   }
   return found;
+}
+
+/** The version in force loads, and is the seed's; or how the two differ. */
+async function policy(
+  { seeds }: Config,
+  active: Awaited<ReturnType<Beside['activePolicy']>>,
+): Promise<Finding[]> {
+  let seed: PolicyDraft;
+  const named = seeds.policies ?? 'the default policy';
+  try {
+    seed = await readPolicy(seeds.policies);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    // A seed that is no longer read does no harm.
+    return [finding(active === undefined ? 'problem' : 'warning', 'policy', error.message)];
+  }
+  if (active === undefined) return [finding('ok', 'policy', `${named} will be read at the first start`)];
+  const { id, text, rules } = active.policy;
+  const stored = inForceOf(active.policy);
+  if ('closed' in stored)
+    return [finding('problem', 'policy', `everything is denied but what gives back: ${stored.closed}`)];
+  stored.close();
+  if (text === seed.text) return [finding('ok', 'policy', `${id}, the same as ${named}`)];
+  const loaded = loadPolicies(seed.text);
+  const seeded = loaded.ok ? loaded.set.rules.map((rule) => rule.id) : [];
+  const kept = rules.map((rule) => rule.id);
+  const said = [
+    ...kept.filter((rule) => !seeded.includes(rule)).map((rule) => `+${rule}`),
+    ...seeded.filter((rule) => !kept.includes(rule)).map((rule) => `-${rule}`),
+  ];
+  const how = said.length === 0 ? 'in the text of its rules' : said.slice(0, SHOWN).join(' ');
+  return [finding('warning', 'policy', `${id} rules and differs from ${named}: ${how}`)];
 }
 
 async function topology(

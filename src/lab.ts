@@ -256,11 +256,12 @@ In another terminal, in this folder, become the lab's user:
   export TURNPIKE_URL=${first.api}
   export TURNPIKE_TOKEN=${first.token}
 
-and book: now, through two or three domains; at a time of day, in this one; and more than fits.
+and book: now, through two or three domains; at a time of day, in this one; and for somebody else, which is denied:
+ask why.
 
   npx turnpike circuit create ams:host1 sdg:host1 --bw 10G --for 1h --wait
   npx turnpike circuit create ams:host2 ams:host3 --bw 20G --start "22:00 Europe/Amsterdam" --for 2h
-  npx turnpike circuit create ams:host4 sdg:host3 --bw 40G --for 1h
+  npx turnpike circuit create ams:host4 sdg:host3 --bw 1G --for 1h --project atlas || npx turnpike decision why last
 
 What the elements were told: \`device plan CODE\`; whether all is as it should be: \`device audit\`, as the operator.
 

@@ -2,6 +2,7 @@
  * Several circuits as one: all or none, in the order that their owner gave them, apart from each other where
  * he asked for it. The network knows the whole flight plan before it answers.
  */
+import type { Facts } from '../aaa/decide.ts';
 import { BrokerError, type FieldError } from '../kernel/errors.ts';
 import { newId, type SetId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
@@ -10,6 +11,7 @@ import { type Circuit, isFinal } from '../model/circuit.ts';
 import type { HomeEvent } from '../model/events.ts';
 import { type Member, placeSet } from '../scheduler/laxity/sets.ts';
 import { invalid, stale } from './actions.ts';
+import { factsOf } from './facts.ts';
 import { isLocked } from './padlock.ts';
 import { askOf, problemOf, slotOf } from './place.ts';
 import type { Wish } from './plan.ts';
@@ -56,7 +58,7 @@ export function createSet(
     ...call,
     action: 'set.create',
     project,
-    facts: { circuits: members.length },
+    facts: { ...factsOfSet(tx, members), circuits: members.length },
   });
   if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
   const alone = members.every(
@@ -91,6 +93,15 @@ export function createSet(
   };
   tx.sets.push(set);
   return { set, circuits };
+}
+
+/** The first stands for all, and with the others beside it for their sum; each is asked about by itself later. */
+function factsOfSet(tx: Tx, members: readonly SetMemberAsk[]): Facts {
+  const [first, ...siblings] = members.map(({ key, request }, i) => ({
+    request,
+    slot: named(i, key, () => fixedSlot(request, tx.now)),
+  }));
+  return first === undefined ? {} : factsOf(tx, 'set.create', first.request, { slot: first.slot, siblings });
 }
 
 /** All of ours, placed by the engine as one; then entered one after the other, each with the moves it needs. */
