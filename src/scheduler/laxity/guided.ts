@@ -76,6 +76,8 @@ class Search {
       }
       this.#failures.set(entry, this.#dear(entry) + 1);
       if (!this.#placeByForce(entry)) return false;
+      // It may find room at a start that the first look did not come to, and then nobody has to leave.
+      if (this.#unplaced.length === 0) return true;
       this.#shift();
       if (this.#unplaced.length > unplaced) return false;
     }
