@@ -4,7 +4,7 @@
  * `run` yields one line per figure; bench/run.ts prints them. Wall clock: run it on a quiet machine.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { MultiUndirectedGraph } from 'graphology';
 import dijkstra from 'graphology-shortest-path/dijkstra.js';
 import { seededRandom } from '../src/kernel/random.ts';
@@ -19,6 +19,7 @@ import { labelsFor } from '../src/topology/search/labels.ts';
 import { findPair } from '../src/topology/search/pair.ts';
 import { pose } from '../src/topology/search/question.ts';
 import { findShortest } from '../src/topology/search/ranked.ts';
+import { ROOT } from '../test/support/root.ts';
 import { type Booking, book, longHaul, networkDocument, unbook, Workload, withPorts } from './networks.ts';
 
 export interface BenchLine {
@@ -51,7 +52,7 @@ type Given = Readonly<Record<string, string | undefined>>;
 
 /** Beside the project, where it is there. */
 function sharedFolder(): string | undefined {
-  const folder = new URL('../../shared/data', import.meta.url).pathname;
+  const folder = join(ROOT, '../shared/data');
   return existsSync(folder) ? folder : undefined;
 }
 
@@ -330,7 +331,7 @@ function* groups(
 ): Generator<readonly [name: string, lines: () => Iterable<BenchLine>]> {
   const seed = options.seed ?? 5;
   const germany50 = `${options.shared ?? '../shared/data'}/sndlib/germany50.txt`;
-  const cogentco = new URL('../test/data/topology-zoo/Cogentco.graphml', import.meta.url).pathname;
+  const cogentco = join(ROOT, 'test/data/topology-zoo/Cogentco.graphml');
   if (options.topology !== undefined) {
     const net = (): Net => fromFile(options.topology as string);
     yield ['graphology', () => againstGraphology(net(), seed)];

@@ -6,10 +6,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import type { LinkDocument, TopologyDocument } from '../../src/topology/document.ts';
+import { ROOT } from '../../test/support/root.ts';
 
 /** The data lies beside the repository; where it does not, benchmarks say so and go on with what they have. */
 export function sharedFile(path: string): string | undefined {
-  const root = process.env['TURNPIKE_SHARED'] ?? join(import.meta.dirname, '..', '..', '..', 'shared');
+  const root = process.env['TURNPIKE_SHARED'] ?? join(ROOT, '..', 'shared');
   const file = join(root, 'data', path);
   return existsSync(file) ? file : undefined;
 }

@@ -2,9 +2,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { ROOT } from '../../test/support/root.ts';
 import type { LoadAsk, LoadReport } from './load.ts';
 
-export const ROOT = new URL('../..', import.meta.url).pathname;
 const TSX = ['--import', 'tsx'];
 
 export function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {

@@ -6,11 +6,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { developmentIssuer, type Person } from '../../src/identity/dev.ts';
 import { wallClock } from '../../src/kernel/clock.ts';
+import { ROOT } from '../support/root.ts';
 
-const ROOT = resolve(import.meta.dirname, '../..');
 export const DOMAIN = 'ams.example';
 
 /** Makes sure that what runs is what was written. */
