@@ -14,6 +14,7 @@ import type { Mutations } from './mutations.ts';
 import type { Office } from './office.ts';
 import type { Store } from './ports.ts';
 import type { Mutated, Mutation } from './usecases.ts';
+import { WitnessDesk, type WitnessPorts } from './witnessDesk.ts';
 import { StoredRefusal } from './writer.ts';
 
 export interface CheckpointView extends CheckpointRow {
@@ -48,13 +49,13 @@ export class AuditDesk {
 
   /** Of those who are turned away before there is a decision. */
   readonly door: DoorCount;
+  /** For the peers that cosign each other's checkpoints. */
+  readonly witness: WitnessDesk;
 
-  constructor(
-    office: Office,
-    mutations: Mutations,
-    { store, clock }: { readonly store: Store; readonly clock: Clock },
-  ) {
+  constructor(office: Office, mutations: Mutations, ports: WitnessPorts & { readonly clock: Clock }) {
+    const { store, clock } = ports;
     this.door = new DoorCount(office, clock);
+    this.witness = new WitnessDesk(office, ports);
     this.#office = office;
     this.#clock = clock;
     this.#mutations = mutations;

@@ -29,7 +29,7 @@ export class AuditLog {
 
   /** Followed by kept() when the store has it, or by takeBack() when it has not. */
   form(txs: readonly Tx[]): AuditGroup {
-    if (txs.every((tx) => tx.records.length === 0 && tx.checkpoints.length === 0)) return NO_AUDIT;
+    if (txs.every((tx) => tx.addsNoAudit)) return NO_AUDIT;
     const rows: AuditRow[] = [];
     const asides: Aside[] = [];
     const tiles: AuditTile[] = [];
@@ -64,6 +64,8 @@ export class AuditLog {
       asides,
       tiles,
       checkpoints: txs.flatMap((tx) => tx.checkpoints),
+      cosignatures: txs.flatMap((tx) => tx.cosignatures),
+      witnessed: txs.flatMap((tx) => tx.witnessed),
       erasures: txs.flatMap((tx) => tx.erasures),
     };
   }

@@ -31,17 +31,42 @@ export interface CheckpointRow {
   readonly note: string;
 }
 
+export interface Cosignature {
+  readonly origin: string;
+  readonly size: number;
+  readonly line: string;
+}
+
+/** The last that we vouched for of another's log; the root in base64. */
+export interface Witnessed {
+  readonly origin: string;
+  readonly size: number;
+  readonly root: string;
+}
+
 /** What one group adds to the log. */
 export interface AuditGroup {
   readonly rows: readonly AuditRow[];
   readonly asides: readonly Aside[];
   readonly tiles: readonly AuditTile[];
   readonly checkpoints: readonly CheckpointRow[];
+  /** Lines that witnesses have added to stored checkpoints. */
+  readonly cosignatures: readonly Cosignature[];
+  /** What we have cosigned of other logs, one for each. */
+  readonly witnessed: readonly Witnessed[];
   /** Principals to be forgotten. */
   readonly erasures: readonly string[];
 }
 
-export const NO_AUDIT: AuditGroup = { rows: [], asides: [], tiles: [], checkpoints: [], erasures: [] };
+export const NO_AUDIT: AuditGroup = {
+  rows: [],
+  asides: [],
+  tiles: [],
+  checkpoints: [],
+  cosignatures: [],
+  witnessed: [],
+  erasures: [],
+};
 
 /** A record as it is read back: without its text once retention has taken that. The leaf stays. */
 export type StoredAuditRow = Pick<AuditRow, 'seq' | 'leaf'> & {
@@ -62,6 +87,7 @@ export interface AuditStore {
   lastCheckpoint(): Promise<CheckpointRow | undefined>;
   /** Checkpoints of an origin with more than `after` records, by size. */
   checkpoints(origin: string, after: number, limit: number): Promise<readonly CheckpointRow[]>;
+  witnessed(origin: string): Promise<Witnessed | undefined>;
   /** Whole tiles whose last record is older keep their leaves only. True: there may be more. */
   pruneAudit(epoch: number, before: InstantMs, now: InstantMs): Promise<boolean>;
 }

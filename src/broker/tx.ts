@@ -16,7 +16,7 @@ import { allowed, step } from '../model/lifecycle.ts';
 import type { Posting, ProjectRecord, QuotaRecord, UsageRecord } from './accounts.ts';
 import { announce, describeStep, snapshot } from './announce.ts';
 import { recordOf } from './auditLog.ts';
-import type { AuditEntry, CheckpointRow } from './auditPorts.ts';
+import type { AuditEntry, CheckpointRow, Cosignature, Witnessed } from './auditPorts.ts';
 import type { Book, Undo } from './book.ts';
 import { type Ground, groundOf } from './ground.ts';
 import type { OctetRecord } from './meter.ts';
@@ -59,6 +59,8 @@ export class Tx {
   readonly records: AuditEntry[] = [];
   readonly checkpoints: CheckpointRow[] = [];
   readonly erasures: string[] = [];
+  readonly cosignatures: Cosignature[] = [];
+  readonly witnessed: Witnessed[] = [];
   readonly idempotency: IdempotencyRecord[] = [];
   readonly series: SeriesRecord[] = [];
   readonly sets: SetRecord[] = [];
@@ -93,13 +95,21 @@ export class Tx {
     this.undo.push(() => Object.assign(sequences, before));
   }
 
+  get addsNoAudit(): boolean {
+    return (
+      this.records.length === 0 &&
+      this.checkpoints.length === 0 &&
+      this.cosignatures.length === 0 &&
+      this.witnessed.length === 0
+    );
+  }
+
   get isEmpty(): boolean {
     return (
       this.circuits.size === 0 &&
       this.events.length === 0 &&
       this.effectsDone.length === 0 &&
-      this.records.length === 0 &&
-      this.checkpoints.length === 0 &&
+      this.addsNoAudit &&
       this.idempotency.length === 0 &&
       this.series.length === 0 &&
       this.sets.length === 0 &&

@@ -3,7 +3,7 @@
  * the one thing that retention may do is to put the leaves of a whole tile in the place of its records.
  */
 import type { Knex } from 'knex';
-import type { AuditGroup, CheckpointRow, StoredAuditRow } from '../broker/auditPorts.ts';
+import type { AuditGroup, CheckpointRow, StoredAuditRow, Witnessed } from '../broker/auditPorts.ts';
 import { instant } from '../kernel/clock.ts';
 import type { Database } from './database.ts';
 import { Insert, type Row, type Session, type Value } from './session.ts';
@@ -57,6 +57,29 @@ export async function erase(
       principal,
     ]);
   }
+}
+
+const seen = new Insert(
+  'audit_witnessed',
+  ['origin', 'size', 'root'],
+  `ON CONFLICT (origin) DO UPDATE SET size = excluded.size, root = excluded.root
+   WHERE excluded.size >= audit_witnessed.size`,
+);
+
+/** A note grows by the lines of its witnesses; what they signed stands above them, unchanged. */
+export async function addWitnesses(session: Session, g: AuditGroup): Promise<void> {
+  for (const { origin, size, line } of g.cosignatures)
+    await session.run('UPDATE audit_checkpoints SET note = note || ? WHERE origin = ? AND size = ?', [
+      line,
+      origin,
+      size,
+    ]);
+  for (const w of g.witnessed) await seen.run(session, [[w.origin, w.size, w.root]]);
+}
+
+export async function witnessed(knex: Knex, origin: string): Promise<Witnessed | undefined> {
+  const row: Row | undefined = await knex<Row>('audit_witnessed').where({ origin }).first();
+  return row && { origin, size: Number(row['size']), root: row['root'] as string };
 }
 
 export async function tileHashes(knex: Knex): Promise<string[]> {

@@ -4,7 +4,7 @@
  */
 import { type Group, StoreError } from '../broker/ports.ts';
 import { addUp, transferRow, transfers, usage, usageRow } from './accounts.ts';
-import { auditTables, erase, type Rows } from './audit.ts';
+import { addWitnesses, auditTables, erase, type Rows } from './audit.ts';
 import type { Database } from './database.ts';
 import { fence } from './lease.ts';
 import { octets, octetsRow } from './octets.ts';
@@ -176,6 +176,7 @@ export async function commit(db: Database, g: Group): Promise<void> {
         throw new StoreError('CONFLICT', `${db.where} put aside what it already has. (${detail})`);
       }
     }
+    await addWitnesses(session, g.audit);
     await erase(session, db.kind, g.audit.erasures);
     await remove(session, 'effects', 'seq', g.effectsDone);
     await remove(session, 'webhooks', 'id', g.webhooksGone);

@@ -5,7 +5,7 @@
 
 import type { Transfer } from '../aaa/ledger/book.ts';
 import type { AccountsState, UsageRecord } from '../broker/accounts.ts';
-import type { CheckpointRow, StoredAuditRow } from '../broker/auditPorts.ts';
+import type { CheckpointRow, StoredAuditRow, Witnessed } from '../broker/auditPorts.ts';
 import type { OctetRecord } from '../broker/meter.ts';
 import type { PolicyActivation, PolicyQuery, PolicyRecord } from '../broker/policyPorts.ts';
 import type {
@@ -278,6 +278,9 @@ export class KnexStore implements Store {
   }
   auditSeqOf(decisionId: string): Promise<number | undefined> {
     return this.#guard(() => audit.seqOf(this.#db.readers, decisionId));
+  }
+  witnessed(origin: string): Promise<Witnessed | undefined> {
+    return this.#guard(() => audit.witnessed(this.#db.readers, origin));
   }
   pruneAudit(epoch: number, before: InstantMs, now: InstantMs): Promise<boolean> {
     return this.#guard(() => auditPrune.prune(this.#db, epoch, before, now));

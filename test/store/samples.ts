@@ -223,6 +223,8 @@ export function auditGroup(from: number, count: number): AuditGroup {
     checkpoints: [
       { origin: 'ams.example/audit/1', size: from + count, time: instant(T0 + from), note: `at ${from}` },
     ],
+    cosignatures: [],
+    witnessed: [],
     erasures: [],
   };
 }

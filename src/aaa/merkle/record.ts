@@ -22,6 +22,7 @@ export const auditOps = [
   'ledger.void',
   'ledger.refund',
   'log.continue',
+  'log.forked',
   'personal.erase',
   'door.refused',
 ] as const;

@@ -10,6 +10,7 @@ import * as policies from './20261120082000_policies.ts';
 import * as tokens from './20261120083000_tokens.ts';
 import * as domains from './20261120085000_domains.ts';
 import * as accounting from './20261120086000_accounting.ts';
+import * as witnesses from './20261120087000_witnesses.ts';
 
 export interface Migration {
   readonly name: string;
@@ -25,6 +26,7 @@ export const migrations: readonly Migration[] = [
   { name: '20261120083000_tokens', up: tokens.up, down: tokens.down },
   { name: '20261120085000_domains', up: domains.up, down: domains.down },
   { name: '20261120086000_accounting', up: accounting.up, down: accounting.down },
+  { name: '20261120087000_witnesses', up: witnesses.up, down: witnesses.down },
 ];
 
 export const migrationSource: Knex.MigrationSource<Migration> = {
