@@ -39,6 +39,7 @@ import {
 } from '../src/tokens/verify.ts';
 import { group } from '../test/store/samples.ts';
 import { atLeast, atMost, type Bench, type BenchLine, numberOf } from './line.ts';
+import { redemptions } from './support/redemption.ts';
 
 export const run: Bench = async function* (options) {
   const scale = numberOf(options, 'scale', 1);
@@ -180,6 +181,13 @@ async function* tokens(scale: number): AsyncGenerator<BenchLine> {
     against: 'crypto.sign',
     ratio: mint / rateOf(5_000 * scale, () => sign('sha256', data, options)),
   });
+  const { cpuPerSecond, wallPerSecond } = await redemptions(Math.ceil(400 * scale));
+  // Everything of the verb: read, verified, policy, redemption, effect, record, and the group on the disk.
+  yield line('redeemed through the writer, on SQLite', 'per second of CPU', cpuPerSecond, '1/s', {
+    against: 'crypto.verify',
+    ratio: cpuPerSecond / raw,
+  });
+  yield line('redeemed through the writer, on SQLite', 'per second of wall clock', wallPerSecond, '1/s');
   yield line('root + proof', 'bytes', proven[0]?.length ?? 0, 'bytes');
   yield line(
     'root + 2 links + proof',

@@ -120,6 +120,10 @@ function tryThis(problem: Json): string[] {
     hints.push(optionsFor(first, dig(problem, 'bottlenecks', 0)));
   } else if (code === 'UNAUTHENTICATED') {
     hints.push('set TURNPIKE_TOKEN to a token of an issuer that the broker knows');
+  } else if (code === 'TOKEN_REQUIRED') {
+    hints.push(
+      'turnpike token issue CIRCUIT --out FILE; then --token FILE --key FILE, with the key of its holder',
+    );
   } else if (decision !== '' && (code === 'POLICY_DENIED' || code.startsWith('TOKEN_'))) {
     hints.push(`turnpike decision why ${decision}`);
   } else if (code === 'MAINTENANCE_CONFLICT') {
