@@ -51,6 +51,7 @@ async function peeringJson(): Promise<string> {
       peers: () => [],
       hello: nobody,
       take: nobody,
+      revoked: nobody,
       topologies: { accept: nobody, compared: nobody },
     },
     {

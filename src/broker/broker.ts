@@ -9,6 +9,7 @@ import type { CircuitId, DecisionId, OfferId, SeriesId, SetId, WebhookId } from 
 import type { Circuit, CircuitRequest, EndpointAsk } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Window } from '../model/window.ts';
+import type { Revocation } from '../tokens/status.ts';
 import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/document.ts';
 import type { DomainDocument } from '../topology/domainDocument.ts';
 import * as actions from './actions.ts';
@@ -53,6 +54,7 @@ import { settled } from './settled.ts';
 import { statsOf } from './stats.ts';
 import type { Learned } from './surroundings.ts';
 import type { Term } from './term.ts';
+import { audienceOf } from './tokenDesk.ts';
 import { TokenOffice, type TokenUse } from './tokenUse.ts';
 import { linkChange, topologyChange } from './topologyChange.ts';
 import type {
@@ -254,6 +256,20 @@ export class Broker implements UseCases {
     return this.#office.now().abroad.hear(from, message);
   }
 
+  /** Tokens that our own issuer made and that were withdrawn: what peers are told. */
+  withdrawn(): readonly Revocation[] {
+    const { book, tokens } = this.#office.now();
+    return tokens === undefined ? [] : book.tokens.revocations.ofIssuer(tokens.issuer);
+  }
+  /** A peer withdraws tokens; only those of its own issuer count. Says how many were news. */
+  hearWithdrawn(from: string, revocations: readonly Revocation[]): Promise<number> {
+    const { writer, tokens } = this.#office.now();
+    const issuers = [audienceOf(from)];
+    return writer.submit(
+      (tx) => revocations.filter((one) => tokens?.hear(tx, from, issuers, one) === true).length,
+      true,
+    );
+  }
   /** What we publish about ourselves, for the adapter to sign and to hand round. */
   document(): DomainDocument {
     return this.#office.now().abroad.document();

@@ -48,6 +48,11 @@ export class Peer {
   protocol: number | undefined;
   /** Why nothing is agreed with it, however often it is asked: no protocol in common, a prefix that is taken. */
   unfit: string | undefined;
+  /** Which withdrawn tokens it has been told of, in which of its sessions. */
+  told: { readonly session: string; readonly revocations: Set<string> } = {
+    session: '',
+    revocations: new Set(),
+  };
   /** Why it is not trusted any more: it has contradicted itself. Until an operator looks, that is until a restart. */
   quarantined: string | undefined;
   /** Its ends of the links between us, as it last said. */

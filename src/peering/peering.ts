@@ -18,6 +18,7 @@ import { lastEnd } from './certificate.ts';
 import { type Answered, type Identity, NoAnswer, PeerClient } from './client.ts';
 import { bordersTo, greet, type Hello, HelloSchema } from './hello.ts';
 import { Peer, type PeerSettings } from './peer.ts';
+import { hearRevocations, pushRevocations, type Withdrawals } from './revocations.ts';
 import { buildPeerServer, HELLO_PATH, MESSAGES_PATH, type Receiver, saidOf, TAKING } from './routes.ts';
 import { type Atlas, Topologies, type TopologyPorts } from './topologies.ts';
 import { FAILED, viewOf } from './view.ts';
@@ -29,6 +30,8 @@ const TIMEOUTS_MS: Readonly<Record<string, number>> = { query: 3_000, provision:
 const HELLO_TIMEOUT_MS = 5_000;
 /** How often a peer that nobody talks to is asked whether it is there. */
 const GREET_EVERY_MS = 30_000;
+/** How often it is looked whether a token was withdrawn that peers do not know of. */
+const PUSH_EVERY_MS = 2_000;
 /** How often lists of topologies are compared. */
 const REPAIR_EVERY_MS = 60_000;
 const CERTIFICATES_EVERY_MS = 3_600_000;
@@ -49,7 +52,7 @@ export interface PeeringOptions {
 }
 
 /** What peering needs of the broker that it speaks for. */
-export interface Speaker extends Atlas {
+export interface Speaker extends Atlas, Withdrawals {
   peer(from: string, message: PeerMessage): Promise<PeerAnswer>;
   readiness(): { readonly epoch: number };
   topology(): { readonly document: TopologyDocument };
@@ -126,6 +129,7 @@ export class Peering implements Peers, Receiver {
     this.#cancels.push(
       this.#inOffice().onEvents(changed),
       every(clock, REPAIR_EVERY_MS, () => this.#repairAll()),
+      every(clock, PUSH_EVERY_MS, () => this.#pushAll()),
       every(clock, GREET_EVERY_MS, () => this.#greetAll()),
       every(clock, CERTIFICATES_EVERY_MS, () => this.#checkCertificates()),
     );
@@ -306,6 +310,17 @@ export class Peering implements Peers, Receiver {
     for (const peer of this.peers()) if (peer.session !== undefined) this.#repair(peer);
   }
 
+  #pushAll(): void {
+    for (const peer of this.peers()) {
+      if (peer.session === undefined) continue;
+      // Out of office, or no answer: it is tried again soon.
+      const tell = (call: Parameters<TopologyPorts['tell']>[1]) => this.#inSession(peer, call);
+      Promise.resolve()
+        .then(() => pushRevocations(peer, this.#inOffice(), tell))
+        .catch(() => {});
+    }
+  }
+
   #repair(peer: Peer): void {
     // What does not succeed now does the next time.
     this.topologies.repair(peer).catch(() => {});
@@ -328,6 +343,10 @@ export class Peering implements Peers, Receiver {
     peer.breaker.answered();
     this.#greeted(peer, theirs);
     return ours;
+  }
+
+  revoked(peer: Peer, body: Parameters<typeof hearRevocations>[1]): ReturnType<typeof hearRevocations> {
+    return hearRevocations(peer, body, this.#inOffice());
   }
 
   async take(peer: Peer, message: PeerMessage): Promise<PeerAnswer> {

@@ -4,7 +4,7 @@
  * the peer's is signed, refusals too.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { TSchema } from 'typebox';
+import type { Static, TSchema } from 'typebox';
 import type { PeerAnswer, PeerMessage } from '../broker/peerPorts.ts';
 import { ref } from '../http/schema.ts';
 import { buildServer, type HttpServer } from '../http/server.ts';
@@ -16,6 +16,7 @@ import { checkFresh, checkOperation, checkTerm, checkTrace, ownerOf, provenSeal 
 import type { Identity } from './client.ts';
 import { type Hello, HelloSchema } from './hello.ts';
 import type { Peer, Said } from './peer.ts';
+import { HeardSchema, REVOCATIONS_PATH, RevocationsSchema } from './revocations.ts';
 import { digestOf, type RequestSeal, SEAL_HEADER, sealAnswer } from './seal.ts';
 import {
   OutcomeSchema,
@@ -41,6 +42,7 @@ export interface Receiver {
   /** Takes in a peer's hello and gives ours. */
   hello(peer: Peer, theirs: Hello): Hello;
   take(peer: Peer, message: PeerMessage): Promise<PeerAnswer>;
+  revoked(peer: Peer, body: Static<typeof RevocationsSchema>): Promise<Static<typeof HeardSchema>>;
   readonly topologies: Pick<Topologies, 'accept' | 'compared'>;
 }
 
@@ -96,6 +98,7 @@ export async function buildPeerServer(receiver: Receiver, ports: RoutePorts): Pr
   helloRoute(app, receiver);
   messageRoute(app, receiver, ports);
   topologyRoutes(app, receiver);
+  revocationRoute(app, receiver);
   return app;
 }
 
@@ -147,7 +150,16 @@ const askerOf = (request: FastifyRequest): Peer => {
   return asker.peer;
 };
 
-const schemas = [HelloSchema, MessageSchema, AnswerSchema, SignedSchema, OutcomeSchema, VersionsSchema];
+const schemas = [
+  HelloSchema,
+  MessageSchema,
+  AnswerSchema,
+  SignedSchema,
+  OutcomeSchema,
+  VersionsSchema,
+  RevocationsSchema,
+  HeardSchema,
+];
 const tags = ['peering'];
 const answer = (description: string, schema: TSchema) => ({
   description,
@@ -256,6 +268,28 @@ function topologyRoutes(app: HttpServer, { topologies }: Receiver): void {
       const peer = askerOf(request);
       checkRoom(peer, true);
       return topologies.compared(peer, request.body);
+    },
+  );
+}
+
+function revocationRoute(app: HttpServer, receiver: Receiver): void {
+  app.post(
+    REVOCATIONS_PATH,
+    {
+      config,
+      schema: {
+        operationId: 'revoke',
+        summary: "Withdraw tokens of the sender's own issuer",
+        tags,
+        body: ref(RevocationsSchema),
+        response: { 200: answer('How many were news', ref(HeardSchema)) },
+      },
+    },
+    async (request) => {
+      const peer = askerOf(request);
+      const heard = await receiver.revoked(peer, request.body);
+      peer.note('IN', { op: 'revocations' }, `${heard.news} NEW`, 0);
+      return heard;
     },
   );
 }

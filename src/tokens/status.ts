@@ -120,6 +120,10 @@ export class Revocations {
     this.#ids.set(key, revocation);
     return () => this.#ids.delete(key);
   }
+  /** What one issuer has withdrawn and nobody has forgotten yet. */
+  ofIssuer(iss: string): Revocation[] {
+    return [...this.#ids.values()].filter((revocation) => revocation.iss === iss);
+  }
   forget(now: InstantMs): void {
     for (const [key, { exp }] of this.#ids) if (exp * 1000 <= now) this.#ids.delete(key);
   }

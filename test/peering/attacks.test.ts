@@ -11,10 +11,11 @@ import { systemRandom } from '../../src/kernel/random.ts';
 import { makeCertificate, makePeerFiles, type PeerFiles } from '../../src/lab/certificates.ts';
 import { type Answered, type Identity, NoAnswer, PeerClient } from '../../src/peering/client.ts';
 import { Peer } from '../../src/peering/peer.ts';
+import { REVOCATIONS_PATH } from '../../src/peering/revocations.ts';
 import { MESSAGES_PATH } from '../../src/peering/routes.ts';
 import { type RequestSeal, signerOf } from '../../src/peering/seal.ts';
 import { writeMessage } from '../../src/peering/wire.ts';
-import { filesOf, identityOf, settingsOf, Town } from './town.ts';
+import { filesOf, identityOf, settingsOf, Town, until } from './town.ts';
 
 const US = 'd0.example';
 const PEER = 'd1.example';
@@ -269,6 +270,45 @@ describe('attack 48: verbs that are not the sender’s to use', () => {
     expect((await speak({ message: hold(10) })).body).toMatchObject({ state: 'HELD' });
     expect((await speak({ message: hold(10) })).body).toMatchObject({ state: 'HELD' });
     expect(await refusal({ message: hold(20) })).toContain('422 OPERATION_CHANGED');
+  });
+});
+
+describe('attack 81: a peer withdraws a token that it did not issue', () => {
+  const push = async (...revocations: object[]) => {
+    const us = town.house(0);
+    const client = new PeerClient(identityOf(PEER), ports);
+    clients.push(client);
+    return client.call(new Peer(settingsOf(US, us.url), ports), {
+      path: REVOCATIONS_PATH,
+      body: { revocations },
+      timeoutMs: 5_000,
+      session: us.peering.session,
+    });
+  };
+  const exp = Math.floor(clock.now() / 1000) + 3_600;
+  const known = (iss: string, jti: string) =>
+    town.house(0).broker.term?.book.tokens.revocations.isRevoked(iss, jti);
+
+  test.each(['https://d0.example', 'https://d2.example', 'https://d1.example/'])('%s', async (iss) => {
+    const own = { iss: 'https://d1.example', jti: `beside ${iss}`, exp };
+    const { status, body } = await push(own, { iss, jti: 'not yours', exp });
+    expect([status, body['code']]).toEqual([403, 'POLICY_DENIED']);
+    expect([known(iss, 'not yours'), known(own.iss, own.jti)]).toEqual([false, false]);
+  });
+
+  test('its own it may, once', async () => {
+    const own = { iss: 'https://d1.example', jti: 'mine', exp };
+    expect((await push(own)).body).toEqual({ news: 1 });
+    expect((await push(own)).body).toEqual({ news: 0 });
+    expect(known(own.iss, own.jti)).toBe(true);
+  });
+
+  test('and what it withdraws, it tells its peers by itself', async () => {
+    const { broker } = town.house(1);
+    const { term } = broker;
+    const own = { iss: 'https://d1.example', jti: 'pushed', exp, time: clock.now(), by: 'an operator' };
+    term?.book.tokens.enterRevocation(own, []);
+    await until(() => known(own.iss, own.jti), 'd0 has heard');
   });
 });
 

@@ -8,10 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Broker } from '../../src/broker/broker.ts';
 import type { Store } from '../../src/broker/ports.ts';
+import { audienceOf } from '../../src/broker/tokenDesk.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
 import { type Cancel, type Clock, type InstantMs, instant, wallClock } from '../../src/kernel/clock.ts';
 import type { Log, LogEvent } from '../../src/kernel/log.ts';
-import { seededRandom, systemRandom } from '../../src/kernel/random.ts';
+import { newP256Key, seededRandom, systemRandom } from '../../src/kernel/random.ts';
 import { makePeerFiles, type PeerFiles } from '../../src/lab/certificates.ts';
 import type { Circuit } from '../../src/model/circuit.ts';
 import { readPins } from '../../src/peering/certificate.ts';
@@ -159,6 +160,7 @@ export class House {
       devices: this.devices,
       peers: this.peering,
       policy: rulesFor(),
+      tokens: { issuer: audienceOf(this.name), audienceOf, newKey: newP256Key },
       seedTopology: topology,
     });
     await this.broker.start();
