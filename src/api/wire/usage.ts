@@ -23,7 +23,7 @@ const OctetsSchema = Type.Object(
     }),
     complete: Type.Boolean({ description: 'No restart of the device has hidden any' }),
   },
-  { $id: 'Octets', description: "What the device's counters say of one end" },
+  { description: "What the device's counters say of one end" },
 );
 
 const Mbit = (description: string) => Type.Integer({ minimum: 0, description });
