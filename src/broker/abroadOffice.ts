@@ -69,7 +69,8 @@ export class AbroadOffice {
 
   /** A message of a peer that has proved to be `from`. */
   async hear(from: string, message: PeerMessage): Promise<PeerAnswer> {
-    const known = this.desk.look(groundOf(this.#writer.book, this.#ports.clock.now()), from, message);
+    const { book } = this.#writer;
+    const known = this.desk.look(book, groundOf(book, this.#ports.clock.now()), from, message);
     if (known !== undefined) return known;
     const answer = await this.#writer.submit(
       (tx) => this.desk.answer(tx, from, message),

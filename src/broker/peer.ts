@@ -14,6 +14,8 @@ import { anyLight } from '../model/rules.ts';
 import { Asks } from './asks.ts';
 import type { Authoriser } from './authorise.ts';
 import { AvailabilityDesk } from './availability.ts';
+import type { Book } from './book.ts';
+import { matchOf } from './borderMatch.ts';
 import { type Caps, PeerCaps } from './caps.ts';
 import { factsOf } from './facts.ts';
 import type { Ground } from './ground.ts';
@@ -22,7 +24,7 @@ import { HORIZON_S } from './limits.ts';
 
 import type { Freeing, PeerAnswer, PeerMessage, PeerSegment, RefusalKind } from './peerPorts.ts';
 import { placementOf } from './plan.ts';
-import { isFrozen, named, presentOf, type Taking } from './present.ts';
+import { isFrozen, isSameAsk, named, presentOf, type Taking } from './present.ts';
 import { blank } from './request.ts';
 import type { Tx } from './tx.ts';
 import type { StoredRefusal } from './writer.ts';
@@ -56,7 +58,8 @@ export class PeerDesk {
   }
 
   /** Questions that change nothing are answered from memory, without a transaction. */
-  look(ground: Ground, from: string, message: PeerMessage): PeerAnswer | undefined {
+  look(book: Book, ground: Ground, from: string, message: PeerMessage): PeerAnswer | undefined {
+    if (message.op === 'border-match') return matchOf(book, message, this.#epoch);
     return message.op === 'availability'
       ? this.#availability.answer(ground, from, message, this.#epoch)
       : undefined;
@@ -182,6 +185,9 @@ export class PeerDesk {
   ): PeerAnswer | StoredRefusal {
     const { version, segment } = message;
     if (known !== undefined) {
+      const was = known.pending?.placement.version === version ? known.pending.placement : undefined;
+      if (was !== undefined && !isSameAsk(was, segment))
+        return this.#refused('INVALID', `version ${version} was asked for as something else`);
       const now = this.present(known, version);
       const expired = known.pending?.phase === 'EXPIRED' && known.pending.placement.version === version;
       if (now.state === 'COMMITTED' || (now.state === 'HELD' && message.op === 'hold')) return now;
@@ -222,6 +228,8 @@ export class PeerDesk {
         ? known.pending.placement
         : undefined;
     let placement = held === undefined ? undefined : named(held, segment);
+    if (held !== undefined && placement === undefined)
+      return this.#refused('LABEL', 'the label that is named is not one that is held');
     if (placement === undefined) {
       const look = (): Guest => planGuest(tx.ground, segment, request);
       let guest: Guest;

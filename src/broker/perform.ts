@@ -11,6 +11,7 @@ import { type Circuit, isFinal, localSegment, type Placement, placements } from 
 import type { Effect } from '../model/effects.ts';
 import type { HomeEvent, ParticipantEvent } from '../model/events.ts';
 import type { Book } from './book.ts';
+import { mismatch } from './borderMatch.ts';
 import type { Devices, LightContext } from './devicePorts.ts';
 import { inTheWay } from './gate.ts';
 import { handOver } from './handOver.ts';
@@ -85,6 +86,15 @@ export class Performer {
     const segment = placement === undefined ? undefined : localSegment(placement);
     if (placement === undefined || segment === undefined) return this.#finish(record, undefined);
     if (inTheWay(this.#book, circuit, segment, this.#clock.now())) return { retryInMs: GATE_MS };
+    const said = await mismatch(
+      this.#book,
+      { peers: this.#peers, clock: this.#clock },
+      { circuit, segment, version: effect.version, epoch: this.#writer.epoch },
+    );
+    if (said !== undefined) {
+      this.#failed(record, attempt, said);
+      return { retryInMs: backOff(attempt, PEER_RETRY_MS) };
+    }
     this.#meter.look(circuit.id, segment, 'begins');
     const report = await this.#ask(() =>
       this.#devices.light(segment, this.#context(record, circuit, effect.version, placement)),

@@ -59,14 +59,14 @@ export function isFrozen(now: InstantMs, known: Circuit | undefined, { segment, 
 export type Taking = Extract<PeerMessage, { readonly op: 'hold' | 'commit' }>;
 
 /** What is held, with the labels that the commit names; undefined when it names others than are held. */
-export function named(held: Placement, { a, z, window, mbps }: PeerSegment): Placement | undefined {
+export function named(held: Placement, { a, z }: PeerSegment): Placement | undefined {
   const [segment] = held.segments;
-  if (segment === undefined || !sameSlot(held, { window, mbps })) return undefined;
-  if (segment.a.port !== a.port || segment.z.port !== z.port) return undefined;
+  if (segment === undefined) return undefined;
   let made = segment;
   for (const [end, { labels, candidates }] of [['a', a] as const, ['z', z] as const]) {
     const { offered } = made[end];
-    if (offered === undefined || candidates !== undefined) continue;
+    if (offered === undefined) continue;
+    if (candidates !== undefined) return undefined;
     const label = labels === 'UNTAGGED' ? 0 : labels[0]?.[0];
     if (label === undefined || !offered.includes(label)) return undefined;
     made = relabel(made, end, label);
@@ -74,5 +74,10 @@ export function named(held: Placement, { a, z, window, mbps }: PeerSegment): Pla
   return { ...held, segments: [made] };
 }
 
-const sameSlot = (held: Placement, slot: Pick<PeerSegment, 'window' | 'mbps'>): boolean =>
-  held.mbps === slot.mbps && held.window.start === slot.window.start && held.window.end === slot.window.end;
+/** Between the same ports, in the same slot, at the same rate: a version is asked for once, however often it is said. */
+export const isSameAsk = (held: Placement, { a, z, window, mbps }: PeerSegment): boolean =>
+  held.mbps === mbps &&
+  held.window.start === window.start &&
+  held.window.end === window.end &&
+  held.segments[0]?.a.port === a.port &&
+  held.segments[0]?.z.port === z.port;

@@ -116,6 +116,67 @@ describe('a circuit over a ring of four domains', () => {
   });
 });
 
+describe('before light', () => {
+  it('the two ends of a border ask each other for the label: another one keeps it dark, silence does not', async () => {
+    const world = await ring(3);
+    const wrong = await world.book(name(0), across({ z: { port: 'd1:h1', vlan: 'ANY' } }));
+    const silent = await world.book(name(0), across({ a: { port: 'd0:h2', vlan: 'ANY' } }));
+    await world.pass(3);
+    world.between = (_from, _to, message, deliver) => {
+      if (message.op !== 'border-match') return deliver();
+      return message.circuit === wrong
+        ? Promise.resolve({ state: 'MISMATCH', label: 9, epoch: 1 })
+        : Promise.reject(new Error('silence'));
+    };
+    await world.pass(110);
+    expect((await world.circuit(name(0), wrong)).state).toBe('PROVISIONING');
+    expect((await world.circuit(name(0), silent)).state).toBe('ACTIVE');
+    const asked = world.said.filter(({ message }) => message.op === 'border-match');
+    expect(new Set(asked.map(({ from }) => from)).size).toBeGreaterThan(1);
+  });
+
+  it('says what it has itself', async () => {
+    const world = await ring(3);
+    const id = await world.book(name(0), across({ z: { port: 'd1:h1', vlan: 'ANY' } }));
+    await world.pass(3);
+    const own = (await world.circuit(name(0), id)).current?.segments[0];
+    const ask = (label: number) =>
+      world.at(name(1)).broker.peer(name(0), {
+        op: 'border-match',
+        circuit: id,
+        epoch: 1,
+        floor: 0,
+        home: name(0),
+        port: own?.z.port ?? 'd0:none',
+        label,
+        version: 1,
+      });
+    const { label = 0 } = own?.z ?? {};
+    expect((await ask(label)).state).toBe('MATCH');
+    expect(await ask(label + 1)).toMatchObject({ state: 'MISMATCH', label });
+  });
+});
+
+it('a label rests between two circuits, longer than clocks may differ', async () => {
+  const one = [0, 1].map((i) => topologyOf(i, 2));
+  const narrow = one.map((t) => ({
+    ...t,
+    ports: t.ports.map((port) => (port.kind === 'BORDER' ? { ...port, vlans: '3' } : port)),
+  }));
+  several = await Several.start(narrow);
+  const book = (start: number, end: number) =>
+    several.book(
+      name(0),
+      across({ z: { port: 'd1:h1', vlan: 'ANY' }, mbps: 100, schedule: fixed(start, end) }),
+    );
+  await book(100, 200);
+  await several.pass(2);
+  await expect(book(205, 300)).rejects.toMatchObject({ code: 'NO_FEASIBLE_SLOT' });
+  const later = await book(207, 300);
+  await several.pass(2);
+  expect((await several.circuit(name(0), later)).state).toBe('SCHEDULED');
+});
+
 describe('a label that is free at one end only', () => {
   it('costs one more round, in which only what the other end has is asked for', async () => {
     const world = await ring(4);

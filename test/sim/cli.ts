@@ -1,5 +1,6 @@
 /**
  * `npm run sim -- --seed N [--seeds K] [--domains D] [--json]`: runs seeds N to N+K-1 and ends with one line.
+ * `npm run sim:soak -- --minutes M` goes on for so long, with two to seven domains.
  * A violation names its seed; the same seed gives the same run, and `--trace` writes it out.
  */
 import { createHash } from 'node:crypto';
@@ -13,6 +14,7 @@ const { values } = parseArgs({
     domains: { type: 'string', default: '2' },
     json: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
+    minutes: { type: 'string' },
   },
 });
 
@@ -29,10 +31,16 @@ const first = whole('seed', values.seed, 0);
 const count = whole('seeds', values.seeds, 1);
 const domains = whole('domains', values.domains, 1);
 
+/** A soak goes on with seed after seed, over two to seven domains, until the time is over. */
+const until =
+  values.minutes === undefined ? undefined : Date.now() + whole('minutes', values.minutes, 1) * 60_000;
+const goesOn = (done: number): boolean => (until === undefined ? done < count : Date.now() < until);
+
 const results: SimResult[] = [];
 const hash = createHash('sha256');
-for (let seed = first; seed < first + count; seed++) {
-  const result = await simulate({ seed, domains, keepTrace: values.trace });
+for (let seed = first; goesOn(seed - first); seed++) {
+  const among = until === undefined ? domains : 2 + (seed % 6);
+  const result = await simulate({ seed, domains: among, keepTrace: values.trace });
   results.push(result);
   hash.update(result.hash);
   if (values.trace) for (const line of result.trace) console.error(line);
@@ -52,7 +60,7 @@ const violations = results.reduce((sum, r) => sum + r.violations.length, 0);
 const trace = hash.digest('hex').slice(0, 16);
 console.log(
   values.json
-    ? JSON.stringify({ seeds: count, steps, violations, trace })
-    : `${count} seeds, ${steps} steps, ${violations} violations, trace ${trace}`,
+    ? JSON.stringify({ seeds: results.length, steps, violations, trace })
+    : `${results.length} seeds, ${steps} steps, ${violations} violations, trace ${trace}`,
 );
 process.exitCode = violations === 0 ? 0 : 1;

@@ -11,6 +11,7 @@ import type { CircuitId } from '../../src/kernel/ids.ts';
 import { type Circuit, isFinal } from '../../src/model/circuit.ts';
 import { step } from '../../src/model/lifecycle.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
+import { GuestKeeper } from './domainLaws.ts';
 import { PromiseKeeper, type Step } from './promises.ts';
 
 export class Mirror {
@@ -24,6 +25,7 @@ export class Mirror {
   events = 0;
   moves = 0;
   readonly #promises: PromiseKeeper;
+  readonly #guests = new GuestKeeper();
 
   constructor(document: TopologyDocument) {
     this.#promises = new PromiseKeeper(document);
@@ -58,7 +60,7 @@ export class Mirror {
       steps.push({ event, before, after: result.circuit });
     }
     wrong.push(...this.#audit(group));
-    wrong.push(...this.#promises.enter(group, steps, this.live));
+    wrong.push(...this.#promises.enter(group, steps, this.live), ...this.#guests.enter(group, steps));
     for (const { circuit } of group.circuits) {
       if (!isDeepStrictEqual(this.circuits.get(circuit.id), circuit))
         wrong.push(

@@ -21,11 +21,20 @@ const LONG_LOST_MS = 40_000;
 
 const wired = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 
+/** What may befall messages besides chance: no way at all between two, or a sender who lies. */
+export interface Bearings {
+  readonly faults: () => NetFaults;
+  /** Is there a way to that domain now? */
+  readonly reaches: (domain: string) => boolean;
+  readonly sent?: (message: PeerMessage) => PeerMessage;
+  readonly answered?: (from: string, answer: PeerAnswer) => PeerAnswer;
+}
+
 export class SimPeers implements Peers {
   readonly #clock: SimClock;
   readonly #owner: Owner;
   readonly #dice: Dice;
-  readonly #faults: () => NetFaults;
+  readonly #bearings: Bearings;
   readonly #deliver: Deliver;
   readonly #note: (text: string) => void;
 
@@ -33,20 +42,21 @@ export class SimPeers implements Peers {
     clock: SimClock,
     owner: Owner,
     dice: Dice,
-    faults: () => NetFaults,
+    bearings: Bearings,
     deliver: Deliver,
     note: (text: string) => void,
   ) {
     this.#clock = clock;
     this.#owner = owner;
     this.#dice = dice;
-    this.#faults = faults;
+    this.#bearings = bearings;
     this.#deliver = deliver;
     this.#note = note;
   }
 
   async send(domain: string, message: PeerMessage): Promise<PeerAnswer> {
-    const outcome = await this.#carry(domain, wired(message)).catch((error: unknown) => error as Error);
+    const said = this.#bearings.sent?.(message) ?? message;
+    const outcome = await this.#carry(domain, wired(said)).catch((error: unknown) => error as Error);
     // A process that has died hears nothing.
     if (!this.#owner.alive) return new Promise(() => {});
     if (outcome instanceof Error) throw outcome;
@@ -55,10 +65,11 @@ export class SimPeers implements Peers {
 
   async #carry(domain: string, message: PeerMessage): Promise<PeerAnswer> {
     const { name } = this.#owner;
-    const faults = this.#faults();
+    const faults = this.#bearings.faults();
     const version = 'version' in message ? ` v${message.version}` : '';
     const what = `${name}->${domain} ${message.op}${version} ${message.circuit}`;
     await this.#travel(faults);
+    if (!this.#bearings.reaches(domain)) return this.#nothing(`${what} has no way`);
     if (this.#dice.chance(faults.lost)) return this.#nothing(`${what} lost`);
     if (this.#dice.chance(faults.twice)) {
       // The copy may come long after everybody has moved on.
@@ -78,8 +89,9 @@ export class SimPeers implements Peers {
     }
     this.#note(`${what}: ${answer.state}`);
     await this.#travel(faults);
+    if (!this.#bearings.reaches(domain)) return this.#nothing(`${what} answer has no way`);
     if (this.#dice.chance(faults.lost)) return this.#nothing(`${what} answer lost`);
-    return answer;
+    return this.#bearings.answered?.(domain, answer) ?? answer;
   }
 
   async #travel(faults: NetFaults): Promise<void> {

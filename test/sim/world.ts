@@ -29,10 +29,13 @@ import {
 } from './checkers.ts';
 import { SimClock } from './clock.ts';
 import type { DeviceFaults, Dice } from './devices.ts';
+import { checkGuard, checkLabels } from './domainLaws.ts';
 import { mend } from './errands.ts';
 import { type Fate, Gate } from './gate.ts';
+import { boast, lie, lieBack } from './liar.ts';
+import { domainName } from './network.ts';
 import { Node, type Plants } from './node.ts';
-import { type NetFaults, SimPeers } from './peers.ts';
+import { type Bearings, type NetFaults, SimPeers } from './peers.ts';
 import { checkRefusal, checkUntouched, type Stand, standOf } from './refusals.ts';
 import { type Ask, type DirectAsk, type HttpAsk, Workload } from './workload.ts';
 
@@ -97,6 +100,12 @@ class World {
   /** The version that each has handed to each. */
   readonly #flooded = new Map<string, string>();
   #ended = false;
+  /** Until when two domains do not reach each other. */
+  readonly #cut = new Map<string, number>();
+  /** In some seeds one domain lies, and in others one dies and does not come back. */
+  readonly #liar: string | undefined;
+  readonly #mortal: Node | undefined;
+  #buried = false;
 
   constructor(options: SimOptions, dir: string) {
     this.#options = options;
@@ -109,6 +118,8 @@ class World {
       calamity: stream(4),
       broker: stream(5),
     };
+    const many = options.domains > 2;
+    this.#liar = many && options.seed % 5 === 2 ? domainName(1) : undefined;
     this.#workload = new Workload(options.domains, this.#dice.clients, (home, id) =>
       this.nodes[home]?.mirror.circuits.get(id as CircuitId),
     );
@@ -128,7 +139,7 @@ class World {
               this.clock,
               owner,
               this.#dice.net,
-              () => (this.#healing ? NO_NET_FAULTS : FAULTS),
+              this.#bearings(owner.name),
               async (to, from, message) => {
                 const target = this.nodes.find((n) => n.name === to);
                 if (target === undefined) throw new Error(`nobody is called ${to}`);
@@ -144,6 +155,41 @@ class World {
         }),
       );
     }
+    this.#mortal = many && options.seed % 5 === 4 ? this.nodes.at(-1) : undefined;
+  }
+
+  /** How messages of one domain fare: no way to some for a while, and lies where the liar has a hand in it. */
+  #bearings(from: string): Bearings {
+    const dice = this.#dice.net;
+    const lying = (name: string): boolean => name === this.#liar && !this.#healing;
+    return {
+      faults: () => (this.#healing ? NO_NET_FAULTS : FAULTS),
+      reaches: (to) => (this.#cut.get(between(from, to)) ?? 0) <= this.clock.now(),
+      sent: (message) => (lying(from) ? lie(dice, message) : message),
+      answered: (to, answer) => (lying(to) ? lieBack(dice, answer) : answer),
+    };
+  }
+
+  /** Nobody reaches it for a while, or two do not reach each other. */
+  #partition(): void {
+    const dice = this.#dice.calamity;
+    const one = this.nodes[dice.int(this.nodes.length)];
+    const other = dice.chance(0.5) ? this.nodes[dice.int(this.nodes.length)] : undefined;
+    const until = this.clock.now() + 10_000 + dice.int(80_000);
+    for (const node of this.nodes) {
+      if (one === undefined || node === one || (other !== undefined && node !== other)) continue;
+      this.#cut.set(between(one.name, node.name), until);
+      this.note(`no way between ${one.name} and ${node.name} until ${until - T0}`);
+    }
+  }
+
+  get living(): Node[] {
+    return this.nodes.filter((node) => node !== this.#mortal || !this.#buried);
+  }
+
+  /** Those whose word counts. */
+  get honest(): Node[] {
+    return this.nodes.filter((node) => node.name !== this.#liar);
   }
 
   /** Everybody hands round what it publishes, until all have the newest; nobody is told when it gets lost. */
@@ -153,12 +199,21 @@ class World {
     for (const from of this.nodes) {
       const { broker } = from;
       if (!from.up || broker === undefined) continue;
-      const document = broker.document();
+      const said = broker.document();
+      const lied = this.nodes.map((node) => ({ domain: node.name, port: `d${node.index}:h1` }));
+      const document =
+        from.name === this.#liar
+          ? boast(
+              said,
+              lied.filter((one) => one.domain !== from.name),
+            )
+          : said;
       for (const to of this.nodes) {
         if (to === from) continue;
         const key = `${from.name}>${to.name}`;
         const version = `${document.version.epoch}.${document.version.n}`;
         if (this.#flooded.get(key) === version || this.#dice.net.chance(faults.lost)) continue;
+        if ((this.#cut.get(between(from.name, to.name)) ?? 0) > this.clock.now()) continue;
         this.#hand(from, to, document, () => this.#flooded.set(key, version));
       }
     }
@@ -244,7 +299,11 @@ class World {
       if (this.#written) wrong.push(...checkCalendar(node), ...checkRigid(node));
       if (this.#written && this.gate.outstanding === 0) wrong.push(...checkMemory(node));
     }
-    if (this.#written) wrong.push(...checkAgreements(this.nodes), ...checkOrphans(this.nodes));
+    if (this.#written) {
+      const { honest } = this;
+      wrong.push(...checkAgreements(honest), ...checkOrphans(honest));
+      wrong.push(...checkLabels(honest), ...checkGuard(honest));
+    }
     this.#written = false;
     if (wrong.length > 0) this.wrong(wrong);
   }
@@ -268,6 +327,7 @@ class World {
   }
 
   #boot(node: Node): void {
+    if (node === this.#mortal && this.#buried) return;
     node.boot().catch((error: unknown) => {
       this.wrong([`${node.name} does not start: ${error instanceof Error ? error.stack : String(error)}`]);
     });
@@ -279,8 +339,9 @@ class World {
     if (node === undefined) return;
     const devices = [...node.devices.values()];
     const device = devices[dice.int(devices.length)];
-    const what = dice.int(10);
-    if (what < 3 && node.up) this.#crash(node);
+    const what = dice.int(this.nodes.length > 1 ? 13 : 10);
+    if (what > 9) this.#partition();
+    else if (what < 3 && node.up) this.#crash(node);
     else if (what < 8 && device !== undefined) {
       device.mutedUntil = this.clock.now() + 5_000 + dice.int(60_000);
       this.note(`${node.name} ${device.name} falls silent`);
@@ -381,6 +442,11 @@ class World {
       await this.runUntil(T0 + t);
       this.#visit();
       if (this.#dice.calamity.chance(0.08)) this.#calamity();
+      if (this.#mortal !== undefined && !this.#buried && t > safetyMs / 2) {
+        this.note(`${this.#mortal.name} is gone for good`);
+        this.#buried = true;
+        this.#mortal.kill();
+      }
       await this.quiet();
     }
     await this.#heal();
@@ -388,6 +454,7 @@ class World {
 
   async #heal(): Promise<void> {
     this.#healing = true;
+    this.#cut.clear();
     this.note('healing');
     for (const node of this.nodes) for (const device of node.devices.values()) device.mutedUntil = 0;
     const began = this.clock.now();
@@ -400,7 +467,7 @@ class World {
     for (let m = 1; m <= HEAL_MS / 60_000 && !this.stopped; m++) {
       await this.runUntil(began + 100_000 + m * 60_000);
       const healed = this.clock.now() - began - 100_000;
-      if (healed >= AGREE_MS) this.wrong(checkHealed(this.nodes, AGREE_MS - 60_000));
+      if (healed >= AGREE_MS) this.wrong(checkHealed(this.living, AGREE_MS - 60_000));
     }
     this.#ended = true;
     if (this.stopped) return;
@@ -411,7 +478,7 @@ class World {
     }
     await this.runUntil(this.clock.now() + TAIL_MS);
     if (this.stopped) return;
-    for (const node of this.nodes) this.wrong(checkEnd(node));
+    for (const node of this.living) this.wrong(checkEnd(node, this.#mortal?.name));
     await this.#compareRows();
   }
 
@@ -430,7 +497,7 @@ class World {
           stored.add(circuit.id);
           if (!isDeepStrictEqual(node.mirror.circuits.get(circuit.id), circuit))
             this.wrong([`${node.name} ${circuit.id} in the file is not what was written`]);
-          if (!isFinal(circuit.state))
+          if (!isFinal(circuit.state) && this.living.includes(node))
             this.wrong([`${node.name} ${circuit.id} in the file is ${circuit.state}`]);
         }
         after = page?.next;
@@ -448,6 +515,8 @@ class World {
     return this.nodes.reduce((sum, node) => sum + node.mirror.circuits.size, 0);
   }
 }
+
+const between = (one: string, other: string): string => (one < other ? `${one} ${other}` : `${other} ${one}`);
 
 /** Files in memory where the system has such a place: the disk is not what is tested here. */
 const scratch = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
