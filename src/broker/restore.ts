@@ -22,6 +22,7 @@ import { ROAD_IMPAIRED, remotes } from '../model/rules.ts';
 import { nextFullSecond, plusSeconds, secondsBetween } from '../model/window.ts';
 import { ADMIN_UP, USABLE } from '../topology/network.ts';
 import { findPath } from '../topology/search/find.ts';
+import { planAbroad } from './abroad.ts';
 import { type Ground, groundOf } from './ground.ts';
 import { ATTEMPT_MS, MENDED_AFTER_MS } from './limits.ts';
 import { isMovable, windowOf } from './movable.ts';
@@ -133,7 +134,10 @@ export class Restorer {
       return;
     }
     const damped = need.stays === true || (need.road && this.#damped(id, tx.now));
-    const found = damped ? undefined : tx.book.without(circuit, () => otherRoad(tx.ground, circuit, need));
+    const abroad = remotes(need.current).length > 0;
+    const found = damped
+      ? undefined
+      : tx.book.without(circuit, () => (abroad ? otherWay : otherRoad)(tx.ground, circuit, need));
     if (found === undefined && !damped && need.road && elsewhen(tx, circuit)) return;
     if (found === undefined) {
       const { segment, current, detail } = need;
@@ -147,7 +151,7 @@ export class Restorer {
         });
       return;
     }
-    const placement: Placement = { ...need.current, version: circuit.version + 1, segments: [found.segment] };
+    const placement: Placement = { ...need.current, version: circuit.version + 1, segments: found.segments };
     const until = instant(tx.now + ATTEMPT_MS);
     tx.apply(id, {
       type: 'modify',
@@ -210,9 +214,8 @@ function needOf(on: Ground, circuit: Circuit): Need | undefined {
   if (circuit.role !== 'HOME' || current === undefined || circuit.pending !== undefined) return undefined;
   if (circuit.state !== 'SCHEDULED' && circuit.state !== 'PROVISIONING' && circuit.state !== 'ACTIVE')
     return undefined;
-  // A road through other domains changes by agreement with them, which is not for this file.
   const segment = localSegment(current);
-  if (segment === undefined || remotes(current).length > 0) return undefined;
+  if (segment === undefined) return undefined;
   const soon = current.window.start <= on.now + MENDED_AFTER_MS;
   const bad = unusable(on, segment, soon);
   if (bad !== undefined) return { current, segment, road: true, detail: `link ${bad} is out of service` };
@@ -252,25 +255,41 @@ export function anotherRoad(on: Ground, circuit: Circuit): Segment | undefined {
   const { current } = circuit;
   const segment = current === undefined ? undefined : localSegment(current);
   if (current === undefined || segment === undefined) return undefined;
-  return otherRoad(on, circuit, { current, segment, road: true, detail: '' }, false)?.segment;
+  return otherRoad(on, circuit, { current, segment, road: true, detail: '' }, false)?.segments[0];
+}
+
+/** Over several domains, between the same ends and with their labels: the others are asked for what it needs of them. */
+function otherWay(on: Ground, circuit: Circuit, { current }: Need): Found | undefined {
+  const { request } = circuit;
+  const [first, last] = [current.segments[0], current.segments.at(-1)];
+  if (first === undefined || last === undefined) return undefined;
+  const a = first.a.label === undefined ? request.a : { port: first.a.port, vlan: askFor(first.a.label) };
+  const z = last.z.label === undefined ? request.z : { port: last.z.port, vlan: askFor(last.z.label) };
+  const slot = { window: roadWindow(on, current), mbps: current.mbps };
+  const planned = planAbroad(on, circuit.id, { ...request, a, z }, slot);
+  return planned.kind === 'placed' ? { segments: planned.segments, cause: 'REROUTE' } : undefined;
+}
+
+/** It is lit at once: whoever is there for the rest of this second is in the way. */
+function roadWindow(on: Ground, current: Placement): Placement['window'] {
+  const { window } = current;
+  const start = claimedFrom(current) > on.now ? window.start : instant(Math.floor(on.now / 1000) * 1000);
+  return { start, end: window.end };
+}
+
+interface Found {
+  readonly segments: readonly Segment[];
+  readonly cause: 'SWITCH' | 'REROUTE';
 }
 
 /** Another road for the same ends, labels and slot; undefined when there is none, or nothing better. */
-function otherRoad(
-  on: Ground,
-  circuit: Circuit,
-  need: Need,
-  mayUseBackup = true,
-): { segment: Segment; cause: 'SWITCH' | 'REROUTE' } | undefined {
+function otherRoad(on: Ground, circuit: Circuit, need: Need, mayUseBackup = true): Found | undefined {
   const { segment, current } = need;
   const { backup, ...bare } = segment;
   if (mayUseBackup && need.road && backup !== undefined && unusable(on, backup, true) === undefined) {
-    return { segment: { ...bare, ...backup, light: 'DARK' }, cause: 'SWITCH' };
+    return { segments: [{ ...bare, ...backup, light: 'DARK' }], cause: 'SWITCH' };
   }
-  // It is lit at once: whoever is there for the rest of this second is in the way.
-  const start =
-    claimedFrom(current) > on.now ? current.window.start : instant(Math.floor(on.now / 1000) * 1000);
-  const slot = { window: { start, end: current.window.end }, mbps: current.mbps };
+  const slot = { window: roadWindow(on, current), mbps: current.mbps };
   const ends = {
     a: { port: segment.a.port, vlan: askFor(segment.a.label) },
     z: { port: segment.z.port, vlan: askFor(segment.z.label) },
@@ -302,8 +321,8 @@ function otherRoad(
       },
     );
     if (second.found)
-      return { segment: { ...bare, backup: roadOf(second), light: 'DARK' }, cause: 'REROUTE' };
-    return backup === undefined ? undefined : { segment: { ...bare, light: 'DARK' }, cause: 'REROUTE' };
+      return { segments: [{ ...bare, backup: roadOf(second), light: 'DARK' }], cause: 'REROUTE' };
+    return backup === undefined ? undefined : { segments: [{ ...bare, light: 'DARK' }], cause: 'REROUTE' };
   }
   const planned = plan(on, request, slot);
   if (planned.kind === 'placed') return oneSegment(planned.segments);
@@ -313,8 +332,8 @@ function otherRoad(
   return single.kind === 'placed' ? oneSegment(single.segments) : undefined;
 }
 
-const oneSegment = ([segment]: readonly Segment[]): { segment: Segment; cause: 'REROUTE' } | undefined =>
-  segment === undefined ? undefined : { segment: { ...segment, light: 'DARK' }, cause: 'REROUTE' };
+const oneSegment = ([segment]: readonly Segment[]): Found | undefined =>
+  segment === undefined ? undefined : { segments: [{ ...segment, light: 'DARK' }], cause: 'REROUTE' };
 
 const askFor = (label: number | undefined): LabelAsk =>
   label === undefined ? 'ANY' : label === 0 ? 'UNTAGGED' : [[label, label]];

@@ -4,6 +4,7 @@ import { type BrokerError, toProblem } from '../../src/kernel/errors.ts';
 import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
 import { topologyOf } from '../sim/network.ts';
 import { aRequest, fixed } from '../support/builders.ts';
+import { call, operator } from '../support/oneDomain.ts';
 import { Several } from '../support/several.ts';
 
 const name = (i: number): string => `d${i}.example`;
@@ -113,6 +114,25 @@ describe('a circuit over a ring of four domains', () => {
     const strange = across({ a: { port: 'd1:h1', vlan: 'ANY' } });
     const problem = await world.book(name(0), strange).catch((error: BrokerError) => toProblem(error));
     expect(problem).toMatchObject({ code: 'NOT_HOME', domain: name(1) });
+  });
+});
+
+describe('a link of ours that fails', () => {
+  it('gives a circuit over several domains another way, agreed with all of them', async () => {
+    const world = await ring(3);
+    // From the first switch to the border in the second: over the trunk, or round it at half the rate.
+    const id = await world.book(name(0), across({ z: { port: 'd1:h1', vlan: 'ANY' } }));
+    await world.pass(3);
+    const before = (await world.circuit(name(0), id)).current;
+    expect(before?.segments[0]?.links).toEqual(['trunk']);
+    await world.at(name(0)).broker.setLink(call(operator), 'trunk', { oper: 'DOWN' });
+    await world.pass(5);
+    const after = await world.circuit(name(0), id);
+    expect([after.state, after.pending]).toEqual(['SCHEDULED', undefined]);
+    expect(after.current?.segments[0]?.links).not.toContain('trunk');
+    expect(after.current?.window).toEqual(before?.window);
+    for (const { domain, local } of after.current?.segments ?? [])
+      if (!local) expect(world.guest(domain, id)?.current?.version).toBe(after.current?.version);
   });
 });
 
