@@ -21,6 +21,8 @@ import { type Hash, leafHash } from '../src/aaa/merkle/tree.ts';
 import { inWords, Policies } from '../src/aaa/policies.ts';
 import { loadPolicies, type PolicySet } from '../src/aaa/policySet.ts';
 import { type Posting, post } from '../src/broker/accounts.ts';
+import { type AuditRow, type AuditTile, NO_AUDIT } from '../src/broker/auditPorts.ts';
+import { openLog } from '../src/broker/auditStart.ts';
 import { instant, wallClock } from '../src/kernel/clock.ts';
 import { silentLog } from '../src/kernel/log.ts';
 import { seededRandom } from '../src/kernel/random.ts';
@@ -46,6 +48,7 @@ export const run: Bench = async function* (options) {
   yield* tokens(scale);
   yield* policy(scale);
   yield* audit(numberOf(options, 'records', 200_000 * scale));
+  yield* auditStart(numberOf(options, 'records', 200_000 * scale));
   yield* ledger(scale);
 };
 
@@ -430,6 +433,45 @@ async function* audit(records: number): AsyncGenerator<BenchLine> {
     ratio: seconds / ((records * hash) / 1e6),
     ...atMost(seconds, 3),
   });
+}
+
+/** A start reads one hash for each 256 records; beside it, what reading every leaf would cost. */
+async function* auditStart(records: number): AsyncGenerator<BenchLine> {
+  const dir = await mkdtemp(join(tmpdir(), 'turnpike-bench-'));
+  const ports = { clock: wallClock(), log: silentLog };
+  const store = await openStore({ client: 'sqlite', file: join(dir, 'audit.db'), reserveBytes: 0 }, ports);
+  try {
+    const lease = await store.acquireLease('bench', 600_000);
+    const log = new MerkleLog();
+    for (let from = 0; from < records; from += 4_096) {
+      const rows: AuditRow[] = [];
+      const tiles: AuditTile[] = [];
+      for (let seq = from; seq < Math.min(records, from + 4_096); seq++) {
+        const { text, leaf } = seal(record(seq), (n) => random.bytes(n));
+        rows.push({ seq, time: NOW, leaf: leaf.toString('base64url'), text });
+        const tile = log.append(leaf);
+        if (tile !== undefined) tiles.push({ tile: tile.tile, hash: tile.hash.toString('base64url') });
+      }
+      const epoch = lease.held ? lease.epoch : 0;
+      await store.commit(group({ epoch, audit: { ...NO_AUDIT, rows, tiles } }));
+    }
+    const spent = async (act: () => Promise<unknown>): Promise<number> => {
+      await act();
+      const before = process.cpuUsage();
+      await act();
+      const { user, system } = process.cpuUsage(before);
+      return (user + system) / 1000;
+    };
+    const leaves = await spent(() => store.auditLeaves(0, records));
+    const tiled = await spent(() => openLog(store, 'ams.example'));
+    yield line(`the log at a start, ${records} records`, 'CPU', tiled, 'ms', {
+      against: 'reading every leaf',
+      ratio: tiled / leaves,
+    });
+  } finally {
+    await store.close();
+    await rm(dir, { recursive: true, force: true });
+  }
 }
 
 async function* ledger(scale: number): AsyncGenerator<BenchLine> {

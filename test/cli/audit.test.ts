@@ -95,6 +95,8 @@ describe('an export', () => {
     const verdict = JSON.parse(ran.stdout);
     expect(verdict).toMatchObject({ ok: true, unsigned: 0, erased: 0, withheld: 0, ledger: 'added up' });
     expect(verdict.records).toBeGreaterThanOrEqual(9);
+    // Every decision decided again by the rules of its hash.
+    expect(verdict.replayed).toMatch(/^[1-9][0-9]* the same, 0 erased$/);
     expect(verdict.checkpoints).toBeGreaterThanOrEqual(2);
   });
 
