@@ -52,6 +52,8 @@ const PRINTABLE = /^[ -~]*$/;
 const ARITHMETIC = ['+', '-', '*', 'neg'];
 /** So many slices are kept ready; the one unused for longest makes room. */
 const MAX_SLICES = 1_024;
+/** So many answers of a slice are remembered. */
+const MAX_ANSWERS = 1_024;
 
 /**
  * Cedar keeps what it has parsed under names, for ever. A slot is such a name, for a set of rules and for a
@@ -80,6 +82,8 @@ interface Slice {
   /** Of the context only this is handed over: what a call costs is the conversion of what it carries. */
   readonly reads: ReadonlySet<string>;
   readonly slot: string;
+  /** What was answered to whom about what: asking again costs ten times as much. */
+  readonly answers: Map<string, Judgement>;
   /** Clause by clause; parsed at the first denial. */
   clauseSlot?: string;
 }
@@ -192,7 +196,15 @@ export class PolicySet {
     invariant(!this.#closed, 'a closed policy set decides nothing');
     try {
       const slice = this.#slice(question);
-      return judgementOf(ask(slice, slice.slot, question));
+      // All that Cedar is handed, and nothing else: the same in, the same out.
+      const { principal, project, seen } = question;
+      const handed = JSON.stringify([principal, project, insideOf(seen), pick(seen, slice.reads)]);
+      const known = slice.answers.get(handed);
+      if (known !== undefined) return known;
+      const judgement = judgementOf(ask(slice, slice.slot, question));
+      if (slice.answers.size >= MAX_ANSWERS) slice.answers.clear();
+      slice.answers.set(handed, judgement);
+      return judgement;
     } catch (error) {
       return closedOn(error instanceof Error ? error.message : 'the policy engine failed');
     }
@@ -270,7 +282,7 @@ export class PolicySet {
       Object.fromEntries(rules.map((r) => [r.id, r.json])),
       sliceSchema(action, reads),
     );
-    const slice: Slice = { rules, reads, slot };
+    const slice: Slice = { rules, reads, slot, answers: new Map() };
     this.#slices.set(key, slice);
     for (const [oldest, unused] of this.#slices) {
       if (this.#slices.size <= MAX_SLICES) break;

@@ -355,6 +355,14 @@ describe('slices', () => {
             ],
           });
           expect(set.judge({ principal: id, action, project, seen })).toEqual(judgementOf(whole));
+          // Remembered, with what no rule looks at otherwise, and asked by another.
+          const other = { ...seen, bandwidth_mbps: 7 };
+          const fresh = loaded(set.text);
+          for (const principal of [id, 'u1', 'u2', id])
+            expect(set.judge({ principal, action, project, seen: other })).toEqual(
+              fresh.judge({ principal, action, project, seen: other }),
+            );
+          fresh.close();
           set.close();
         },
       ),
