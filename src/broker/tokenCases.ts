@@ -140,7 +140,9 @@ export function revoke(
   else if (token !== undefined) revoked = desk.revoke(tx, token, call.principal.id);
   const circuit = tx.book.circuits.get(stored.id);
   const lit = circuit?.state === 'PROVISIONING' || circuit?.state === 'ACTIVE';
-  if (kill && lit)
+  // Armed, it would be lit at its start all the same.
+  const armed = circuit?.state === 'SCHEDULED' && circuit.armed;
+  if (kill && (lit || armed))
     tx.apply(
       stored.id,
       { type: 'release', detail: 'its token was withdrawn, and its light with it', at: tx.now },

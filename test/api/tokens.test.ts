@@ -318,6 +318,14 @@ describe('issue, introspect, withdraw', () => {
     expect(list.headers['content-type']).toBe('application/statuslist+jwt');
   });
 
+  test('kill also ends what was told to shine and does not yet', async () => {
+    const circuit = await book();
+    const token = await tokenOf(circuit.id);
+    await send(circuit.id, 'provision', owner.shows(token, { action: 'provision' }));
+    await api.post('/v1/tokens/revoke', { token, kill: true });
+    expect((await api.get(path(circuit.id))).body.state).toBe('ENDED');
+  });
+
   test('attack 43: a withdrawn link, while its root goes on', async () => {
     const friend = new Holder(api.world.clock);
     const circuit = await book();
