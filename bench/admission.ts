@@ -16,6 +16,7 @@ import type { CircuitRequest } from '../src/model/circuit.ts';
 import type { PortId } from '../src/model/port.ts';
 import { readPolicy } from '../src/policySeed.ts';
 import { openStore } from '../src/store/open.ts';
+import { ROOT } from '../test/support/root.ts';
 import { atLeast, atMost, type Bench, type BenchLine, numberOf, percentile } from './line.ts';
 import { end, firstLine, freePort, load, residentMb, start, startScript } from './support/processes.ts';
 import { benchPorts, benchTopology } from './support/topology.ts';
@@ -249,7 +250,7 @@ async function* dueAtOnce(dir: string, count: number): AsyncGenerator<BenchLine>
     store,
     devices,
     peers: { send: () => Promise.reject(new Error('there are no peers')) },
-    policy: { zone: 'UTC', seed: await readPolicy() },
+    policy: { zone: 'UTC', seed: await readPolicy(join(ROOT, 'examples/policies/default.cedar')) },
     seedTopology: benchTopology(),
   });
   await broker.start();

@@ -15,6 +15,7 @@ import { openStore } from '../../src/store/open.ts';
 import { sha256 } from '../../src/tokens/encoding.ts';
 import { publicOf } from '../../src/tokens/jwk.ts';
 import { newJti, prove } from '../../src/tokens/mint.ts';
+import { ROOT } from '../../test/support/root.ts';
 import { benchPorts, benchTopology } from './topology.ts';
 
 export interface Redeemed {
@@ -52,7 +53,7 @@ export async function redemptions(count: number): Promise<Redeemed> {
     store,
     devices: new MemoryDevices({ clock, random: systemRandom }),
     peers: { send: () => Promise.reject(new Error('there are no peers')) },
-    policy: { zone: 'UTC', seed: await readPolicy() },
+    policy: { zone: 'UTC', seed: await readPolicy(join(ROOT, 'examples/policies/default.cedar')) },
     tokens: { issuer, audienceOf, newKey: newP256Key },
     seedTopology: benchTopology(),
   });
