@@ -147,6 +147,12 @@ async function opening(
 const keyOf = ({ token, key, opKey }: MutationOptions): string | undefined =>
   opKey ?? (token === undefined ? key : undefined);
 
+/** Of verbs that are no POST: a repeat does no harm, so the key can only be a holder's. */
+function checkHolderKey({ token, key, opKey }: MutationOptions): void {
+  if (token === undefined && (key ?? opKey) !== undefined)
+    throw usage('--key and --op-key go with --token here');
+}
+
 const dry = (options: MutationOptions): { validate_only?: string } =>
   options.dryRun === true ? { validate_only: 'true' } : {};
 
@@ -199,6 +205,7 @@ export async function act(
   options: MutationOptions,
 ): Promise<void> {
   checkWaiting(options);
+  if (action === 'cancel') checkHolderKey(options);
   const id = await idOf(context, ref);
   const path = `/v1/circuits/${seg(id)}`;
   const ends = action === 'release' || action === 'cancel' || action === 'abort';
@@ -282,6 +289,7 @@ export async function modify(
   options: MutationOptions & Changes,
 ): Promise<void> {
   checkWaiting(options);
+  checkHolderKey(options);
   const schedule: Record<string, unknown> =
     options.end === undefined ? {} : { ...(await endAt(context, options.end)) };
   for (const [name, label, said] of [
