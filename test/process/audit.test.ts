@@ -8,6 +8,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { seededRandom } from '../../src/kernel/random.ts';
 import { booking, build, eventually, type Instance, Site } from './broker.ts';
 
+interface Decision {
+  readonly id: string;
+  readonly action: string;
+}
+
 const KILLS = 6;
 
 let site: Site;
@@ -91,9 +96,18 @@ test('killed under load, no two roots of one size, and nothing that was signed i
   const lines = await fetch(`${instance.url}/v1/decisions/export`, {
     headers: { authorization: `Bearer ${operator}` },
   });
-  const decisions = (await lines.text()).trimEnd().split('\n').length;
-  const records = readFileSync(site.path('out', 'records.ndjson'), 'utf8').match(/"op":"decision"/g);
-  expect(records?.length).toBe(decisions);
+  const decisions = (await lines.text())
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Decision);
+  const records = new Set(
+    readFileSync(site.path('out', 'records.ndjson'), 'utf8').match(/(?<="decision_id":")dec_\w+/g),
+  );
+  const unrecorded = decisions.filter(({ id }) => !records.has(id));
+  // Whoever exports asks, and that is decided and recorded after what he is given.
+  const asked = [...new Set(unrecorded.map(({ action }) => action))].sort();
+  expect(asked).toEqual(['audit.read', 'policy.read']);
+  expect(decisions.length - unrecorded.length).toBe(records.size);
   instance.program.kill('SIGTERM');
   await instance.program.exit;
 }, 180_000);
