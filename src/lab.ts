@@ -28,8 +28,9 @@ Runs a laboratory on this machine and prints how to reach it.
 /** From a domain's API to where it listens for peers. */
 const PEERING_ABOVE = 363;
 const CERTIFICATE_DAYS = 825;
-/** A domain that ends sooner than this after its start is not begun again. */
-const SHORT_LIFE_MS = 5_000;
+/** A domain that has been begun again so often within a minute is left as it is. */
+const MOST_LIVES = 3;
+const MINUTE_MS = 60_000;
 const AGAIN_AFTER_MS = 500;
 /** The parent's own limit is a little above. */
 const CHILD_STOP_MS = 4_000;
@@ -128,6 +129,8 @@ class Household {
   readonly #changed: () => void;
   readonly #clock = wallClock();
   #child: ChildProcess | undefined;
+  /** When it was begun again. */
+  #lives: number[] = [];
   #stopping = false;
 
   constructor(spec: DomainSpec, io: Io, changed: () => void) {
@@ -138,26 +141,24 @@ class Household {
 
   /** Resolves when it is ready; rejects when it ends before. */
   start(): Promise<void> {
-    const began = this.#clock.now();
     const child = fork(process.argv[1] as string, ['lab-domain', JSON.stringify(this.#spec)], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.#child = child;
     return new Promise((ready, failed) => {
+      let isReady = false;
       child.once('message', (message) => {
         // Only our own child speaks here.
         this.described = message as DescribedDomain;
+        isReady = true;
         ready();
       });
       child.once('exit', (code, signal) => {
         this.#child = undefined;
         if (this.#stopping) return ready();
         const how = signal === null ? `ended with ${code}` : `was killed by ${signal}`;
-        if (this.described === undefined)
-          return failed(new StartError(`${this.#spec.name} ${how} before it was ready`));
-        const soon = this.#clock.now() - began < SHORT_LIFE_MS;
-        this.#say(`${how}${soon ? ' too soon; it is not begun again' : '; it is begun again'}`);
-        if (!soon) void this.#again();
+        if (!isReady) return failed(new StartError(`${this.#spec.name} ${how} before it was ready`));
+        this.#next(how);
       });
     });
   }
@@ -173,6 +174,19 @@ class Household {
     cancel();
   }
 
+  /** Begins again what has ended, unless it does nothing but end. */
+  #next(how: string): void {
+    const now = this.#clock.now();
+    this.#lives = this.#lives.filter((at) => now - at < MINUTE_MS);
+    if (this.#lives.length >= MOST_LIVES) {
+      this.#say(`${how} once more; it is not begun again`);
+      return;
+    }
+    this.#lives.push(now);
+    this.#say(`${how}; it is begun again`);
+    void this.#again();
+  }
+
   async #again(): Promise<void> {
     await sleep(this.#clock, AGAIN_AFTER_MS);
     if (this.#stopping) return;
@@ -181,8 +195,9 @@ class Household {
       if (this.#stopping) return;
       this.#changed();
       this.#say(`is back as process ${this.described?.pid}`);
-    } catch (error) {
-      this.#say((error as Error).message);
+    } catch {
+      // It has said why itself.
+      this.#next('ended before it was ready');
     }
   }
 

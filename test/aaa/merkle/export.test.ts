@@ -92,6 +92,7 @@ test('an export as it was written', () => {
     records: 40,
     checkpoints: 4,
     unsigned: 0,
+    withheld: 0,
     cosignatures: 0,
     erased: 0,
   });
