@@ -41,8 +41,8 @@ const unknown = (id: string): ProjectRecord => ({
   commercial: false,
 });
 
-export function projectView({ accounts }: Book, id: string): ProjectView {
-  const { circuits, mbit } = accounts.use.useOf({ type: 'PROJECT', id });
+export function projectView({ accounts }: Book, id: string, booked = accounts.booked()): ProjectView {
+  const { circuits, mbit } = booked.get(id) ?? { circuits: 0, mbit: 0 };
   const unit = accounts.ledger.unit(id);
   return {
     ...(accounts.projects.get(id) ?? unknown(id)),
@@ -173,7 +173,7 @@ export function dropQuota(
 
 export const quotaView = (book: Book, quota: QuotaRecord, now: Tx['now']): QuotaView => ({
   ...quota,
-  used: book.accounts.use.used(quota, now),
+  used: book.accounts.used(quota, now),
 });
 
 function mustFind(tx: Tx, id: string, revision: number | undefined): QuotaRecord {

@@ -82,31 +82,45 @@ type Slot = Pick<Placement, 'mbps' | 'window'>;
 
 export class Accounts {
   ledger = new Book();
-  readonly use = new QuotaBook();
   readonly projects = new Map<string, ProjectRecord>();
   readonly quotas = new Map<string, QuotaRecord>();
+  readonly #circuits: ReadonlyMap<CircuitId, Circuit>;
   #index = indexQuotas([]);
+  /** Only while there is a quota: without one nobody pays for the counting. */
+  #use: QuotaBook | undefined;
+  /** Of this year, for quotas of a period. */
+  #ended: UsageRecord[] = [];
   #groupsOf: ReadonlyMap<string, readonly string[]> = new Map();
   /** What live circuits have used up at a rate, or in a slot, that they no longer have. */
   readonly #pieces = new Map<CircuitId, readonly UsageRecord[]>();
 
+  constructor(circuits: ReadonlyMap<CircuitId, Circuit>) {
+    this.#circuits = circuits;
+  }
+
   // ---- from the store --------------------------------------------------------------------------------------
 
+  /** After the circuits. */
   load(state: AccountsState): void {
     this.ledger = Book.from(state.ledger);
     for (const project of state.projects) this.projects.set(project.id, project);
     for (const quota of state.quotas) this.quotas.set(quota.id, quota);
     this.#index = indexQuotas(this.quotas.values());
+    this.#use = this.quotas.size === 0 ? undefined : this.#counted();
   }
-  loadCircuit(circuit: Circuit): void {
-    const booking = this.#bookingOf(circuit);
-    if (booking !== undefined) this.use.enter(booking);
-  }
-  /** `circuit`: the one it is of, while it is alive. */
-  loadUsage(record: UsageRecord, circuit: Circuit | undefined): void {
-    if (circuit !== undefined && !isOver(circuit))
+  loadUsage(record: UsageRecord): void {
+    const circuit = this.#circuits.get(record.circuit);
+    if (circuit !== undefined && !isOver(circuit)) {
       this.#pieces.set(record.circuit, [...(this.#pieces.get(record.circuit) ?? []), record]);
-    else this.use.enterEnded(record);
+      return;
+    }
+    this.#ended.push(record);
+    this.#use?.enterEnded(record);
+  }
+  /** Of periods that are over nobody asks any more. */
+  forgetBefore(at: InstantMs): void {
+    this.#ended = this.#ended.filter(({ window }) => window.end > at);
+    this.#use?.forget(at);
   }
 
   // ---- changes by operators --------------------------------------------------------------------------------
@@ -123,12 +137,33 @@ export class Accounts {
     return put(this.projects, record.id, record);
   }
   setQuota(id: string, record: QuotaRecord | undefined): () => void {
+    const before = this.#use;
     const undo = put(this.quotas, id, record);
     this.#index = indexQuotas(this.quotas.values());
+    if (this.quotas.size === 0) this.#use = undefined;
+    else this.#use ??= this.#counted();
     return () => {
       undo();
       this.#index = indexQuotas(this.quotas.values());
+      this.#use = before;
     };
+  }
+  /** How much of a quota is taken. */
+  used(quota: Quota, now: InstantMs): number {
+    return this.#use?.used(quota, now) ?? 0;
+  }
+  /** What each project has booked and not over: one look at every circuit. */
+  booked(): ReadonlyMap<string, { readonly circuits: number; readonly mbit: number }> {
+    const sums = new Map<string, { readonly circuits: number; readonly mbit: number }>();
+    for (const circuit of this.#circuits.values()) {
+      const booking = this.#bookingOf(circuit);
+      if (booking === undefined) continue;
+      const { project, window } = booking;
+      const sum = sums.get(project) ?? { circuits: 0, mbit: 0 };
+      const mbit = window.end === NEVER ? 0 : mbitOf(booking);
+      sums.set(project, { circuits: sum.circuits + 1, mbit: sum.mbit + mbit });
+    }
+    return sums;
   }
   grant(into: Entries, project: string, amount: number, who: Who): void {
     const unit = this.ledger.unit(project) ?? 'MBIT';
@@ -165,7 +200,7 @@ export class Accounts {
     slot: Slot,
   ): BrokerError | undefined {
     const booking = { circuit, project, portGroups: this.groupsOf(...ports), ...slot };
-    const over = this.use.check(this.#index, booking);
+    const over = this.#use?.check(this.#index, booking);
     if (over !== undefined) {
       const { quota: id, kind, limit, needed, period } = over;
       const of = this.quotas.get(id)?.scope;
@@ -221,8 +256,10 @@ export class Accounts {
       this.#meter(into, used);
       if (pays) this.#post(into, captureUsed(this.ledger, of, mbitOf(used)));
     }
-    const booking = this.#bookingOf(after);
-    into.undo.push(booking === undefined ? this.use.leave(after.id, []) : this.use.enter(booking));
+    if (this.#use !== undefined) {
+      const booking = this.#bookingOf(after);
+      into.undo.push(booking === undefined ? this.#use.leave(after.id) : this.#use.enter(booking));
+    }
     if (!pays) return;
     const price = Math.max(0, ...counted(after).map((slot) => this.#price(after.id, slot)));
     const asked = event.type === 'place' || (event.type === 'modify' && event.cause === undefined);
@@ -240,8 +277,14 @@ export class Accounts {
     const charged = outcome === 'ENDED' || outcome === 'CANCELLED';
     const used = charged && before.state !== 'HELD' ? this.#usedSince(before, into.now) : undefined;
     if (used !== undefined) this.#meter(into, used);
-    const pieces = this.#pieces.get(after.id) ?? [];
-    into.undo.push(this.use.leave(after.id, charged ? pieces : []));
+    const pieces = charged ? (this.#pieces.get(after.id) ?? []) : [];
+    if (this.#use !== undefined) into.undo.push(this.#use.leave(after.id, pieces));
+    if (pieces.length > 0) {
+      this.#ended.push(...pieces);
+      into.undo.push(() => {
+        this.#ended = this.#ended.filter((piece) => !pieces.includes(piece));
+      });
+    }
     into.undo.push(put(this.#pieces, after.id, undefined));
     const of = moneyOf(after, into.now);
     if (after.role !== 'HOME' || !this.ledger.hasAccount(of.project)) return;
@@ -279,6 +322,17 @@ export class Accounts {
     if (window.end === NEVER) return 0;
     const paid = this.#pieces.get(circuit)?.at(-1)?.window.end ?? 0;
     return priceOf(mbps, Math.min(window.end, Math.max(window.start, paid)), window.end);
+  }
+
+  /** Everything that quotas look at, counted anew. */
+  #counted(): QuotaBook {
+    const use = new QuotaBook();
+    for (const circuit of this.#circuits.values()) {
+      const booking = this.#bookingOf(circuit);
+      if (booking !== undefined) use.enter(booking);
+    }
+    for (const record of this.#ended) use.enterEnded(record);
+    return use;
   }
 
   #bookingOf(circuit: Circuit): Booking | undefined {

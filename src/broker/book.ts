@@ -64,11 +64,11 @@ export class Book {
   /** Every booking, and which of them could step aside. Only the fleet claims. */
   readonly fleet: Fleet;
   readonly circuits = new Map<CircuitId, Circuit>();
+  readonly accounts = new Accounts(this.circuits);
   readonly webhooks = new Map<WebhookId, WebhookRecord>();
   /** The other domains, and all of them as one network with ours. */
   readonly around: Surroundings;
   readonly keys = new Map<string, KeyState>();
-  readonly accounts = new Accounts();
   readonly rests = new Rests();
   readonly tokens = new TokenBook();
   readonly due: Due;

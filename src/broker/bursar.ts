@@ -43,7 +43,8 @@ export class Bursar {
   projects(who: Principal): readonly ProjectView[] {
     const { book } = this.#office.now();
     const ids = isOperator(who) ? accounting.projectIds(book) : [...who.projects].sort();
-    return ids.map((id) => accounting.projectView(book, id));
+    const booked = book.accounts.booked();
+    return ids.map((id) => accounting.projectView(book, id, booked));
   }
   project(who: Principal, id: string): ProjectView {
     const { book } = this.#office.now();

@@ -131,9 +131,8 @@ export class Term {
       noUndo.length = 0;
     }
     book.accounts.load(await store.accounts());
-    for (const circuit of book.circuits.values()) book.accounts.loadCircuit(circuit);
     for await (const page of store.usage({ from: yearOf(clock.now()), live: true }))
-      for (const used of page) book.accounts.loadUsage(used, book.circuits.get(used.circuit));
+      for (const used of page) book.accounts.loadUsage(used);
     for (const circuit of await tombstones(ports)) book.put(circuit, noUndo);
     for await (const page of store.idempotencyKeys(clock.now())) {
       for (const key of page)
@@ -275,7 +274,7 @@ export class Term {
     const now = this.#ports.clock.now();
     // What is past can no longer be claimed; without this the calendars would grow for ever.
     this.book.calendar.dropBefore(toSeconds(now));
-    this.book.accounts.use.forget(yearOf(now));
+    this.book.accounts.forgetBefore(yearOf(now));
     this.book.tokens.forget(now);
     for (const [key, state] of this.book.keys) if (state.expire <= now) this.book.keys.delete(key);
     for (const [id, circuit] of this.book.circuits) if (circuit.role === 'PARTICIPANT') this.#forget(id);

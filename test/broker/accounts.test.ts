@@ -153,6 +153,16 @@ describe('what the project may not have', () => {
     expect((await refusal(book(fixed(100, 200)))).details.quota).toMatchObject({ period: '2026-01-01' });
     await book(fixed(86_400, 86_500));
   });
+  it('a quota counts what was booked, and what ended, before it was made', async () => {
+    await begin();
+    await book(fixed(10, 20));
+    await world.pass(60);
+    const { id } = await book(fixed(100, 200));
+    await limit('CIRCUITS', 2, 'DAY');
+    expect((await refusal(book(fixed(300, 400)))).details.quota).toMatchObject({ limit: 2, needed: 3 });
+    await world.broker.act(call(), id, { type: 'cancel', detail: 'never ran' });
+    await book(fixed(300, 400));
+  });
   it('a change to less is never refused, a change to more is', async () => {
     await begin();
     const { id } = await book(fixed(100, 200));

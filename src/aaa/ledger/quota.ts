@@ -190,12 +190,6 @@ export class QuotaBook {
     return Math.ceil(use.look.taken.area(startOf(now, period), endOf(now, period)));
   }
 
-  /** What is booked of a scope now. */
-  useOf(scope: Scope): { readonly circuits: number; readonly mbit: number; readonly endless: number } {
-    const use = this.#uses.get(scopeKey(scope));
-    return { circuits: use?.circuits ?? 0, mbit: use?.mbit ?? 0, endless: use?.endless ?? 0 };
-  }
-
   /** The first quota that the booking would break. Its own former booking does not stand in its way. */
   check(quotas: QuotaIndex, booking: Booking): QuotaRefusal | undefined {
     const former = this.#bookings.get(booking.circuit);
