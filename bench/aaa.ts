@@ -20,7 +20,7 @@ import { type AuditRecord, seal } from '../src/aaa/merkle/record.ts';
 import { type Hash, leafHash } from '../src/aaa/merkle/tree.ts';
 import { inWords, Policies } from '../src/aaa/policies.ts';
 import { loadPolicies, type PolicySet } from '../src/aaa/policySet.ts';
-import { type Posting, post } from '../src/broker/accounts.ts';
+import { type Posting, post } from '../src/broker/accountRecords.ts';
 import { type AuditRow, type AuditTile, NO_AUDIT } from '../src/broker/auditPorts.ts';
 import { openLog } from '../src/broker/auditStart.ts';
 import { instant, wallClock } from '../src/kernel/clock.ts';

@@ -3,15 +3,7 @@
  * memory. It follows the circuits: what an event does to a circuit, `follow` does here in the same turn, with
  * an undo, so that money, quotas and circuits cannot drift apart. Admission asks `refusal` beforehand.
  */
-import {
-  type Balance,
-  Book,
-  type BookState,
-  capturesIn,
-  LedgerError,
-  MAX_AMOUNT,
-  type Transfer,
-} from '../aaa/ledger/book.ts';
+import { Book, capturesIn, LedgerError, MAX_AMOUNT, type Transfer } from '../aaa/ledger/book.ts';
 import {
   captureUsed,
   holdForChange,
@@ -27,53 +19,15 @@ import { BrokerError } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import { type Circuit, isFinal, type Placement } from '../model/circuit.ts';
 import type { CircuitEvent } from '../model/events.ts';
-import type { Window } from '../model/window.ts';
+import {
+  type AccountsState,
+  type Entries,
+  type ProjectRecord,
+  post,
+  type QuotaRecord,
+  type UsageRecord,
+} from './accountRecords.ts';
 import type { AuditEntry } from './auditPorts.ts';
-
-export interface ProjectRecord {
-  readonly id: string;
-  readonly revision: number;
-  readonly createTime: InstantMs;
-  readonly description?: string;
-  /** Policies tell commercial projects from others. */
-  readonly commercial: boolean;
-}
-
-export interface QuotaRecord extends Quota {
-  readonly revision: number;
-  readonly createTime: InstantMs;
-}
-
-/** A stretch of time in which a circuit kept one rate from others. Written when it is over. */
-export interface UsageRecord {
-  readonly circuit: CircuitId;
-  readonly project: string;
-  readonly portGroups: readonly string[];
-  readonly mbps: number;
-  readonly window: Window;
-}
-
-/** What a store knows of all this. */
-export interface AccountsState {
-  readonly ledger: BookState;
-  readonly projects: readonly ProjectRecord[];
-  readonly quotas: readonly QuotaRecord[];
-}
-
-/** A row of the ledger, and what it moved between the accounts of its project. */
-export interface Posting {
-  readonly row: Transfer;
-  readonly change: Balance;
-}
-
-/** Where the rows that follow from a change go. */
-export interface Entries {
-  readonly now: InstantMs;
-  readonly undo: (() => void)[];
-  readonly transfers: Posting[];
-  readonly usage: UsageRecord[];
-  record(entry: AuditEntry): void;
-}
 
 /** What an operator did is recorded with his name and his words. */
 type Who = Pick<AuditEntry, 'actor' | 'reason'>;
@@ -360,20 +314,6 @@ export class Accounts {
       into.record({ ...auditOf(row), ...who });
     }
   }
-}
-
-/** Enters a row and says what it moved. */
-export function post(ledger: Book, row: Transfer): { readonly posting: Posting; readonly undo: () => void } {
-  const were = { ...ledger.balance(row.project) };
-  const undo = ledger.enter(row);
-  const are = ledger.balance(row.project);
-  const change = {
-    granted: are.granted - were.granted,
-    available: are.available - were.available,
-    held: are.held - were.held,
-    spent: are.spent - were.spent,
-  };
-  return { posting: { row, change }, undo };
 }
 
 /** The user has nothing more of it, though its light may still be going out. */

@@ -12,7 +12,7 @@ import type { Random } from '../kernel/random.ts';
 import { isOperator, type Principal } from '../model/principal.ts';
 import type { ProjectAsk, ProjectView, QuotaAsk, QuotaView } from './accounting.ts';
 import * as accounting from './accounting.ts';
-import type { UsageRecord } from './accounts.ts';
+import type { UsageRecord } from './accountRecords.ts';
 import type { Mutations } from './mutations.ts';
 import type { Office } from './office.ts';
 import type { Store } from './ports.ts';

@@ -11,7 +11,7 @@ import type { Effect } from '../model/effects.ts';
 import type { CircuitEvent } from '../model/events.ts';
 import type { TopologyDocument } from '../topology/document.ts';
 import type { DomainDocument } from '../topology/domainDocument.ts';
-import type { AccountsState, Posting, ProjectRecord, QuotaRecord, UsageRecord } from './accounts.ts';
+import type { AccountsState, Posting, ProjectRecord, QuotaRecord, UsageRecord } from './accountRecords.ts';
 import type { AuditGroup, AuditStore } from './auditPorts.ts';
 import type { OctetRecord } from './meter.ts';
 import type { PolicyActivation, PolicyRecord, PolicyStore, PolicyTrace } from './policyPorts.ts';

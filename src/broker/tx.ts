@@ -13,7 +13,7 @@ import type { Circuit } from '../model/circuit.ts';
 import type { Effect } from '../model/effects.ts';
 import type { CircuitEvent } from '../model/events.ts';
 import { allowed, step } from '../model/lifecycle.ts';
-import type { Posting, ProjectRecord, QuotaRecord, UsageRecord } from './accounts.ts';
+import type { Posting, ProjectRecord, QuotaRecord, UsageRecord } from './accountRecords.ts';
 import { announce, describeStep, snapshot } from './announce.ts';
 import { recordOf } from './auditLog.ts';
 import type { AuditEntry, CheckpointRow, Cosignature, Witnessed } from './auditPorts.ts';

@@ -11,7 +11,13 @@ import {
   type Transfer,
   type Unit,
 } from '../aaa/ledger/book.ts';
-import type { AccountsState, Posting, ProjectRecord, QuotaRecord, UsageRecord } from '../broker/accounts.ts';
+import type {
+  AccountsState,
+  Posting,
+  ProjectRecord,
+  QuotaRecord,
+  UsageRecord,
+} from '../broker/accountRecords.ts';
 import type { Group, TransferQuery, UsageQuery } from '../broker/ports.ts';
 import { instant } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';

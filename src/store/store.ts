@@ -4,7 +4,7 @@
  */
 
 import type { Transfer } from '../aaa/ledger/book.ts';
-import type { AccountsState, UsageRecord } from '../broker/accounts.ts';
+import type { AccountsState, UsageRecord } from '../broker/accountRecords.ts';
 import type { CheckpointRow, StoredAuditRow, Witnessed } from '../broker/auditPorts.ts';
 import type { OctetRecord } from '../broker/meter.ts';
 import type { PolicyActivation, PolicyQuery, PolicyRecord } from '../broker/policyPorts.ts';

@@ -11,7 +11,7 @@ import {
   post,
   type QuotaRecord,
   type UsageRecord,
-} from '../../src/broker/accounts.ts';
+} from '../../src/broker/accountRecords.ts';
 import { NO_AUDIT } from '../../src/broker/auditPorts.ts';
 import type { OctetRecord } from '../../src/broker/meter.ts';
 import type { CircuitQuery, EventQuery, Group, Store } from '../../src/broker/ports.ts';

@@ -2,7 +2,7 @@
 import { Type } from 'typebox';
 import type { Statement } from '../../aaa/ledger/usage.ts';
 import type { ProjectView, QuotaAsk, QuotaView } from '../../broker/accounting.ts';
-import type { UsageRecord } from '../../broker/accounts.ts';
+import type { UsageRecord } from '../../broker/accountRecords.ts';
 import { rfc3339 } from '../../kernel/clock.ts';
 import { secondsBetween } from '../../model/window.ts';
 import { ColumnText, idSchema, Time } from './common.ts';
