@@ -17,6 +17,7 @@ import {
   validate,
 } from '@cedar-policy/cedar-wasm/nodejs';
 import { invariant } from '../kernel/assert.ts';
+import '../kernel/engine.ts';
 import { PRINCIPAL_IN } from './attributes.ts';
 import { clausesOf, contextNames, objectsIn, type PolicyClause } from './clauses.ts';
 import type { DecidedAction, NearMiss, Seen } from './decide.ts';

@@ -124,8 +124,8 @@ const globalSocket = /(?<!\. )(?<!function )\b(?:fetch \(|new WebSocket\b|new Ev
 /** Databases are spoken to in one folder. */
 const storeModules = /^(?:knex|pg|sqlite3|better-sqlite3|node:sqlite)$/;
 
-/** Only sums and ciphers: no module here opens, waits or listens. */
-const pureModules = /^(?:node:crypto|node:assert|node:buffer|node:util|node:zlib)$/;
+/** Only sums, ciphers and flags of the engine: no module here opens, waits or listens. */
+const pureModules = /^(?:node:crypto|node:assert|node:buffer|node:util|node:v8|node:zlib)$/;
 const nodeModule = /^node:/;
 
 export const LONG = 400;
