@@ -1,33 +1,11 @@
 /** Roads that fail, close or are wanted: link states, rerouting, protection, maintenance, availability. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { rfc3339 } from '../../src/kernel/clock.ts';
-import type { TopologyDocument } from '../../src/topology/document.ts';
 import { at } from '../support/builders.ts';
-import { twoSwitches } from '../support/oneDomain.ts';
+import { triangleOf } from '../support/oneDomain.ts';
 import { Api } from './harness.ts';
 
-/** The short way l1, and the long way round l2 and l3 over a third switch. */
-const triangle: TopologyDocument = {
-  ...twoSwitches,
-  nodes: [...twoSwitches.nodes, { id: 'sw3' }],
-  links: [
-    ...twoSwitches.links,
-    {
-      id: 'l2',
-      a: { node: 'sw1', port: 't2' },
-      z: { node: 'sw3', port: 't1' },
-      capacity_mbps: 8_000,
-      latency_ms: 5,
-    },
-    {
-      id: 'l3',
-      a: { node: 'sw3', port: 't2' },
-      z: { node: 'sw2', port: 't2' },
-      capacity_mbps: 8_000,
-      latency_ms: 5,
-    },
-  ],
-};
+const triangle = triangleOf(8_000);
 
 let api: Api;
 const start = async (): Promise<void> => {

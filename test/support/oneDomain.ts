@@ -66,8 +66,8 @@ export const twoSwitches: TopologyDocument = {
   ],
 };
 
-/** The short way l1, and the long way round l2 and l3 over a third switch. */
-export const triangle: TopologyDocument = {
+/** The short way l1, and the long way round l2 and l3 over a third switch, of so many Mb/s. */
+export const triangleOf = (mbps: number): TopologyDocument => ({
   ...twoSwitches,
   nodes: [...twoSwitches.nodes, { id: 'sw3' }],
   links: [
@@ -76,18 +76,19 @@ export const triangle: TopologyDocument = {
       id: 'l2',
       a: { node: 'sw1', port: 't2' },
       z: { node: 'sw3', port: 't1' },
-      capacity_mbps: 10_000,
+      capacity_mbps: mbps,
       latency_ms: 5,
     },
     {
       id: 'l3',
       a: { node: 'sw3', port: 't2' },
       z: { node: 'sw2', port: 't2' },
-      capacity_mbps: 10_000,
+      capacity_mbps: mbps,
       latency_ms: 5,
     },
   ],
-};
+});
+export const triangle = triangleOf(10_000);
 
 export const noPeers: Peers = { send: () => Promise.reject(new Error('there are no peers')) };
 
