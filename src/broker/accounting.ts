@@ -16,7 +16,7 @@ import type { Book } from './book.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
 import type { Mutation } from './usecases.ts';
-import { StoredRefusal } from './writer.ts';
+import type { StoredRefusal } from './writer.ts';
 
 type Call = Pick<Mutation<unknown>, 'principal' | 'requestId'>;
 
@@ -204,12 +204,11 @@ function authorise(
   facts: Facts,
   circuitId?: CircuitId,
 ): StoredRefusal | undefined {
-  const decision = term.authoriser.ask(tx, {
+  return term.authoriser.refusal(tx, {
     ...call,
     action,
     project,
     facts,
     ...(circuitId === undefined ? {} : { circuitId }),
   });
-  return decision.denied === undefined ? undefined : new StoredRefusal(decision.denied);
 }

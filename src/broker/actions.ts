@@ -233,7 +233,7 @@ function ask(
   key: Extract<Unlocked, { present: false }>,
   change: Partial<Slot> = {},
 ): StoredRefusal | undefined {
-  const decision = term.authoriser.ask(tx, {
+  return term.authoriser.refusal(tx, {
     ...call,
     action,
     project: circuit.request.project,
@@ -241,7 +241,6 @@ function ask(
     facts: { ...factsOfVerb(tx, action, circuit, call.principal, change), ...key.facts },
     ...key.question,
   });
-  return decision.denied === undefined ? undefined : new StoredRefusal(decision.denied);
 }
 
 /** What the rules are told of a verb on a circuit. */

@@ -11,6 +11,7 @@ import type { Random } from '../kernel/random.ts';
 import type { Principal } from '../model/principal.ts';
 import type { DecisionRecord } from './ports.ts';
 import type { Tx } from './tx.ts';
+import { StoredRefusal } from './writer.ts';
 
 export interface Question {
   readonly principal: Principal;
@@ -61,6 +62,12 @@ export class Authoriser {
       needed: verdict.nearMisses ?? [],
     };
     return { id, denied: new BrokerError('POLICY_DENIED', inWords(action, verdict), details) };
+  }
+
+  /** The same for whoever needs the denial only. */
+  refusal(tx: Tx, question: Question): StoredRefusal | undefined {
+    const { denied } = this.ask(tx, question);
+    return denied === undefined ? undefined : new StoredRefusal(denied);
   }
 
   /** What would be answered; nothing is written. */

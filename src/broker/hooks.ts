@@ -9,7 +9,7 @@ import type { WebhookProgress, WebhookRecord } from './ports.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
 import type { Mutation } from './usecases.ts';
-import { StoredRefusal } from './writer.ts';
+import type { StoredRefusal } from './writer.ts';
 
 type Call = Pick<Mutation<unknown>, 'principal' | 'requestId'>;
 
@@ -24,13 +24,13 @@ export function createWebhook(
   wish: { readonly url: string; readonly types: readonly string[] },
 ): WebhookRecord | StoredRefusal {
   const project = call.principal.projects[0] ?? '';
-  const decision = term.authoriser.ask(tx, {
+  const denied = term.authoriser.refusal(tx, {
     ...call,
     action: 'webhook.write',
     project,
     facts: factsOf(wish.url),
   });
-  if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
+  if (denied !== undefined) return denied;
   const hook: WebhookRecord = {
     id: newId('whk', tx.now, random),
     project,
@@ -60,13 +60,13 @@ export function deleteWebhook(
   if (hook === undefined || !maySee(call.principal, hook))
     throw new BrokerError('NOT_FOUND', `there is no webhook ${id}`);
   if (revision !== undefined && revision !== hook.revision) throw stale(hook.revision);
-  const decision = term.authoriser.ask(tx, {
+  const denied = term.authoriser.refusal(tx, {
     ...call,
     action: 'webhook.write',
     project: hook.project,
     facts: factsOf(hook.url),
   });
-  if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
+  if (denied !== undefined) return denied;
   tx.dropWebhook(id);
   return undefined;
 }

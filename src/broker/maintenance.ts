@@ -19,7 +19,7 @@ import { anotherRoad } from './restore.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
 import type { MaintenanceAsk, MaintenanceImpact, MaintenanceView, Mutation } from './usecases.ts';
-import { StoredRefusal } from './writer.ts';
+import type { StoredRefusal } from './writer.ts';
 
 type Call = Pick<Mutation<unknown>, 'principal' | 'requestId'>;
 
@@ -239,8 +239,7 @@ function authorise(
   call: Call,
   facts: Record<string, string | number>,
 ): StoredRefusal | undefined {
-  const { denied } = term.authoriser.ask(tx, { ...call, action: 'topology.write', project: '', facts });
-  return denied === undefined ? undefined : new StoredRefusal(denied);
+  return term.authoriser.refusal(tx, { ...call, action: 'topology.write', project: '', facts });
 }
 
 const conflict = (circuits: readonly Circuit[]): BrokerError =>
