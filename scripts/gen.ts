@@ -52,6 +52,7 @@ async function peeringJson(): Promise<string> {
       hello: nobody,
       take: nobody,
       revoked: nobody,
+      tokenStatus: nobody,
       topologies: { accept: nobody, compared: nobody },
     },
     {

@@ -199,6 +199,19 @@ const table = {
         help: 'Its certificate, in PEM, as its operator gave it to you; two while it changes',
       }),
       keys_file: path({ required: true, help: 'The public keys that it signs with, in PEM' }),
+      issuer: text(
+        { help: 'URL under which it issues circuit tokens; https:// and its domain when absent' },
+        /^https?:\/\/[!-~]{1,240}$/,
+        'a URL',
+      ),
+      mints_for: text(
+        {
+          fallback: 'all',
+          help: 'Ports of ours for which its circuit tokens count: all, none, or their names',
+        },
+        /^(all|none|[a-z][^\s:]*:\S+( +[a-z][^\s:]*:\S+)*)$/,
+        'all, none, or ports such as `ams:host1 ams:to-chi`',
+      ),
     }),
   }),
   webhooks: section({

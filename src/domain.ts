@@ -11,7 +11,7 @@ import { Broker } from './broker/broker.ts';
 import type { BrokerPorts } from './broker/brokerPorts.ts';
 import type { Peers } from './broker/peerPorts.ts';
 import type { StoreError } from './broker/ports.ts';
-import { audienceOf } from './broker/tokenDesk.ts';
+import { audienceOf, type TokenPorts } from './broker/tokenDesk.ts';
 import type { Config } from './config.ts';
 import { openDevices } from './devices.ts';
 import { StartError } from './flags.ts';
@@ -25,6 +25,7 @@ import type { Log } from './kernel/log.ts';
 import { newP256Key, type Random, systemRandom } from './kernel/random.ts';
 import { Deliverer } from './notify/deliver.ts';
 import { sender } from './notify/send.ts';
+import type { Peering } from './peering/peering.ts';
 import { openPeering } from './peers.ts';
 import { readPolicy } from './policySeed.ts';
 import { readTopology } from './seeds.ts';
@@ -112,7 +113,7 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
       devices: devices.devices,
       inspection: devices.inspection,
       peers: peering ?? noPeers,
-      tokens: { issuer: config.tokens.issuer ?? audienceOf(config.domain), audienceOf, newKey: newP256Key },
+      tokens: tokensOf(config, peering),
       policy: await rulesOf(config),
       seedTopology: topology,
       leaseTtlMs,
@@ -189,6 +190,18 @@ async function rulesOf({ policy, seeds }: Config): Promise<BrokerPorts['policy']
   return {
     zone: policy.zone,
     seed: await readPolicy(seeds.policies),
+  };
+}
+
+function tokensOf({ domain, tokens, peering: { peers } }: Config, peering?: Peering): TokenPorts {
+  const named = new Map(
+    peers.flatMap((peer) => (peer.issuer === undefined ? [] : [[peer.domain, peer.issuer]])),
+  );
+  return {
+    issuer: tokens.issuer ?? audienceOf(domain),
+    audienceOf: (other) => named.get(other) ?? audienceOf(other),
+    newKey: newP256Key,
+    ...(peering === undefined ? {} : { abroad: peering.tokens }),
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { audienceOf } from './broker/tokenDesk.ts';
 import type { Config } from './config.ts';
 import { StartError } from './flags.ts';
 import { textOf } from './kernel/errors.ts';
@@ -34,13 +35,15 @@ export function openPeering(config: Config, prefix: string, ports: PeeringPorts)
 }
 
 function settingsOf(peer: Config['peering']['peers'][number]): PeerSettings {
-  const { domain, prefix, url } = peer;
+  const { domain, prefix, url, issuer = audienceOf(domain), mints_for: mintsFor } = peer;
   return {
     domain,
     prefix,
     url,
     pins: readPins(readFileSync(peer.certificate_file, 'utf8'), domain),
     keys: readKeys(readFileSync(peer.keys_file, 'utf8')),
+    issuer,
+    ...(mintsFor === 'all' ? {} : { mintsFor: mintsFor === 'none' ? [] : mintsFor.split(/ +/) }),
   };
 }
 

@@ -264,7 +264,7 @@ export class Broker implements UseCases {
   /** A peer withdraws tokens; only those of its own issuer count. Says how many were news. */
   hearWithdrawn(from: string, revocations: readonly Revocation[]): Promise<number> {
     const { writer, tokens } = this.#office.now();
-    const issuers = [audienceOf(from)];
+    const issuers = [this.#ports.tokens?.audienceOf(from) ?? audienceOf(from)];
     return writer.submit(
       (tx) => revocations.filter((one) => tokens?.hear(tx, from, issuers, one) === true).length,
       true,

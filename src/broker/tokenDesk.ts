@@ -41,10 +41,18 @@ export interface TokenPorts {
   /** What another domain is called in `aud`. */
   audienceOf(domain: string): string;
   newKey(): KeyObject;
-  /** Other domains' issuers, by the keys that were pinned for them. */
-  trusted?(): readonly TrustedIssuer[];
-  /** Of a token of another issuer: what its status list says. Nothing is known where this is absent. */
-  statusAt?(root: RootClaims, now: InstantMs): TokenStatus;
+  /** Absent where there are no other issuers. */
+  readonly abroad?: ForeignIssuers;
+}
+
+/** Issuers of other domains, as far as the peers are known. */
+export interface ForeignIssuers {
+  /** By the keys that are pinned for them. */
+  trusted(): readonly TrustedIssuer[];
+  /** What the status list of a token's issuer says. */
+  statusAt(root: RootClaims, now: InstantMs): TokenStatus;
+  /** Asks the issuer for the list, when ours says nothing any more. */
+  refresh(root: RootClaims): Promise<void>;
 }
 
 /** `https://` and the domain's name: the same for everybody who has to agree on it. */
@@ -213,7 +221,7 @@ export class TokenDesk {
 
   get trust(): Trust {
     const own = this.ring.trusted;
-    const issuers = new Map((this.#ports.trusted?.() ?? []).map((issuer) => [issuer.iss, issuer]));
+    const issuers = new Map((this.#ports.abroad?.trusted() ?? []).map((issuer) => [issuer.iss, issuer]));
     issuers.set(own.iss, own);
     return { audience: this.issuer, ownPrefixes: [this.#book.topology.document.prefix], issuers };
   }
@@ -331,6 +339,6 @@ export class TokenDesk {
     isRevoked: (iss: string, jti: string): boolean => this.#book.tokens.revocations.isRevoked(iss, jti),
     // Of our own we know all: the list is made from what isRevoked asks.
     status: (root: RootClaims, now: InstantMs): TokenStatus =>
-      root.iss === this.issuer ? 'VALID' : (this.#ports.statusAt?.(root, now) ?? 'STALE'),
+      root.iss === this.issuer ? 'VALID' : (this.#ports.abroad?.statusAt(root, now) ?? 'STALE'),
   };
 }

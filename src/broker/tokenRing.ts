@@ -13,7 +13,13 @@ import { HORIZON_S } from './limits.ts';
 import type { TokenKeyRecord } from './tokenRecords.ts';
 import type { Tx } from './tx.ts';
 
-const LONGEST_LIFE_S = HORIZON_S + 86_400;
+export const LONGEST_LIFE_S = HORIZON_S + 86_400;
+
+/** What other domains must know to believe our tokens: the keys that sign, and those that did. */
+export interface PublishedIssuer {
+  readonly iss: string;
+  readonly keys: readonly { readonly jwk: PublicJwk; readonly retired?: number }[];
+}
 
 interface Keys {
   readonly at: number;
@@ -27,6 +33,7 @@ export class TokenRing {
   readonly #newKey: () => KeyObject;
   readonly #book: Book;
   #made: Keys | undefined;
+  #published: PublishedIssuer | undefined;
 
   constructor(issuer: string, newKey: () => KeyObject, book: Book) {
     this.#issuer = issuer;
@@ -115,6 +122,17 @@ export class TokenRing {
     return {
       keys: live.map(({ kid, jwk }) => ({ ...open(jwk), kid, alg: ALGORITHM, use: 'sig' })),
     };
+  }
+
+  /** The same object for as long as it says the same. */
+  published(): PublishedIssuer {
+    const keys = [...this.#book.tokens.keys.values()]
+      .filter(({ use, compromised }) => use === 'ISSUER' && compromised !== true)
+      .map(({ jwk, retired }) => ({ jwk: open(jwk), ...(retired === undefined ? {} : { retired }) }));
+    const before = this.#published;
+    const now: PublishedIssuer = { iss: this.#issuer, keys };
+    if (before === undefined || JSON.stringify(before) !== JSON.stringify(now)) this.#published = now;
+    return this.#published ?? now;
   }
 
   /** The key that this domain itself holds tokens with. */

@@ -18,6 +18,7 @@ import type { Queries } from './queries.ts';
 import type { TokenAsk } from './tokenCases.ts';
 import * as cases from './tokenCases.ts';
 import type { MintedToken, TokenKeyRecord } from './tokenRecords.ts';
+import type { PublishedIssuer } from './tokenRing.ts';
 import type { Mutated, Mutation } from './usecases.ts';
 
 /** A token as its owner gets it. Without its text where it was only tried. */
@@ -43,6 +44,8 @@ export interface TokenUse {
   /** The caller that a circuit token stands for: its holder, for the verbs of its circuit. */
   tokenHolder(text: string): Principal;
   issuerKeys(): { readonly keys: readonly object[] };
+  /** The same for peers, and the same object for as long as it says the same; undefined: nobody issues here. */
+  published(): PublishedIssuer | undefined;
   statusList(list: number): string | undefined;
   tokenKeys(): readonly TokenKeyView[];
   changeTokenKeys(
@@ -131,6 +134,9 @@ export class TokenOffice implements TokenUse {
 
   issuerKeys(): { readonly keys: readonly object[] } {
     return cases.deskOf(this.#office.now()).ring.jwks(this.#ports.clock.now());
+  }
+  published(): PublishedIssuer | undefined {
+    return this.#office.now().tokens?.ring.published();
   }
   statusList(list: number): string | undefined {
     return cases.statusList(this.#office.now(), list, this.#ports.clock.now());

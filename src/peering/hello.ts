@@ -5,6 +5,7 @@
  */
 import { type Static, Type } from 'typebox';
 import type { TopologyDocument } from '../topology/document.ts';
+import { IssuerSchema, takeIssuer } from './issuers.ts';
 import type { Peer } from './peer.ts';
 import { DomainName, Epoch, Instant, PortName } from './wire.ts';
 
@@ -25,6 +26,7 @@ export const HelloSchema = Type.Object(
     epoch: Epoch,
     now: Instant,
     borders: Type.Array(BorderSchema, { maxItems: 1_000 }),
+    issuer: Type.Optional(IssuerSchema),
   },
   { $id: 'PeerHello', description: 'Unknown fields are passed over' },
 );
@@ -44,8 +46,14 @@ export const bordersTo = (domain: string, { ports }: TopologyDocument): Hello['b
       : [],
   );
 
+/** Who we are to a peer that says hello. */
+export interface Greeter {
+  readonly prefix: string;
+  readonly protocols: readonly number[];
+}
+
 /** Takes over what the hello says; why nothing can be agreed with this peer is left in `peer.unfit`. */
-export function greet(peer: Peer, hello: Hello, protocols: readonly number[]): void {
+export function greet(peer: Peer, hello: Hello, { prefix, protocols }: Greeter): void {
   const common = protocols.find((version) => hello.protocols.includes(version));
   peer.unfit =
     hello.domain !== peer.domain
@@ -58,5 +66,6 @@ export function greet(peer: Peer, hello: Hello, protocols: readonly number[]): v
   peer.protocol = common;
   if (hello.epoch > peer.epoch) peer.epoch = hello.epoch;
   peer.borders = hello.borders;
+  takeIssuer(peer, hello.issuer, prefix);
   if (peer.unfit === undefined) peer.session = hello.session;
 }

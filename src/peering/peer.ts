@@ -4,11 +4,13 @@
  * messages each way. Nothing of the second kind is needed after a restart.
  */
 import type { PeerMessageLine } from '../broker/peerOffice.ts';
+import type { PublishedIssuer } from '../broker/tokenRing.ts';
 import { Breaker } from '../kernel/breaker.ts';
 import { type Clock, type InstantMs, instant } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import { printable } from '../kernel/printable.ts';
 import type { Random } from '../kernel/random.ts';
+import type { TrustedIssuer } from '../tokens/verify.ts';
 import { Bucket, Seen } from './caps.ts';
 import type { Pin } from './certificate.ts';
 import type { PeerKeys } from './seal.ts';
@@ -31,6 +33,10 @@ export interface PeerSettings {
   readonly url: string;
   readonly pins: readonly Pin[];
   readonly keys: PeerKeys;
+  /** The URL under which it issues circuit tokens. */
+  readonly issuer: string;
+  /** Ports of ours, or prefixes of them, that its issuer may mint for; all when absent. */
+  readonly mintsFor?: readonly string[];
 }
 
 export type Said = Pick<PeerMessageLine, 'op' | 'circuit' | 'version'>;
@@ -53,6 +59,10 @@ export class Peer {
     session: '',
     revocations: new Set(),
   };
+  /** Its issuer of circuit tokens with the keys that its last hello told; undefined: it told none. */
+  issuer: TrustedIssuer | undefined;
+  /** What of ours it was told in the last hello between us. */
+  toldIssuer: PublishedIssuer | undefined;
   /** Why it is not trusted any more: it has contradicted itself. Until an operator looks, that is until a restart. */
   quarantined: string | undefined;
   /** Its ends of the links between us, as it last said. */

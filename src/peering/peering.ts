@@ -6,6 +6,8 @@
 
 import type { PeerOffice, PeerView } from '../broker/peerOffice.ts';
 import type { PeerAnswer, PeerMessage, Peers } from '../broker/peerPorts.ts';
+import type { PublishedIssuer } from '../broker/tokenRing.ts';
+import type { TokenUse } from '../broker/tokenUse.ts';
 import { newAjv } from '../http/schema.ts';
 import type { HttpServer } from '../http/server.ts';
 import { type Cancel, type Clock, every, stopwatch } from '../kernel/clock.ts';
@@ -17,6 +19,7 @@ import type { TopologyDocument } from '../topology/document.ts';
 import { lastEnd } from './certificate.ts';
 import { type Answered, type Identity, NoAnswer, PeerClient } from './client.ts';
 import { bordersTo, greet, type Hello, HelloSchema } from './hello.ts';
+import { type Tell, TokenStatusLists, writeIssuer } from './issuers.ts';
 import { Peer, type PeerSettings } from './peer.ts';
 import { hearRevocations, pushRevocations, type Withdrawals } from './revocations.ts';
 import { buildPeerServer, HELLO_PATH, MESSAGES_PATH, type Receiver, saidOf, TAKING } from './routes.ts';
@@ -56,6 +59,7 @@ export interface Speaker extends Atlas, Withdrawals {
   peer(from: string, message: PeerMessage): Promise<PeerAnswer>;
   readiness(): { readonly epoch: number };
   topology(): { readonly document: TopologyDocument };
+  readonly tokens: Pick<TokenUse, 'published' | 'statusList'>;
   onEvents(listen: (events: readonly { readonly type: string }[]) => void): Cancel;
 }
 
@@ -77,6 +81,7 @@ export class Peering implements Peers, Receiver {
   readonly #client: PeerClient;
   readonly #peers: ReadonlyMap<string, Peer>;
   readonly topologies: Topologies;
+  readonly tokens: TokenStatusLists;
   readonly #greeting = new Map<string, Promise<void>>();
   readonly #cancels: Cancel[] = [];
   #speaker: Speaker | undefined;
@@ -88,6 +93,12 @@ export class Peering implements Peers, Receiver {
     this.session = newJti(ports.random);
     this.#client = new PeerClient(options.identity, ports);
     this.topologies = new Topologies(this.#topologyPorts());
+    const tell: Tell = (peer, call) => this.#inSession(peer, call);
+    this.tokens = new TokenStatusLists(
+      () => this.peers(),
+      tell,
+      () => ports.clock.now(),
+    );
     this.#peers = new Map(
       options.peers.map((settings) => [
         settings.domain,
@@ -224,7 +235,8 @@ export class Peering implements Peers, Receiver {
     call: { readonly path: string; readonly body: object; readonly timeoutMs: number },
   ): Promise<Answered | string> {
     for (let attempt = 0; ; attempt++) {
-      if (peer.session === undefined) await this.#greet(peer);
+      // Whoever does not know our keys of today could not believe what we show.
+      if (peer.session === undefined || this.#issuer() !== peer.toldIssuer) await this.#greet(peer);
       const { session } = peer;
       if (peer.unfit !== undefined || session === undefined) return peer.unfit ?? 'it did not say hello';
       if (!peer.breaker.enter()) throw new NoAnswer(`${peer.domain} has not answered lately`);
@@ -248,6 +260,7 @@ export class Peering implements Peers, Receiver {
   async #sayHello(peer: Peer, inAnyCase: boolean): Promise<void> {
     if (!inAnyCase && !peer.breaker.enter()) throw new NoAnswer(`${peer.domain} has not answered lately`);
     const watch = stopwatch();
+    const told = this.#issuer();
     const hello = { path: HELLO_PATH, body: this.#hello(peer), timeoutMs: HELLO_TIMEOUT_MS };
     const { status, body } = await this.#client.call(peer, hello).catch((error: unknown) => {
       peer.note('OUT', { op: 'hello' }, `${FAILED}${textOf(error)}`, stopwatch() - watch);
@@ -260,12 +273,19 @@ export class Peering implements Peers, Receiver {
     }
     // The schema has just been checked.
     this.#greeted(peer, body as Hello);
+    peer.toldIssuer = told;
     peer.note('OUT', { op: 'hello' }, peer.unfit ?? 'WELCOME', stopwatch() - watch);
+  }
+
+  /** Who signs our tokens, as peers should know it. */
+  #issuer(): PublishedIssuer | undefined {
+    return this.#inOffice().tokens.published();
   }
 
   #hello(peer: Peer): Hello {
     const { identity, prefix, protocols = PROTOCOLS } = this.#options;
     const speaker = this.#inOffice();
+    const issuer = this.#issuer();
     return {
       domain: identity.domain,
       prefix,
@@ -274,12 +294,14 @@ export class Peering implements Peers, Receiver {
       epoch: speaker.readiness().epoch,
       now: this.#ports.clock.now(),
       borders: bordersTo(peer.domain, speaker.topology().document),
+      ...(issuer === undefined ? {} : { issuer: writeIssuer(issuer) }),
     };
   }
 
   #greeted(peer: Peer, hello: Hello): void {
     const before = peer.session;
-    greet(peer, hello, this.#options.protocols ?? PROTOCOLS);
+    const { prefix, protocols = PROTOCOLS } = this.#options;
+    greet(peer, hello, { prefix, protocols });
     if (peer.unfit !== undefined) {
       peer.failed(peer.unfit);
       this.#ports.log.warn({ event: 'peer.refused', peer: peer.domain, detail: peer.unfit });
@@ -316,6 +338,10 @@ export class Peering implements Peers, Receiver {
       // Out of office, or no answer: it is tried again soon.
       const tell = (call: Parameters<TopologyPorts['tell']>[1]) => this.#inSession(peer, call);
       Promise.resolve()
+        .then(() => {
+          this.tokens.renew(peer);
+          return this.#issuer() === peer.toldIssuer ? undefined : this.#greet(peer);
+        })
         .then(() => pushRevocations(peer, this.#inOffice(), tell))
         .catch(() => {});
     }
@@ -339,6 +365,7 @@ export class Peering implements Peers, Receiver {
 
   hello(peer: Peer, theirs: Hello): Hello {
     const ours = this.#hello(peer);
+    peer.toldIssuer = this.#issuer();
     // It is there: whatever waits for it need wait no longer.
     peer.breaker.answered();
     this.#greeted(peer, theirs);
@@ -347,6 +374,10 @@ export class Peering implements Peers, Receiver {
 
   revoked(peer: Peer, body: Parameters<typeof hearRevocations>[1]): ReturnType<typeof hearRevocations> {
     return hearRevocations(peer, body, this.#inOffice());
+  }
+
+  tokenStatus(list: number): string | undefined {
+    return this.#inOffice().tokens.statusList(list);
   }
 
   async take(peer: Peer, message: PeerMessage): Promise<PeerAnswer> {

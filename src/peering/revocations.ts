@@ -40,8 +40,7 @@ export async function hearRevocations(
   { revocations }: Static<typeof RevocationsSchema>,
   broker: Withdrawals,
 ): Promise<Static<typeof HeardSchema>> {
-  // As everywhere: a domain's issuer is named after it.
-  const foreign = revocations.find(({ iss }) => iss !== `https://${peer.domain}`);
+  const foreign = revocations.find(({ iss }) => iss !== peer.settings.issuer);
   if (foreign !== undefined) {
     peer.failed(`it withdraws a token of ${foreign.iss.slice(0, 128)}`);
     throw new BrokerError('POLICY_DENIED', `${peer.domain} did not issue what it withdraws`);

@@ -15,6 +15,7 @@ import type { Random } from '../kernel/random.ts';
 import { checkFresh, checkOperation, checkTerm, checkTrace, ownerOf, provenSeal } from './checks.ts';
 import type { Identity } from './client.ts';
 import { type Hello, HelloSchema } from './hello.ts';
+import { STATUS_PATH, StatusAnswerSchema, StatusAskSchema } from './issuers.ts';
 import type { Peer, Said } from './peer.ts';
 import { HeardSchema, REVOCATIONS_PATH, RevocationsSchema } from './revocations.ts';
 import { digestOf, type RequestSeal, SEAL_HEADER, sealAnswer } from './seal.ts';
@@ -43,6 +44,8 @@ export interface Receiver {
   hello(peer: Peer, theirs: Hello): Hello;
   take(peer: Peer, message: PeerMessage): Promise<PeerAnswer>;
   revoked(peer: Peer, body: Static<typeof RevocationsSchema>): Promise<Static<typeof HeardSchema>>;
+  /** Which tokens of ours were withdrawn: a status list by its number. */
+  tokenStatus(list: number): string | undefined;
   readonly topologies: Pick<Topologies, 'accept' | 'compared'>;
 }
 
@@ -159,6 +162,8 @@ const schemas = [
   VersionsSchema,
   RevocationsSchema,
   HeardSchema,
+  StatusAskSchema,
+  StatusAnswerSchema,
 ];
 const tags = ['peering'];
 const answer = (description: string, schema: TSchema) => ({
@@ -290,6 +295,27 @@ function revocationRoute(app: HttpServer, receiver: Receiver): void {
       const heard = await receiver.revoked(peer, request.body);
       peer.note('IN', { op: 'revocations' }, `${heard.news} NEW`, 0);
       return heard;
+    },
+  );
+  app.post(
+    STATUS_PATH,
+    {
+      config,
+      schema: {
+        operationId: 'tokenStatus',
+        summary: "Which tokens of the receiver's own issuer were withdrawn",
+        tags,
+        body: ref(StatusAskSchema),
+        response: { 200: answer('The list, signed by the issuer', ref(StatusAnswerSchema)) },
+      },
+    },
+    async (request) => {
+      const peer = askerOf(request);
+      checkRoom(peer, true);
+      const signed = receiver.tokenStatus(request.body.list);
+      peer.note('IN', { op: 'token-status' }, signed === undefined ? 'NOT_FOUND' : 'LIST', 0);
+      if (signed === undefined) throw new BrokerError('NOT_FOUND', 'there is no such list');
+      return { signed };
     },
   );
 }

@@ -31,7 +31,7 @@ export interface TrustedIssuer {
   readonly iss: string;
   readonly keys: ReadonlyMap<string, IssuerKey>;
   readonly maxLifetimeS: number;
-  /** Prefixes of our ports that it may mint for. */
+  /** Prefixes of our ports, or single ports, that it may mint for. */
   readonly mintsFor: readonly string[];
 }
 
@@ -164,8 +164,9 @@ function checkNow(chain: Chain, trust: Trust, withdrawals: Withdrawals, now: Ins
   for (const { port } of grant.stps) {
     // Ports were read by their pattern, so the cast to their type tells the truth.
     const prefix = prefixOf(port as `${string}:${string}`);
-    if (trust.ownPrefixes.includes(prefix) && !issuer.mintsFor.includes(prefix))
-      throw new TokenError('ISSUER', `the issuer may not mint for ports of ${prefix}`);
+    if (!trust.ownPrefixes.includes(prefix)) continue;
+    if (!issuer.mintsFor.includes(prefix) && !issuer.mintsFor.includes(port))
+      throw new TokenError('ISSUER', `the issuer may not mint for ${port}`);
   }
   for (const jti of [root.jti, ...chain.linkJtis]) {
     if (withdrawals.isRevoked(root.iss, jti)) throw new TokenError('REVOKED');

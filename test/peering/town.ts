@@ -85,6 +85,7 @@ export function settingsOf(domain: string, url: string, files = filesOf(domain))
     url,
     pins: readPins(files.certificate, domain),
     keys: new Map([[thumbprint(jwk), { key: importPublic(jwk) }]]),
+    issuer: audienceOf(domain),
   };
 }
 
@@ -160,7 +161,12 @@ export class House {
       devices: this.devices,
       peers: this.peering,
       policy: rulesFor(),
-      tokens: { issuer: audienceOf(this.name), audienceOf, newKey: newP256Key },
+      tokens: {
+        issuer: audienceOf(this.name),
+        audienceOf,
+        newKey: newP256Key,
+        abroad: this.peering.tokens,
+      },
       seedTopology: topology,
     });
     await this.broker.start();
