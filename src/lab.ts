@@ -271,7 +271,7 @@ In another terminal, in this folder, become the lab's user:
   export TURNPIKE_URL=${first.api}
   export TURNPIKE_TOKEN=${first.token}
 
-and book: now, through two or three domains; at a time of day, in this one; and for somebody else, which is denied:
+and book: now, through all three domains; at a time of day, in this one; and for somebody else, which is denied:
 ask why.
 
   npx turnpike circuit create ams:host1 sdg:host1 --bw 10G --for 1h --wait

@@ -3,9 +3,9 @@
  * at the borders. What was refused before is left out: a label, a way through a domain, a whole domain. What
  * it plans is a proposal; holds decide.
  */
-import { BrokerError } from '../kernel/errors.ts';
+import { type Bottleneck, BrokerError } from '../kernel/errors.ts';
 import { relabel } from '../model/borders.ts';
-import { type Edge, linkEdge, portEdge, toSeconds } from '../model/capacity.ts';
+import { type Edge, linkEdge, portEdge } from '../model/capacity.ts';
 import type {
   CircuitRequest,
   EndpointAsk,
@@ -17,16 +17,16 @@ import type {
 } from '../model/circuit.ts';
 import { type Label, type LabelAsk, LabelSet } from '../model/label.ts';
 import { prefixOf } from '../model/port.ts';
-import { hashText } from '../topology/network.ts';
 import { findPath } from '../topology/search/find.ts';
 import type { Path } from '../topology/search/question.ts';
-import { type BorderLink, type World, WorldFree } from '../topology/stitch.ts';
+import { type World, WorldFree } from '../topology/stitch.ts';
+import { labelsToTry } from './borderOffer.ts';
 import type { Ground } from './ground.ts';
 import { REST_S } from './limits.ts';
 import { type Plan, queryOf, refusedBy, type Slot } from './plan.ts';
 
-/** Labels offered at a border, so that one conflict rarely costs a round. */
-export const MOST_CANDIDATES = 4;
+/** Lines of a refusal that repeat what domains have said. */
+const MOST_SAID = 4;
 /** Paths that come back to a domain that they have left are put aside, so many of them. */
 const MOST_LOOPS = 16;
 
@@ -86,13 +86,20 @@ function refused(
   // Nothing is left to try; what stands in the way is what the domains have said.
   return new BrokerError('NO_FEASIBLE_SLOT', `${last.domain}: ${last.detail}`, {
     domain: last.domain,
-    bottlenecks: setbacks.slice(-MOST_CANDIDATES).map(({ domain, kind, detail }) => ({
-      kind: kind === 'LABEL' ? 'LABEL' : 'LINK',
-      id: domain,
-      detail: `${kind}: ${detail}`,
-    })),
+    bottlenecks: saidBy(setbacks),
     proof: 'BUDGET_SPENT',
   });
+}
+
+/** What the domains have said last, however often: one line each. */
+function saidBy(setbacks: readonly Setback[]): Bottleneck[] {
+  const lines = new Map<string, Bottleneck>();
+  for (const { domain, kind, detail } of setbacks.toReversed()) {
+    const line = `${kind}: ${detail}`;
+    const what = kind === 'LABEL' ? 'LABEL' : 'LINK';
+    if (lines.size < MOST_SAID) lines.set(`${domain} ${line}`, { kind: what, id: domain, detail: line });
+  }
+  return [...lines.values()].reverse();
 }
 
 function refuseStrangers(world: World, domain: string, { a, z }: CircuitRequest): void {
@@ -186,7 +193,9 @@ function cut(ground: Ground, world: World, asked: Asked, path: Path, free: World
     segments.push(piece(ground, world, asked.request, path, first, i - 1));
     first = i;
   }
-  return segments.map((segment) => offer(ground, world, asked, segment, path, free));
+  const { domain } = ground.network.document;
+  const labels = labelsToTry(world, domain, asked, path, free);
+  return segments.map((segment) => offer(segment, labels));
 }
 
 interface Asked {
@@ -265,47 +274,14 @@ function usesOf(world: World, path: Path, a: SegmentEnd, z: SegmentEnd, first: n
 }
 
 /** Names the labels that are to be tried at each border of the segment; ours are claimed with it. */
-function offer(
-  ground: Ground,
-  world: World,
-  asked: Asked,
-  segment: Segment,
-  path: Path,
-  free: WorldFree,
-): Segment {
+function offer(segment: Segment, labels: ReadonlyMap<string, readonly Label[]>): Segment {
   let made = segment;
   for (const end of ['a', 'z'] as const) {
-    const border = world.borders.get(segment[end].border ?? '');
-    if (border === undefined || !border.labelled) continue;
-    const offered = candidates(ground, world, asked, border, path, free);
-    const label = offered[0];
-    if (label === undefined) continue;
+    const offered = labels.get(segment[end].border ?? '');
+    const label = offered?.[0];
+    if (offered === undefined || label === undefined) continue;
     if (segment.local) made = relabel(made, end, label);
     made = { ...made, [end]: { ...made[end], offered } };
   }
   return made;
-}
-
-/** The same for both ends of the link: in an order of its own for each circuit, so that few want the same. */
-function candidates(
-  ground: Ground,
-  world: World,
-  { id, slot }: Asked,
-  border: BorderLink,
-  path: Path,
-  free: WorldFree,
-): Label[] {
-  const { network } = world;
-  const link = network.link(network.linkIndex.get(border.id) ?? 0);
-  const onPath = path.uses[path.links.indexOf(border.id) + 1]?.label;
-  const { domain } = ground.network.document;
-  const ours = [link.a, link.z].find((node) => network.node(node).domain === domain);
-  // A node that cannot change labels has settled the matter together with the rest of its road.
-  if (ours !== undefined && network.swaps[ours] === 0) return onPath === undefined ? [] : [onPath];
-  const taken = free.labels(link.edge, toSeconds(slot.window.start), toSeconds(slot.window.end));
-  const open: Label[] = [];
-  for (const [low, high] of link.labels?.ranges ?? [])
-    for (let label = low; label <= high; label++) if (!taken.has(label)) open.push(label);
-  const from = open.length === 0 ? 0 : (hashText(`${id} ${border.id}`) >>> 0) % open.length;
-  return [...open.slice(from), ...open.slice(0, from)].slice(0, MOST_CANDIDATES);
 }

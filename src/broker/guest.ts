@@ -2,6 +2,7 @@
  * A peer's segment through our domain: which road, and at a border which labels. Of the candidates that a home
  * offers, the end that is the link's label master holds the first that is free and the other end all that are.
  */
+import { invariant } from '../kernel/assert.ts';
 import type { InstantMs } from '../kernel/clock.ts';
 import { relabel } from '../model/borders.ts';
 import { fromSeconds, LAST_SECOND, portEdge, toSeconds } from '../model/capacity.ts';
@@ -61,14 +62,31 @@ export function planGuest(ground: Ground, asked: PeerSegment, request: CircuitRe
     return { kind: 'LABEL', cause: `none of the labels offered at ${port} is free` };
   }
   const known = knownHere(ground, request);
-  const found = planSegment(
-    ground,
-    { ...known, a: { port: asked.a.port, vlan: a.vlan }, z: { port: asked.z.port, vlan: z.vlan } },
-    slot,
-  );
-  if ('found' in found) return declined(found);
-  return { segment: settle(ground, settle(ground, found, 'a', a), 'z', z) };
+  let refusal: Refusal | undefined;
+  for (const [aVlan, zVlan] of inTurn(ground, { ...a, vlan: a.vlan }, { ...z, vlan: z.vlan })) {
+    const between = {
+      ...known,
+      a: { port: asked.a.port, vlan: aVlan },
+      z: { port: asked.z.port, vlan: zVlan },
+    };
+    const found = planSegment(ground, between, slot);
+    if (!('found' in found)) return { segment: settle(ground, settle(ground, found, 'a', a), 'z', z) };
+    refusal ??= found;
+  }
+  invariant(refusal !== undefined, 'there is one turn at least');
+  return declined(refusal);
 }
+
+/** Where a border's node cannot change labels, the road has the label that is preferred, not the lowest. */
+function inTurn(ground: Ground, a: Asked, z: Asked): [a: LabelAsk, z: LabelAsk][] {
+  const [fixedA, fixedZ] = [a, z].map((end) => (swapsAt(ground, end) ? undefined : end.free));
+  if (fixedA !== undefined) return fixedA.map((label) => [rangesOf([label]), z.vlan]);
+  if (fixedZ !== undefined) return fixedZ.map((label) => [a.vlan, rangesOf([label])]);
+  return [[a.vlan, z.vlan]];
+}
+
+const swapsAt = ({ network }: Ground, { border }: Pick<End, 'border'>): boolean =>
+  border === undefined || network.swaps[network.nodeIndex.get(border.node) ?? 0] === 1;
 
 interface End {
   /** Undefined: none of what is offered is free. */
@@ -79,6 +97,7 @@ interface End {
   /** The home has decided: the label that is named is the one. */
   readonly decided: boolean;
 }
+type Asked = End & { readonly vlan: LabelAsk };
 
 function endOf(ground: Ground, { port, labels, candidates }: PeerEnd, { window }: Slot): End {
   const decided = candidates === undefined;
@@ -114,8 +133,7 @@ function settle(ground: Ground, segment: Segment, end: 'a' | 'z', { border, free
   const made: Segment = { ...segment, [end]: at };
   if (free === undefined || at.label === undefined) return made;
   const { network } = ground;
-  const node = network.nodeIndex.get(border.node) ?? 0;
-  const swaps = network.swaps[node] === 1;
+  const swaps = swapsAt(ground, { border });
   const first = swaps ? (free[0] ?? at.label) : at.label;
   const relabelled = first === at.label ? made : relabel(made, end, first);
   if (decided) return relabelled;

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type BrokerError, toProblem } from '../../src/kernel/errors.ts';
 import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
+import type { TopologyDocument } from '../../src/topology/document.ts';
 import { topologyOf } from '../sim/network.ts';
 import { aRequest, fixed } from '../support/builders.ts';
 import { call, operator } from '../support/oneDomain.ts';
@@ -220,4 +221,34 @@ describe('a label that is free at one end only', () => {
     expect(holds.length).toBe(2);
     expect((await world.circuit(name(0), only)).state).toBe('SCHEDULED');
   });
+});
+
+it('a domain that cannot change labels is asked first for one that all of the way could have', async () => {
+  const wide = (labels: string) => (port: TopologyDocument['ports'][number]) => ({ ...port, vlans: labels });
+  const topologies = [0, 1, 2, 3]
+    .map((i) => topologyOf(i, 4))
+    .map((topology, i) => ({
+      ...topology,
+      nodes: topology.nodes.map((node) => ({
+        ...node,
+        ...(i === 1 || i === 2 ? { swaps_labels: false } : {}),
+      })),
+      ports: topology.ports.map(wide('2-4000')),
+      links: topology.links.map((link) => ({ ...link, vlans: '2-4000' })),
+    }));
+  const [first, second, ...others] = topologies;
+  if (first === undefined || second === undefined) throw new Error('there are four');
+  // Between the first two there is one label alone, as on a fibre.
+  const narrow = [first, second].map((topology) => ({
+    ...topology,
+    ports: topology.ports.map((port) =>
+      port.id.includes('to-d0') || port.id.includes('to-d1') ? wide('3210')(port) : port,
+    ),
+  }));
+  several = await Several.start([...narrow, ...others]);
+  const id = await several.book(name(0), across({ constraints: { exclude_domains: [name(3)] } }));
+  await several.pass(2);
+  const circuit = await several.circuit(name(0), id);
+  expect([circuit.state, circuit.version]).toEqual(['SCHEDULED', 1]);
+  expect(labels(circuit)).toEqual([3210, 3210, 3210, 3210]);
 });

@@ -101,7 +101,16 @@ test('the three commands that it prints do what they say', async () => {
     commands.map((command) => shell(`${exports.join('\n')}\n${command} -o json`)),
   );
   expect(now?.code, now?.stderr).toBe(0);
-  expect(JSON.parse(now?.stdout ?? '')).toMatchObject({ state: 'ACTIVE' });
+  const first = JSON.parse(now?.stdout ?? '') as { id: string; state: string };
+  expect(first.state).toBe('ACTIVE');
+  // The cheaper way leads through the third domain.
+  const path = await shell(`${exports.join('\n')}\nnpx turnpike circuit path ${first.id} -o json`);
+  const { segments } = JSON.parse(path.stdout) as {
+    segments: { domain: string; data_plane: string }[];
+  };
+  expect(segments.map((segment) => [segment.domain, segment.data_plane])).toEqual(
+    labFile().domains.map(({ name }) => [name, 'UP']),
+  );
   expect(later?.code, later?.stderr).toBe(0);
   expect(JSON.parse(later?.stdout ?? '')).toMatchObject({ state: 'SCHEDULED' });
   // It is refused, and what follows the refusal explains it.
