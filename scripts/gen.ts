@@ -54,6 +54,7 @@ async function peeringJson(): Promise<string> {
       revoked: nobody,
       tokenStatus: nobody,
       topologies: { accept: nobody, compared: nobody },
+      witnesses: { shown: nobody, seen: nobody },
     },
     {
       identity: { domain: 'example', signer, key: '', certificate: '' },

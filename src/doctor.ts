@@ -179,13 +179,11 @@ async function audit(config: Config, beside: Beside): Promise<Finding[]> {
   if (existsSync(file) && (statSync(file).mode & 0o077) !== 0)
     found.push(finding('problem', 'audit', `${file} can be read by others: chmod 600`));
   try {
-    const { tree, signed, signer, continues } = await openLog(
-      beside.audit,
-      config.domain,
-      readAuditKey(file),
-    );
+    const { tree, last, signer, continues } = await openLog(beside.audit, config.domain, readAuditKey(file));
     const next = continues === undefined ? '' : `; the next start goes on as ${signer?.name}`;
-    found.push(finding('ok', 'audit', `${tree.size} records, of which ${signed} are signed for${next}`));
+    found.push(
+      finding('ok', 'audit', `${tree.size} records, of which ${last?.size ?? 0} are signed for${next}`),
+    );
   } catch (error) {
     if (!(error instanceof AuditMismatch || error instanceof StartError)) throw error;
     found.push(finding('problem', 'audit', error.message));

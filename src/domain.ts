@@ -115,6 +115,9 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
       peers: peering ?? noPeers,
       tokens: tokensOf(config, peering),
       policy: await rulesOf(config),
+      ...(peering === undefined
+        ? {}
+        : { onCheckpoint: peering.checkpointed, testimonies: peering.testimonies }),
       seedTopology: topology,
       leaseTtlMs,
       onLost: (error) => {

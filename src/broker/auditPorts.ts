@@ -42,6 +42,8 @@ export interface Witnessed {
   readonly origin: string;
   readonly size: number;
   readonly root: string;
+  /** As its log signed it: evidence, should the log ever show another. */
+  readonly note: string;
 }
 
 /** What one group adds to the log. */
@@ -87,7 +89,8 @@ export interface AuditStore {
   lastCheckpoint(): Promise<CheckpointRow | undefined>;
   /** Checkpoints of an origin with more than `after` records, by size. */
   checkpoints(origin: string, after: number, limit: number): Promise<readonly CheckpointRow[]>;
-  witnessed(origin: string): Promise<Witnessed | undefined>;
+  /** What we vouched for of the logs of a domain, of whatever origin. */
+  witnessed(domain: string): Promise<readonly Witnessed[]>;
   /** Whole tiles whose last record is older keep their leaves only. True: there may be more. */
   pruneAudit(epoch: number, before: InstantMs, now: InstantMs): Promise<boolean>;
 }

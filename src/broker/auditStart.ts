@@ -6,7 +6,7 @@
 import type { KeyObject } from 'node:crypto';
 import { MerkleLog, TILE } from '../aaa/merkle/log.ts';
 import { type Checkpoint, isSignedBy, type NoteKey, readNote } from '../aaa/merkle/note.ts';
-import type { AuditStore } from './auditPorts.ts';
+import type { AuditStore, CheckpointRow } from './auditPorts.ts';
 
 /** The key of the log and what is kept beside it, outside the store. */
 export interface AuditKeeper {
@@ -36,10 +36,22 @@ export interface OpenedLog {
   readonly signer?: NoteKey;
   /** Lines that each checkpoint of this origin carries. */
   readonly extensions: readonly string[];
-  /** What the last checkpoint covers. */
-  readonly signed: number;
+  /** The last checkpoint of this origin. */
+  readonly last?: CheckpointRow;
   /** It goes on where another left off: what to record about that. */
   readonly continues?: { readonly reason: string; readonly from: Checkpoint };
+}
+
+/** The name and the lines of a log that goes on where another left off, and who signs it. */
+export function continuing(
+  from: Checkpoint,
+  { name, key }: NoteKey,
+): Required<Pick<OpenedLog, 'signer'>> & Pick<OpenedLog, 'extensions'> {
+  const generation = Math.max(generationOf(from.origin), generationOf(name)) + 1;
+  return {
+    signer: { name: originOf(domainOf(name), generation), key },
+    extensions: [`continues ${from.origin} ${from.size} ${from.root.toString('base64')}`],
+  };
 }
 
 type Reads = Pick<AuditStore, 'auditTiles' | 'auditLeaves' | 'lastCheckpoint'>;
@@ -47,14 +59,26 @@ type Reads = Pick<AuditStore, 'auditTiles' | 'auditLeaves' | 'lastCheckpoint'>;
 const hash = (text: string): Buffer => Buffer.from(text, 'base64url');
 
 const originOf = (domain: string, generation: number): string => `${domain}/audit/${generation}`;
-const generationOf = (origin: string): number => Number(/\/audit\/([1-9][0-9]*)$/.exec(origin)?.[1] ?? 0);
+export const generationOf = (origin: string): number =>
+  Number(/\/audit\/([1-9][0-9]*)$/.exec(origin)?.[1] ?? 0);
+/** Whose log it is, by its name. */
+export const domainOf = (origin: string): string => origin.replace(/\/audit\/.*$/, '');
+
+/** The root of the first `size` records, from no more than their tiles and one tile's leaves. */
+export async function rootAt(
+  store: Pick<AuditStore, 'auditTiles' | 'auditLeaves'>,
+  size: number,
+): Promise<Buffer> {
+  const whole = Math.floor(size / TILE);
+  const tiles = (await store.auditTiles()).slice(0, whole).map(hash);
+  return new MerkleLog(tiles, (await store.auditLeaves(whole * TILE, size)).map(hash)).root();
+}
 
 export async function openLog(store: Reads, domain: string, keeper?: AuditKeeper): Promise<OpenedLog> {
   const tiles = (await store.auditTiles()).map(hash);
-  const leavesOf = async (from: number, to: number): Promise<Buffer[]> =>
-    (await store.auditLeaves(from, to)).map(hash);
-  const tree = new MerkleLog(tiles, await leavesOf(tiles.length * TILE, Number.MAX_SAFE_INTEGER));
-  if (keeper === undefined) return { tree, extensions: [], signed: 0 };
+  const tail = await store.auditLeaves(tiles.length * TILE, Number.MAX_SAFE_INTEGER);
+  const tree = new MerkleLog(tiles, tail.map(hash));
+  if (keeper === undefined) return { tree, extensions: [] };
 
   const row = await store.lastCheckpoint();
   const [last, head] = [row?.note, keeper.head()].map((note) => readNote(note ?? '')?.checkpoint);
@@ -63,22 +87,12 @@ export async function openLog(store: Reads, domain: string, keeper?: AuditKeeper
   // The longest of what was signed is what somebody outside may have seen.
   const from = (head?.size ?? 0) > (last?.size ?? 0) ? head : last;
   if (reason !== undefined && from !== undefined) {
-    const next = originOf(domain, Math.max(generationOf(origin), generationOf(head?.origin ?? '')) + 1);
-    return {
-      tree,
-      signer: { name: next, key: keeper.key },
-      extensions: [`continues ${from.origin} ${from.size} ${from.root.toString('base64')}`],
-      signed: 0,
-      continues: { reason, from },
-    };
+    const latest =
+      generationOf(head?.origin ?? '') > generationOf(origin) ? (head?.origin ?? origin) : origin;
+    return { tree, ...continuing(from, { name: latest, key: keeper.key }), continues: { reason, from } };
   }
 
   const signer: NoteKey = { name: origin, key: keeper.key };
-  /** The root of the first `size` records, from no more than their tiles and one tile's leaves. */
-  const rootAt = async (size: number): Promise<Buffer> => {
-    const whole = Math.floor(size / TILE);
-    return new MerkleLog(tiles.slice(0, whole), await leavesOf(whole * TILE, size)).root();
-  };
   const compare = async (text: string, where: string): Promise<void> => {
     const note = readNote(text);
     if (note === undefined) throw new AuditMismatch(`${where} is not a checkpoint`);
@@ -90,7 +104,7 @@ export async function openLog(store: Reads, domain: string, keeper?: AuditKeeper
       throw new AuditMismatch(`${where} was signed with another key than the one in audit.key_file`);
     if (size > tree.size)
       throw new AuditMismatch(`${where} covers ${size} records, and the store has ${tree.size}`);
-    if (!root.equals(await rootAt(size)))
+    if (!root.equals(await rootAt(store, size)))
       throw new AuditMismatch(`${where} covers ${size} records, and those in the store are others`);
   };
   if (row !== undefined) await compare(row.note, 'the last checkpoint in the store');
@@ -100,6 +114,6 @@ export async function openLog(store: Reads, domain: string, keeper?: AuditKeeper
     tree,
     signer,
     extensions: last?.extensions ?? [],
-    signed: last?.origin === origin ? last.size : 0,
+    ...(row === undefined || last?.origin !== origin ? {} : { last: row }),
   };
 }

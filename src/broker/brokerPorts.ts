@@ -14,6 +14,12 @@ import type { Store, StoreError } from './ports.ts';
 import type { RuleSettings } from './rulebook.ts';
 import type { TokenPorts } from './tokenDesk.ts';
 
+/** A checkpoint of ours, as a witness has it. */
+export interface Testimony {
+  readonly by: string;
+  readonly note: string;
+}
+
 export interface BrokerPorts {
   readonly domain: string;
   /** Who this instance is to the lease: unique per process. */
@@ -38,6 +44,8 @@ export interface BrokerPorts {
   readonly audit?: AuditKeeper;
   /** A checkpoint is durable: whoever witnesses may have it. */
   readonly onCheckpoint?: (checkpoint: CheckpointRow) => void;
+  /** What witnesses that can be reached have seen of our log; asked before a term signs anything. */
+  readonly testimonies?: () => Promise<readonly Testimony[]>;
   readonly seams?: BookSeams;
   /** The lease went to somebody else, or the store is lost: the process decides what to do about it. */
   readonly onLost?: (error: StoreError) => void;

@@ -1,12 +1,13 @@
 /**
  * Signs checkpoints: a second after a record became durable, or as soon as 256 are. What is signed is always
  * durable already, and the checkpoint travels with the next group of the writer, so that under load it costs
- * no transaction of its own. Nobody hears of a checkpoint before it is stored.
+ * no transaction of its own. Nobody hears of a checkpoint before it is stored, and none is signed before the
+ * witnesses have been asked what they have seen of this log.
  */
-import { signCheckpoint } from '../aaa/merkle/note.ts';
+import { type Checkpoint, type NoteKey, signCheckpoint } from '../aaa/merkle/note.ts';
 import { type Cancel, type Clock, instant } from '../kernel/clock.ts';
 import type { CheckpointRow } from './auditPorts.ts';
-import type { AuditKeeper, OpenedLog } from './auditStart.ts';
+import { type AuditKeeper, continuing, type OpenedLog } from './auditStart.ts';
 import type { Writer } from './writer.ts';
 
 const EVERY_RECORDS = 256;
@@ -15,10 +16,10 @@ const EVERY_MS = 1_000;
 export class Checkpointer {
   readonly #writer: Writer;
   readonly #clock: Clock;
-  readonly #opened: OpenedLog;
+  #opened: Pick<OpenedLog, 'signer' | 'extensions' | 'last'>;
   readonly #keeper: AuditKeeper | undefined;
   readonly #heard: (checkpoint: CheckpointRow) => void;
-  #signed: number;
+  #begun = false;
   #signing = false;
   #alarm: Cancel | undefined;
   #stopped = false;
@@ -36,17 +37,39 @@ export class Checkpointer {
     this.#clock = ports.clock;
     this.#keeper = ports.keeper;
     this.#heard = heard;
-    this.#signed = opened.signed;
+  }
+
+  get signer(): NoteKey | undefined {
+    return this.#opened.signer;
+  }
+  /** The last checkpoint of the log under its present name. */
+  get last(): CheckpointRow | undefined {
+    return this.#opened.last;
   }
 
   /** Records that are durable and in no checkpoint yet. */
   get unsigned(): number {
-    return this.#writer.audit.durable - this.#signed;
+    return this.#writer.audit.durable - (this.last?.size ?? 0);
+  }
+
+  /** Nothing stands against signing any more. */
+  begin(): void {
+    this.#begun = true;
+    this.wake();
+  }
+
+  /** From now on it is another log, which names what it goes on from. */
+  goOn(from: Checkpoint, signer: NoteKey): NoteKey {
+    const next = continuing(from, signer);
+    this.#opened = next;
+    this.wake();
+    return next.signer;
   }
 
   /** Call when records may have become durable. */
   wake(): void {
-    if (this.#stopped || this.#signing || this.#opened.signer === undefined || this.unsigned === 0) return;
+    if (!this.#begun || this.#stopped || this.#signing) return;
+    if (this.#opened.signer === undefined || this.unsigned === 0) return;
     if (this.unsigned >= EVERY_RECORDS && !this.#failed) void this.#sign();
     else this.#alarm ??= this.#clock.alarm(instant(this.#clock.now() + EVERY_MS), () => void this.#sign());
   }
@@ -70,7 +93,7 @@ export class Checkpointer {
         : await this.#writer.submit((tx) => {
             // Decided anew when its group failed, and then over what is durable then.
             const size = this.#writer.audit.durable;
-            if (size === this.#signed) return undefined;
+            if (size === this.last?.size) return undefined;
             const root = this.#writer.audit.tree.root(size);
             const note = signCheckpoint({ origin: signer.name, size, root, extensions }, signer);
             const checkpoint: CheckpointRow = { origin: signer.name, size, time: tx.now, note };
@@ -87,7 +110,9 @@ export class Checkpointer {
   }
 
   #durable(checkpoint: CheckpointRow): void {
-    this.#signed = checkpoint.size;
+    // Signed under a name that it has given up meanwhile: stored, and shown to nobody.
+    if (checkpoint.origin !== this.signer?.name) return;
+    this.#opened = { ...this.#opened, last: checkpoint };
     this.#keeper?.keepHead(checkpoint.note);
     if (!this.#continued) this.#keeper?.continued();
     this.#continued = true;

@@ -36,6 +36,13 @@ export interface PeerView {
     readonly capacityMbps: number;
     readonly agreed: boolean;
   }[];
+  /** The last checkpoint of our audit log that it has cosigned, and the key that this is verified with. */
+  readonly vouched?: {
+    readonly origin: string;
+    readonly size: number;
+    readonly at: InstantMs;
+    readonly key: string;
+  };
   readonly topology?: { readonly epoch: number; readonly n: number; readonly expires: InstantMs };
 }
 

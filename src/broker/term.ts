@@ -3,6 +3,7 @@
  * ends with everything it started; whatever comes after begins again from the store. A restart, a takeover
  * and a store that did not answer are all the same: a new term.
  */
+import type { Checkpoint } from '../aaa/merkle/note.ts';
 import { type Cancel, every, type InstantMs, instant } from '../kernel/clock.ts';
 import { textOf } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
@@ -15,6 +16,7 @@ import { Authoriser } from './authorise.ts';
 import { Book } from './book.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
 import { Checkpointer } from './checkpointer.ts';
+import { type Confronted, confront } from './confront.ts';
 import { EarlyLight } from './early.ts';
 import { Lanes } from './lanes.ts';
 import { Meter } from './meter.ts';
@@ -179,17 +181,44 @@ export class Term {
   /** Signs what the last term left, and first tells of the log that this one continues. */
   #goOn(): void {
     const { continues, signer } = this.#opened;
-    if (continues === undefined || signer === undefined) {
-      this.checkpointer.wake();
-      return;
-    }
-    const { reason, from } = continues;
-    const ask = { origin: from.origin, size: from.size, root: from.root.toString('base64') };
-    const told = this.writer.submit((tx) =>
-      tx.record({ op: 'log.continue', reason, effect: signer.name, ask }),
-    );
     // A term that ends before this is durable is followed by one that says it again.
-    told.catch(() => {});
+    if (continues !== undefined && signer !== undefined)
+      this.#tellOfContinuing(continues.reason, continues.from, signer.name).catch(() => {});
+    this.#askWitnesses()
+      .catch((error: unknown) =>
+        this.#ports.log.warn({ event: 'settle.failed', error: `witnesses: ${textOf(error)}` }),
+      )
+      .finally(() => this.checkpointer.begin());
+  }
+
+  async #askWitnesses(): Promise<void> {
+    if (this.signer === undefined) return;
+    for (const { by, note } of (await this.#ports.testimonies?.()) ?? []) await this.confronted(by, note);
+  }
+
+  /** A witness shows what it has seen of our log. If we cannot show it, the log goes on under a new name. */
+  async confronted(by: string, text: string): Promise<Confronted> {
+    const { signer } = this;
+    if (signer === undefined) return 'NOT_OURS';
+    const found = await confront(text, signer, this.writer.audit.durable, this.#ports.store);
+    if (typeof found === 'string') return found;
+    // Another witness said it first.
+    if (this.signer !== signer) return 'CONTINUED';
+    const reason = `${by} has seen ${found.detail}`;
+    this.#ports.log.error({ event: 'audit.behind', witness: by, detail: reason });
+    const next = this.checkpointer.goOn(found.from, signer);
+    await this.#tellOfContinuing(reason, found.from, next.name, { peer: by });
+    return 'CONTINUED';
+  }
+
+  #tellOfContinuing(
+    reason: string,
+    from: Checkpoint,
+    effect: string,
+    by: { readonly peer?: string } = {},
+  ): Promise<void> {
+    const ask = { origin: from.origin, size: from.size, root: from.root.toString('base64') };
+    return this.writer.submit((tx) => tx.record({ op: 'log.continue', reason, effect, ask, ...by }));
   }
 
   /** Ends what this term started; nothing that is under way is waited for. */
@@ -233,7 +262,7 @@ export class Term {
 
   /** Who signs the audit log, if anybody does. */
   get signer(): OpenedLog['signer'] {
-    return this.#opened.signer;
+    return this.checkpointer.signer;
   }
 
   settleNow(): void {

@@ -64,6 +64,7 @@ const peerList: Layout = {
     ['SCORE', (p) => p['score']],
     ['BREAKER', (p) => p['breaker']],
     ['CERTIFICATE UNTIL', (p) => p['certificate_end_time']],
+    ['COSIGNED', (p) => dig(p['witness'], 'size')],
     ['REASON', (p) => p['reason']],
   ],
   csv: [

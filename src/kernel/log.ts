@@ -100,6 +100,17 @@ export type LogEvent =
   | { readonly event: 'peering.listening'; readonly address: string }
   /** The stored log is not the one that was signed; nothing is served. */
   | { readonly event: 'audit.refused'; readonly detail: string }
+  /** A witness has seen what we signed and cannot show: the log goes on under a new name. */
+  | { readonly event: 'audit.behind'; readonly witness: string; readonly detail: string }
+  /** Another domain's log has signed two histories. */
+  | {
+      readonly event: 'audit.forked';
+      readonly origin: string;
+      readonly size: number;
+      readonly seen: number;
+    }
+  /** Another domain's log goes on under a new name. */
+  | { readonly event: 'audit.renamed'; readonly origin: string; readonly before: readonly string[] }
   | { readonly event: 'issuer.unreachable'; readonly issuer: string; readonly error: string }
   | { readonly event: 'store.pruned'; readonly circuits: number; readonly events: number }
   | { readonly event: 'invariant.broken'; readonly detail: string };

@@ -3,7 +3,7 @@
  * since the start: its session, its term of office, how its clock stands to ours, how it answers, and the last
  * messages each way. Nothing of the second kind is needed after a restart.
  */
-import type { PeerMessageLine } from '../broker/peerOffice.ts';
+import type { PeerMessageLine, PeerView } from '../broker/peerOffice.ts';
 import type { PublishedIssuer } from '../broker/tokenRing.ts';
 import { Breaker } from '../kernel/breaker.ts';
 import { type Clock, type InstantMs, instant } from '../kernel/clock.ts';
@@ -39,6 +39,9 @@ export interface PeerSettings {
   readonly mintsFor?: readonly string[];
 }
 
+/** What a peer has cosigned of our log. */
+export type Vouched = NonNullable<PeerView['vouched']>;
+
 export type Said = Pick<PeerMessageLine, 'op' | 'circuit' | 'version'>;
 
 export class Peer {
@@ -54,6 +57,8 @@ export class Peer {
   protocol: number | undefined;
   /** Why nothing is agreed with it, however often it is asked: no protocol in common, a prefix that is taken. */
   unfit: string | undefined;
+  /** The last checkpoint of our log that it has cosigned. */
+  vouched: Vouched | undefined;
   /** Which withdrawn tokens it has been told of, in which of its sessions. */
   told: { readonly session: string; readonly revocations: Set<string> } = {
     session: '',

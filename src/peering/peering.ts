@@ -26,6 +26,7 @@ import { buildPeerServer, HELLO_PATH, MESSAGES_PATH, type Receiver, saidOf, TAKI
 import { type Atlas, Topologies, type TopologyPorts } from './topologies.ts';
 import { FAILED, viewOf } from './view.ts';
 import { AnswerSchema, PROTOCOLS, readAnswer, writeMessage } from './wire.ts';
+import { type Notary, Witnesses } from './witnesses.ts';
 
 /** How long a message may be under way, by its verb; lighting takes as long as the devices take. */
 const TIMEOUT_MS = 5_000;
@@ -56,6 +57,7 @@ export interface PeeringOptions {
 
 /** What peering needs of the broker that it speaks for. */
 export interface Speaker extends Atlas, Withdrawals {
+  readonly audit: Notary;
   peer(from: string, message: PeerMessage): Promise<PeerAnswer>;
   readiness(): { readonly epoch: number };
   topology(): { readonly document: TopologyDocument };
@@ -82,6 +84,7 @@ export class Peering implements Peers, Receiver {
   readonly #peers: ReadonlyMap<string, Peer>;
   readonly topologies: Topologies;
   readonly tokens: TokenStatusLists;
+  readonly witnesses: Witnesses;
   readonly #greeting = new Map<string, Promise<void>>();
   readonly #cancels: Cancel[] = [];
   #speaker: Speaker | undefined;
@@ -99,6 +102,12 @@ export class Peering implements Peers, Receiver {
       tell,
       () => ports.clock.now(),
     );
+    this.witnesses = new Witnesses({
+      clock: ports.clock,
+      notary: () => this.#inOffice().audit,
+      peers: () => this.peers(),
+      tell,
+    });
     this.#peers = new Map(
       options.peers.map((settings) => [
         settings.domain,
@@ -148,6 +157,7 @@ export class Peering implements Peers, Receiver {
 
   async stop(): Promise<void> {
     for (const cancel of this.#cancels.splice(0)) cancel();
+    this.witnesses.stop();
     await this.#client.close();
     this.#server?.server.closeAllConnections();
     await this.#server?.close();
@@ -308,6 +318,7 @@ export class Peering implements Peers, Receiver {
     } else if (before !== peer.session) {
       this.#ports.log.info({ event: 'peer.session', peer: peer.domain, protocol: peer.protocol ?? 0 });
       this.#repair(peer);
+      this.witnesses.wake();
     }
   }
 
@@ -331,6 +342,9 @@ export class Peering implements Peers, Receiver {
     this.#publish();
     for (const peer of this.peers()) if (peer.session !== undefined) this.#repair(peer);
   }
+
+  readonly checkpointed = (): void => this.witnesses.wake();
+  readonly testimonies = (): ReturnType<Witnesses['testimonies']> => this.witnesses.testimonies();
 
   #pushAll(): void {
     for (const peer of this.peers()) {

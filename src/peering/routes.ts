@@ -29,6 +29,15 @@ import {
   VersionsSchema,
 } from './topologies.ts';
 import { AnswerSchema, MessageSchema, readMessage, writeAnswer } from './wire.ts';
+import {
+  CHECKPOINTS_PATH,
+  NothingSchema,
+  SEEN_PATH,
+  SeenSchema,
+  ShownSchema,
+  WitnessedSchema,
+  type Witnesses,
+} from './witnesses.ts';
 
 export const HELLO_PATH = '/peer/v1/hello';
 export const MESSAGES_PATH = '/peer/v1/messages';
@@ -47,6 +56,7 @@ export interface Receiver {
   /** Which tokens of ours were withdrawn: a status list by its number. */
   tokenStatus(list: number): string | undefined;
   readonly topologies: Pick<Topologies, 'accept' | 'compared'>;
+  readonly witnesses: Pick<Witnesses, 'shown' | 'seen'>;
 }
 
 export interface RoutePorts {
@@ -102,6 +112,7 @@ export async function buildPeerServer(receiver: Receiver, ports: RoutePorts): Pr
   messageRoute(app, receiver, ports);
   topologyRoutes(app, receiver);
   revocationRoute(app, receiver);
+  checkpointRoutes(app, receiver);
   return app;
 }
 
@@ -164,6 +175,10 @@ const schemas = [
   HeardSchema,
   StatusAskSchema,
   StatusAnswerSchema,
+  ShownSchema,
+  WitnessedSchema,
+  NothingSchema,
+  SeenSchema,
 ];
 const tags = ['peering'];
 const answer = (description: string, schema: TSchema) => ({
@@ -316,6 +331,47 @@ function revocationRoute(app: HttpServer, receiver: Receiver): void {
       peer.note('IN', { op: 'token-status' }, signed === undefined ? 'NOT_FOUND' : 'LIST', 0);
       if (signed === undefined) throw new BrokerError('NOT_FOUND', 'there is no such list');
       return { signed };
+    },
+  );
+}
+
+function checkpointRoutes(app: HttpServer, { witnesses }: Receiver): void {
+  app.post(
+    CHECKPOINTS_PATH,
+    {
+      config,
+      schema: {
+        operationId: 'showCheckpoint',
+        summary: "Show the newest checkpoint of the sender's audit log, to be cosigned",
+        tags,
+        body: ref(ShownSchema),
+        response: { 200: answer('The cosignature, or what was seen before', ref(WitnessedSchema)) },
+      },
+    },
+    async (request) => {
+      const peer = askerOf(request);
+      checkRoom(peer, true);
+      const said = await witnesses.shown(peer, request.body);
+      peer.note('IN', { op: 'checkpoint' }, said.outcome, 0);
+      return said;
+    },
+  );
+  app.post(
+    SEEN_PATH,
+    {
+      config,
+      schema: {
+        operationId: 'seenCheckpoints',
+        summary: "What was cosigned of the sender's audit log",
+        tags,
+        body: ref(NothingSchema),
+        response: { 200: answer('As the sender signed it', ref(SeenSchema)) },
+      },
+    },
+    async (request) => {
+      const peer = askerOf(request);
+      checkRoom(peer, true);
+      return witnesses.seen(peer);
     },
   );
 }

@@ -42,6 +42,7 @@ export function viewOf(peer: Peer, own: TopologyDocument, topology: PeerView['to
       const capacityMbps = Math.min(capacity_mbps, theirs?.capacity_mbps ?? capacity_mbps);
       return { port, remote, capacityMbps, agreed: theirs !== undefined };
     }),
+    ...(peer.vouched === undefined ? {} : { vouched: peer.vouched }),
     ...(topology === undefined ? {} : { topology }),
   };
 }

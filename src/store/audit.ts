@@ -61,8 +61,8 @@ export async function erase(
 
 const seen = new Insert(
   'audit_witnessed',
-  ['origin', 'size', 'root'],
-  `ON CONFLICT (origin) DO UPDATE SET size = excluded.size, root = excluded.root
+  ['origin', 'size', 'root', 'note'],
+  `ON CONFLICT (origin) DO UPDATE SET size = excluded.size, root = excluded.root, note = excluded.note
    WHERE excluded.size >= audit_witnessed.size`,
 );
 
@@ -74,12 +74,21 @@ export async function addWitnesses(session: Session, g: AuditGroup): Promise<voi
       origin,
       size,
     ]);
-  for (const w of g.witnessed) await seen.run(session, [[w.origin, w.size, w.root]]);
+  for (const w of g.witnessed) await seen.run(session, [[w.origin, w.size, w.root, w.note]]);
 }
 
-export async function witnessed(knex: Knex, origin: string): Promise<Witnessed | undefined> {
-  const row: Row | undefined = await knex<Row>('audit_witnessed').where({ origin }).first();
-  return row && { origin, size: Number(row['size']), root: row['root'] as string };
+export async function witnessed(knex: Knex, domain: string): Promise<Witnessed[]> {
+  const found: Row[] = await knex<Row>('audit_witnessed')
+    // All that begin so: the sign after a slash is a zero.
+    .where('origin', '>=', `${domain}/audit/`)
+    .where('origin', '<', `${domain}/audit0`)
+    .orderBy('origin');
+  return found.map((row) => ({
+    origin: row['origin'] as string,
+    size: Number(row['size']),
+    root: row['root'] as string,
+    note: row['note'] as string,
+  }));
 }
 
 export async function tileHashes(knex: Knex): Promise<string[]> {

@@ -279,8 +279,8 @@ export class KnexStore implements Store {
   auditSeqOf(decisionId: string): Promise<number | undefined> {
     return this.#guard(() => audit.seqOf(this.#db.readers, decisionId));
   }
-  witnessed(origin: string): Promise<Witnessed | undefined> {
-    return this.#guard(() => audit.witnessed(this.#db.readers, origin));
+  witnessed(domain: string): Promise<readonly Witnessed[]> {
+    return this.#guard(() => audit.witnessed(this.#db.readers, domain));
   }
   pruneAudit(epoch: number, before: InstantMs, now: InstantMs): Promise<boolean> {
     return this.#guard(() => auditPrune.prune(this.#db, epoch, before, now));

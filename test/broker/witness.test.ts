@@ -43,7 +43,7 @@ it('a checkpoint is cosigned when the log only grew; a fork is refused and recor
   });
 
   const second = await grow();
-  expect(await witness.cosign(key, second.note, 0, [])).toEqual({ kind: 'STALE', size: first.size });
+  expect(await witness.cosign(key, second.note, 0, [])).toMatchObject({ kind: 'STALE', size: first.size });
   // After a restart it knows as much.
   await peer.restart();
   const proof = await log.broker.audit.consistency(first.size, second.size);

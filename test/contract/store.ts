@@ -551,6 +551,31 @@ export function storeContract(name: string, makeHome: () => Promise<StoreHome>):
       expect(await store.octets(ended.id)).toEqual([]);
     });
 
+    describe('what was cosigned of the logs of others', () => {
+      const cosigned = (origin: string, size: number) => ({
+        origin,
+        size,
+        root: `root${size}`,
+        note: `note ${size}`,
+      });
+      const write = (...witnessed: ReturnType<typeof cosigned>[]) =>
+        store.commit(group({ epoch, audit: { ...NO_AUDIT, witnessed } }));
+      test('is the last of each log, by the domain that it is of', async () => {
+        expect(await store.witnessed('sdg.example')).toEqual([]);
+        await write(cosigned('sdg.example/audit/1', 5), cosigned('sdg.example/audit/2', 3));
+        await write(cosigned('sdg.example/audit/1', 9), cosigned('sdg.example2/audit/1', 1));
+        await reopen();
+        expect(await store.witnessed('sdg.example')).toEqual([
+          cosigned('sdg.example/audit/1', 9),
+          cosigned('sdg.example/audit/2', 3),
+        ]);
+        // It never goes back.
+        await write(cosigned('sdg.example/audit/1', 7));
+        expect((await store.witnessed('sdg.example'))[0]).toEqual(cosigned('sdg.example/audit/1', 9));
+        expect(await store.witnessed('sdg')).toEqual([]);
+      });
+    });
+
     describe('the audit log', () => {
       test('is read back as it was written: rows, asides, tiles, leaves, checkpoints', async () => {
         const groups = [auditGroup(0, 300), auditGroup(300, 300)];

@@ -3,7 +3,7 @@
  * process: the network between them is real, and so is the time, except that each clock can be set apart.
  */
 import { createPrivateKey, createPublicKey } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Broker } from '../../src/broker/broker.ts';
@@ -24,6 +24,7 @@ import { openStore } from '../../src/store/open.ts';
 import { importPublic, publicJwk, thumbprint } from '../../src/tokens/jwk.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
 import { domainName, topologyOf } from '../sim/network.ts';
+import { MemoryKeeper } from '../support/auditLog.ts';
 import { aRequest } from '../support/builders.ts';
 import { call, user } from '../support/oneDomain.ts';
 import { rulesFor } from '../support/policies.ts';
@@ -102,6 +103,8 @@ export class House {
   readonly name: string;
   readonly clock = new ShiftedClock();
   readonly logged: LogEvent[] = [];
+  /** The key of its audit log, and what is kept beside it. */
+  readonly audit = new MemoryKeeper();
   broker!: Broker;
   peering!: Peering;
   url = '';
@@ -128,10 +131,7 @@ export class House {
     const topology = this.#options.topology?.(this.index) ?? topologyOf(this.index, domains);
     this.#store = wrapStore(
       this.index,
-      await openStore(
-        { client: 'sqlite', file: join(this.#dir, `${this.index}.db`), reserveBytes: 0 },
-        { clock, log },
-      ),
+      await openStore({ client: 'sqlite', file: this.#file, reserveBytes: 0 }, { clock, log }),
     );
     const files = this.#options.files?.(this.index) ?? filesOf(this.name);
     const protocols = this.#options.protocols?.(this.index);
@@ -168,16 +168,29 @@ export class House {
         abroad: this.peering.tokens,
       },
       seedTopology: topology,
+      audit: this.audit,
+      onCheckpoint: this.peering.checkpointed,
+      testimonies: this.peering.testimonies,
     });
-    await this.broker.start();
     this.url = await this.peering.listen(this.broker);
     this.#port = Number(new URL(this.url).port);
+    await this.broker.start();
   }
 
   async close(): Promise<void> {
     await this.peering.stop();
     await this.broker.stop();
     await this.#store.close();
+  }
+
+  get #file(): string {
+    return join(this.#dir, `${this.index}.db`);
+  }
+  /** While it is closed: the store as it was when the copy was made, and nothing that was kept beside the key. */
+  setBack(copy: string): void {
+    for (const end of ['-wal', '-shm']) rmSync(`${this.#file}${end}`, { force: true });
+    copyFileSync(copy, this.#file);
+    this.audit.kept = undefined;
   }
 
   /** All live circuits here, as the writer has them. */
@@ -192,10 +205,10 @@ export class House {
 
 export class Town {
   readonly houses: readonly House[];
-  readonly #dir = mkdtempSync(join(tmpdir(), 'turnpike-town-'));
+  readonly dir = mkdtempSync(join(tmpdir(), 'turnpike-town-'));
 
   private constructor(options: TownOptions) {
-    this.houses = [...Array(options.domains ?? 2).keys()].map((i) => new House(i, this.#dir, options));
+    this.houses = [...Array(options.domains ?? 2).keys()].map((i) => new House(i, this.dir, options));
   }
 
   static async open(options: TownOptions = {}): Promise<Town> {
@@ -216,8 +229,11 @@ export class Town {
   }
 
   async restart(i: number): Promise<void> {
+    await this.house(i).close();
+    await this.reopen(i);
+  }
+  async reopen(i: number): Promise<void> {
     const house = this.house(i);
-    await house.close();
     await house.open(this.houses.map((one) => one.url));
     house.peering.start();
   }
@@ -241,9 +257,23 @@ export class Town {
     return broker.settled(user, (done.value as Circuit).id, instant(clock.now() + 20_000));
   }
 
+  /** Time goes on everywhere alike. */
+  pass(ms: number): void {
+    for (const house of this.houses) house.clock.shift(ms);
+  }
+
+  /** Everybody has everybody's topology. */
+  async acquainted(): Promise<void> {
+    const others = this.houses.length - 1;
+    await until(
+      () => this.houses.every((house) => house.broker.domains().length === others),
+      'everybody knows everybody',
+    );
+  }
+
   async end(): Promise<void> {
     await Promise.all(this.houses.map((house) => house.close()));
-    rmSync(this.#dir, { recursive: true, force: true });
+    rmSync(this.dir, { recursive: true, force: true });
   }
 }
 

@@ -154,8 +154,8 @@ export class GatedStore implements Store {
   auditSeqOf(decisionId: string): ReturnType<Store['auditSeqOf']> {
     return this.#call('auditSeqOf', () => this.#real.auditSeqOf(decisionId));
   }
-  witnessed(origin: string): ReturnType<Store['witnessed']> {
-    return this.#call('witnessed', () => this.#real.witnessed(origin));
+  witnessed(domain: string): ReturnType<Store['witnessed']> {
+    return this.#call('witnessed', () => this.#real.witnessed(domain));
   }
   pruneAudit(epoch: number, before: InstantMs, now: InstantMs): ReturnType<Store['pruneAudit']> {
     return this.#call('pruneAudit', () => this.#real.pruneAudit(epoch, before, now));

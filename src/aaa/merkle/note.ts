@@ -127,8 +127,8 @@ function fromBase64(text: string): Buffer | undefined {
 }
 
 /** The public key as a line for people to hand on (C2SP signed-note): name, id, and kind with key. */
-export const verifierKey = (log: NoteKey): string =>
-  `${log.name}+${keyId(log, 'log').toString('hex')}+${Buffer.concat([Buffer.from([LOG_KEY]), rawKey(log.key)]).toString('base64')}`;
+export const verifierKey = (signer: NoteKey, kind: 'log' | 'witness' = 'log'): string =>
+  `${signer.name}+${keyId(signer, kind).toString('hex')}+${Buffer.concat([Buffer.from([kind === 'log' ? LOG_KEY : WITNESS_KEY]), rawKey(signer.key)]).toString('base64')}`;
 
 /** Undefined when the text is not the key of such a signer. */
 export function readVerifierKey(text: string, kind: 'log' | 'witness' = 'log'): NoteKey | undefined {

@@ -47,6 +47,17 @@ export const PeerSchema = Type.Object(
         agreed: Type.Boolean({ description: 'Both sides claim it; else it is no link' }),
       }),
     ),
+    witness: maybe(
+      Type.Object(
+        {
+          origin: Type.String(),
+          size: Count,
+          time: Time,
+          key: Type.String({ description: 'For `turnpike audit verify --witness`' }),
+        },
+        { description: 'The last checkpoint of our audit log that it has cosigned' },
+      ),
+    ),
     topology: maybe(
       Type.Object({
         epoch: Count,
@@ -81,7 +92,7 @@ export function writePeer(
   view: PeerView,
   load: { readonly holds: number; readonly circuits: number },
 ): Static<typeof PeerSchema> {
-  const { lastSeen, lastError, topology } = view;
+  const { lastSeen, lastError, topology, vouched } = view;
   return {
     domain: view.domain,
     prefix: view.prefix,
@@ -110,6 +121,16 @@ export function writePeer(
       capacity_mbps: capacityMbps,
       agreed,
     })),
+    ...(vouched === undefined
+      ? {}
+      : {
+          witness: {
+            origin: vouched.origin,
+            size: vouched.size,
+            time: rfc3339(vouched.at),
+            key: vouched.key,
+          },
+        }),
     ...(topology === undefined
       ? {}
       : { topology: { epoch: topology.epoch, n: topology.n, expire_time: rfc3339(topology.expires) } }),
