@@ -16,8 +16,8 @@ import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { newJti } from '../tokens/mint.ts';
 import type { TopologyDocument } from '../topology/document.ts';
-import { lastEnd } from './certificate.ts';
 import { type Answered, type Identity, NoAnswer, PeerClient } from './client.ts';
+import { warnOfEnds } from './expiry.ts';
 import { bordersTo, greet, type Hello, HelloSchema } from './hello.ts';
 import { type Tell, TokenStatusLists, writeIssuer } from './issuers.ts';
 import { Peer, type PeerSettings } from './peer.ts';
@@ -39,9 +39,6 @@ const PUSH_EVERY_MS = 2_000;
 /** How often lists of topologies are compared. */
 const REPAIR_EVERY_MS = 60_000;
 const CERTIFICATES_EVERY_MS = 3_600_000;
-const DAY_MS = 86_400_000;
-/** An operator is told this many days before a certificate ends. */
-const CERTIFICATE_ALARM_DAYS = 14;
 
 export interface PeeringOptions {
   readonly identity: Identity;
@@ -145,13 +142,13 @@ export class Peering implements Peers, Receiver {
     };
     this.#publish();
     this.#greetAll();
-    this.#checkCertificates();
+    warnOfEnds(this.peers(), this.#ports);
     this.#cancels.push(
       this.#inOffice().onEvents(changed),
       every(clock, REPAIR_EVERY_MS, () => this.#repairAll()),
       every(clock, PUSH_EVERY_MS, () => this.#pushAll()),
       every(clock, GREET_EVERY_MS, () => this.#greetAll()),
-      every(clock, CERTIFICATES_EVERY_MS, () => this.#checkCertificates()),
+      every(clock, CERTIFICATES_EVERY_MS, () => warnOfEnds(this.peers(), this.#ports)),
     );
   }
 
@@ -364,15 +361,6 @@ export class Peering implements Peers, Receiver {
   #repair(peer: Peer): void {
     // What does not succeed now does the next time.
     this.topologies.repair(peer).catch(() => {});
-  }
-
-  #checkCertificates(): void {
-    const now = this.#ports.clock.now();
-    for (const peer of this.peers()) {
-      const days = Math.floor((lastEnd(peer.settings.pins) - now) / DAY_MS);
-      if (days < CERTIFICATE_ALARM_DAYS)
-        this.#ports.log.warn({ event: 'peer.certificate', peer: peer.domain, days_left: days });
-    }
   }
 
   // ---- what we hear ----------------------------------------------------------------------------------------

@@ -3,13 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { verifyExport } from '../../src/aaa/merkle/export.ts';
-import {
-  cosignedAt,
-  type NoteKey,
-  readNote,
-  readVerifierKey,
-  signCheckpoint,
-} from '../../src/aaa/merkle/note.ts';
+import { type NoteKey, readVerifierKey, signCheckpoint } from '../../src/aaa/merkle/note.ts';
 import { instant } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { systemRandom } from '../../src/kernel/random.ts';
