@@ -96,7 +96,11 @@ export class Calendar implements Free {
   }
 
   fits(edge: Edge, mbps: number, start: Seconds, end: Seconds): boolean {
-    return mbps <= this.free(edge, start, end);
+    const limit = (this.#rooms[edge]?.mbps ?? 0) - mbps;
+    if (mbps === 0) return true;
+    if (limit < 0) return false;
+    const steps = this.#steps[edge];
+    return steps === undefined || steps.fits(limit, start, end);
   }
 
   free(edge: Edge, start: Seconds, end: Seconds): number {

@@ -111,10 +111,89 @@ export class Steps {
     }
   }
 
+  /** Is the value <= limit at every second of [start, end)? Where whole blocks say so, no point is looked at. */
+  fits(limit: number, start: Seconds, end: Seconds): boolean {
+    const index = this.#index;
+    const stop = this.#blocks * FIELDS;
+    let block = this.#find(start);
+    do {
+      if ((index[block + MOST] as number) + (index[block + PENDING] as number) > limit) {
+        return this.max(start, end) <= limit;
+      }
+      block += FIELDS;
+    } while (block < stop && (index[block] as number) < end);
+    return true;
+  }
+
   /** Adds to every second of [start, end). No value may become negative. */
   add(start: Seconds, end: Seconds, by: number): void {
     const from = Math.max(start, this.base);
     if (from >= end || by === 0) return;
+    const block = this.#find(from);
+    if (this.#isWithin(block, from, end)) this.#addWithin(block, from, end, by);
+    else this.#addAcross(from, end, by);
+  }
+
+  /** Do an addition and the joining of equal neighbours after it touch this block alone, and has it room? */
+  #isWithin(block: number, from: Seconds, end: Seconds): boolean {
+    const index = this.#index;
+    const next = block + FIELDS;
+    return (
+      (index[block + COUNT] as number) <= BLOCK_POINTS - 2 &&
+      this.#end(block) + 4 <= this.#points.length &&
+      (next >= this.#blocks * FIELDS || end < (index[next] as number)) &&
+      (block === 0 || from > (index[block] as number))
+    );
+  }
+
+  /** Both ends in one block, as nearly always: one pass over it. */
+  #addWithin(block: number, from: Seconds, end: Seconds, by: number): void {
+    const points = this.#points;
+    const index = this.#index;
+    const begin = index[block + AT] as number;
+    const last = this.#end(block);
+    const at = this.#findIn(block, from);
+    const isThere = points[at] === from;
+    const inside = isThere ? at : at + 2;
+    let until = inside;
+    while (until < last && (points[until] as number) < end) until += 2;
+    const before = points[until - 1] as number;
+    const after = until < last && points[until] === end;
+    // A point is needed at either end unless the value goes on there as it was before.
+    const first = points[at + 1] as number;
+    const joinsFrom = isThere && at > begin && first + by === points[at - 1];
+    const joinsEnd = after && points[until + 1] === before + by;
+    const shift = isThere ? (joinsFrom ? -2 : 0) : 2;
+    const tail = joinsEnd ? until + 2 : until;
+    const to = until + shift + (after ? 0 : 2);
+    if (to > tail) points.copyWithin(to, tail, last);
+    // What is inside moves by one point at most: away from where it is read.
+    if (shift > 0) {
+      for (let i = until - 2; i >= inside; i -= 2) {
+        points[i + 2] = points[i] as number;
+        points[i + 3] = (points[i + 1] as number) + by;
+      }
+      points[inside] = from;
+      points[inside + 1] = first + by;
+    } else {
+      for (let i = shift < 0 ? inside + 2 : inside; i < until; i += 2) {
+        points[i + shift] = points[i] as number;
+        points[i + shift + 1] = (points[i + 1] as number) + by;
+      }
+    }
+    if (to < tail) points.copyWithin(to, tail, last);
+    if (!after) {
+      points[until + shift] = end;
+      points[until + shift + 1] = before;
+    }
+    const more = (to - tail) / 2;
+    this.#count += more;
+    index[block + COUNT] = (index[block + COUNT] as number) + more;
+    this.#measure(block);
+    if (more < 0) this.#merge(block);
+  }
+
+  #addAcross(from: Seconds, end: Seconds, by: number): void {
     this.#split(from);
     this.#split(end);
     const last = this.#find(end);
