@@ -37,18 +37,28 @@ export function newAjv(named: Readonly<Record<string, unknown>>, coerce: boolean
 
 /**
  * Fastify asks once per encapsulated context, with every schema named so far, and then for each part of each
- * route. Many of those are alike (an id in the path, an empty query), and compiling is what start-up waits for.
+ * route. A name means the same in all contexts of a server and many parts are alike (an id in the path, an empty
+ * query), so all of them share what is known and compiled: this is what start-up waits for.
  */
-export function buildValidator(named: Readonly<Record<string, unknown>>): FastifySchemaCompiler<object> {
-  const plain = newAjv(named, false);
-  const coercing = newAjv(named, true);
+export function validators(): (named: Readonly<Record<string, unknown>>) => FastifySchemaCompiler<object> {
+  const plain = newAjv({}, false);
+  const coercing = newAjv({}, true);
+  const known = new Set<string>();
   const compiled = new Map<string, ReturnType<Ajv2020['compile']>>();
-  return ({ schema, httpPart }) => {
+  const compile: FastifySchemaCompiler<object> = ({ schema, httpPart }) => {
     const ajv = httpPart === 'body' ? plain : coercing;
     const key = `${httpPart === 'body'} ${JSON.stringify(schema)}`;
     const validate = compiled.get(key) ?? ajv.compile(schema);
     compiled.set(key, validate);
     return validate;
+  };
+  return (named) => {
+    for (const [id, schema] of Object.entries(named)) {
+      if (known.has(id)) continue;
+      known.add(id);
+      for (const ajv of [plain, coercing]) ajv.addSchema(schema as object);
+    }
+    return compile;
   };
 }
 

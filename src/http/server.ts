@@ -37,7 +37,7 @@ import {
 import { parseStrict } from './json.ts';
 import { brokerErrorOf, internal, problemHeaders, served } from './problem.ts';
 import { type Authorisation, allowedMethods, type Route, routeOf } from './routes.ts';
-import { buildSerializer, buildValidator } from './schema.ts';
+import { buildSerializer, validators } from './schema.ts';
 import { certificateOf, mutualTls, type ServerTls } from './tls.ts';
 
 /** What a client shows of itself. */
@@ -151,7 +151,7 @@ export async function buildServer(options: ServerOptions): Promise<HttpServer> {
     schemaController: {
       // Fastify types the schemas of its registry as unknown on one side and as any on the other.
       compilersFactory: {
-        buildValidator: buildValidator as never,
+        buildValidator: validators() as never,
         buildSerializer: buildSerializer as never,
       },
     },

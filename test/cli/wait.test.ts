@@ -11,14 +11,20 @@ const event = (id: string) =>
 
 test('an event of the circuit says when to look', async () => {
   let state = 'SCHEDULED';
+  let happens = (): void => {};
   const at = await fake({
-    [PATH]: () => ({ body: circuit(state) }),
+    [PATH]: (_, count) => {
+      const body = circuit(state);
+      // After the reading that the open stream led to.
+      if (count === 1) happens();
+      return { body };
+    },
     [STREAM]: () =>
       sse((write) => {
-        setTimeout(() => {
+        happens = () => {
           state = 'ACTIVE';
           write(event('evt_2'));
-        }, 50);
+        };
       }),
   });
   const ran = await run(at, WAIT);
@@ -40,13 +46,18 @@ test('what happens before the stream is open is not missed', async () => {
 
 test('a broken stream is resumed after the last event seen', async () => {
   let state = 'SCHEDULED';
+  let cut = (): void => {};
   const at = await fake({
-    [PATH]: () => ({ body: circuit(state) }),
+    [PATH]: (_, count) => {
+      // The third reading is what the first event led to.
+      if (count === 2) cut();
+      return { body: circuit(state) };
+    },
     [STREAM]: (_, count) =>
       sse((write, response) => {
         if (count === 0) {
+          cut = () => response.destroy();
           write(event('evt_7'));
-          setTimeout(() => response.destroy(), 20);
         } else {
           state = 'ACTIVE';
           write(event('evt_8'));
@@ -75,12 +86,14 @@ test.each([
 
 test('a stream that falls silent without ending is given up', async () => {
   const clock = hastyClock(START);
+  let silence: NodeJS.Timeout | undefined;
   const at = await fake({
     [PATH]: (_, count) => ({ body: circuit(count < 2 ? 'SCHEDULED' : 'ACTIVE') }),
     [STREAM]: (_, count) =>
       sse(() => {
-        // The silence is three heartbeats long; the whole wait is half an hour.
-        if (count === 0) setTimeout(() => clock.advance(46_000), 50);
+        // The silence is three heartbeats long; the whole wait is half an hour. It may begin late.
+        if (count === 0) silence = setInterval(() => clock.advance(46_000), 50);
+        else clearInterval(silence);
       }),
   });
   expect((await run(at, WAIT, { clock })).code).toBe(0);
