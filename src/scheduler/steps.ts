@@ -9,6 +9,7 @@
  */
 import { invariant } from '../kernel/assert.ts';
 import type { Seconds } from '../model/capacity.ts';
+import { addTo } from './points.ts';
 
 const BLOCK_POINTS = 64;
 const HALF = BLOCK_POINTS / 2;
@@ -148,45 +149,9 @@ export class Steps {
 
   /** Both ends in one block, as nearly always: one pass over it. */
   #addWithin(block: number, from: Seconds, end: Seconds, by: number): void {
-    const points = this.#points;
     const index = this.#index;
     const begin = index[block + AT] as number;
-    const last = this.#end(block);
-    const at = this.#findIn(block, from);
-    const isThere = points[at] === from;
-    const inside = isThere ? at : at + 2;
-    let until = inside;
-    while (until < last && (points[until] as number) < end) until += 2;
-    const before = points[until - 1] as number;
-    const after = until < last && points[until] === end;
-    // A point is needed at either end unless the value goes on there as it was before.
-    const first = points[at + 1] as number;
-    const joinsFrom = isThere && at > begin && first + by === points[at - 1];
-    const joinsEnd = after && points[until + 1] === before + by;
-    const shift = isThere ? (joinsFrom ? -2 : 0) : 2;
-    const tail = joinsEnd ? until + 2 : until;
-    const to = until + shift + (after ? 0 : 2);
-    if (to > tail) points.copyWithin(to, tail, last);
-    // What is inside moves by one point at most: away from where it is read.
-    if (shift > 0) {
-      for (let i = until - 2; i >= inside; i -= 2) {
-        points[i + 2] = points[i] as number;
-        points[i + 3] = (points[i + 1] as number) + by;
-      }
-      points[inside] = from;
-      points[inside + 1] = first + by;
-    } else {
-      for (let i = shift < 0 ? inside + 2 : inside; i < until; i += 2) {
-        points[i + shift] = points[i] as number;
-        points[i + shift + 1] = (points[i + 1] as number) + by;
-      }
-    }
-    if (to < tail) points.copyWithin(to, tail, last);
-    if (!after) {
-      points[until + shift] = end;
-      points[until + shift + 1] = before;
-    }
-    const more = (to - tail) / 2;
+    const more = addTo(this.#points, begin, this.#end(block), this.#findIn(block, from), from, end, by);
     this.#count += more;
     index[block + COUNT] = (index[block + COUNT] as number) + more;
     this.#measure(block);
