@@ -30,6 +30,7 @@ const GATE_MS = 1_000;
 const STILL_LIT_MS = 1_000;
 /** The first few times sooner: most devices are done within half a second. */
 const SOON_DARK_MS = 100;
+const SOON = 5;
 
 type AnyEvent = HomeEvent | ParticipantEvent;
 
@@ -173,7 +174,7 @@ export class Performer {
     answered();
     const heard = this.#heard(circuit, effect, answer);
     if (heard !== 'again') return this.#finish(record, heard);
-    return { retryInMs: Math.min(STILL_LIT_MS, SOON_DARK_MS * (attempt + 1)) };
+    return { retryInMs: attempt < SOON ? SOON_DARK_MS : STILL_LIT_MS };
   }
 
   /** What a peer's answer means to the lifecycle; `again` when it must be asked once more. */
