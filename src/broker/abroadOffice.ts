@@ -2,10 +2,12 @@
  * A term's dealings with other domains, in one place: the desk that hears their messages, who asks them when
  * they could and moves circuits with their consent, and the documents in which everybody says what he has.
  */
+import type { CircuitId } from '../kernel/ids.ts';
 import { documentOf } from '../topology/advertise.ts';
 import type { DomainDocument } from '../topology/domainDocument.ts';
 import type { Authoriser } from './authorise.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
+import { Digests } from './digests.ts';
 import { groundOf } from './ground.ts';
 import { Mover } from './mover.ts';
 import { PeerDesk } from './peer.ts';
@@ -19,23 +21,33 @@ import type { Writer } from './writer.ts';
 export class AbroadOffice {
   readonly desk: PeerDesk;
   readonly scout: Scout;
+  readonly digests: Digests;
   readonly #mover: Mover;
   readonly #writer: Writer;
   readonly #ports: BrokerPorts;
   #document: DomainDocument | undefined;
 
-  constructor(writer: Writer, authoriser: Authoriser, ports: BrokerPorts) {
+  /** `outstanding`: what of a circuit is on its way. */
+  constructor(
+    writer: Writer,
+    authoriser: Authoriser,
+    ports: BrokerPorts,
+    outstanding: (id: CircuitId) => number,
+  ) {
     this.#writer = writer;
     this.#ports = ports;
     this.desk = new PeerDesk(authoriser, ports.random, writer.epoch);
     this.scout = new Scout(writer, ports);
     this.#mover = new Mover(writer, this.scout, ports);
+    this.digests = new Digests(writer, { ...ports, outstanding });
   }
 
   run(): void {
     this.#mover.look(this.#writer.book.parties.waiting);
+    this.digests.start();
   }
   stop(): void {
+    this.digests.stop();
     this.scout.stop();
     this.#mover.stop();
   }
@@ -69,6 +81,7 @@ export class AbroadOffice {
 
   /** A message of a peer that has proved to be `from`. */
   async hear(from: string, message: PeerMessage): Promise<PeerAnswer> {
+    if (message.op === 'digest' || message.op === 'digest-lines') return this.digests.answer(from, message);
     const { book } = this.#writer;
     const known = this.desk.look(book, groundOf(book, this.#ports.clock.now()), from, message);
     if (known !== undefined) return known;

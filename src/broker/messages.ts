@@ -44,8 +44,10 @@ export function messageFor(circuit: Circuit, effect: PeerEffect, epoch: number):
       };
     }
     case 'peer.commit': {
+      // Also what is in force already: said again to a domain that has forgotten it.
+      const inForce = settled || circuit.state === 'COMMITTING';
       const placement =
-        circuit.state === 'COMMITTING' && circuit.current?.version === effect.version
+        inForce && circuit.current?.version === effect.version
           ? circuit.current
           : inPhase(circuit, 'COMMITTING', effect.version)?.placement;
       const segment = placement === undefined ? undefined : segmentFor(circuit, placement, effect.domain);

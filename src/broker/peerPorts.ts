@@ -6,6 +6,7 @@ import type { InstantMs } from '../kernel/clock.ts';
 import type { Label, LabelRanges } from '../model/label.ts';
 import type { PortId } from '../model/port.ts';
 import type { Window } from '../model/window.ts';
+import type { DigestLine } from './digest.ts';
 
 interface PeerHeader {
   /** The home's id of the circuit; of an availability or a digest: what the sender calls the question. */
@@ -117,19 +118,15 @@ export type PeerMessage = PeerHeader &
         readonly label: Label;
         readonly version: number;
       }
-    /** What the sender has agreed with the receiver, as (home, circuit, version) lines and their hash. */
+    /** What the sender has agreed with the receiver, summed (`digest.ts`). */
+    | { readonly op: 'digest'; readonly sums: string }
+    /** All its lines in some of the buckets. */
     | {
-        readonly op: 'digest';
-        readonly hash: string;
-        readonly circuits: readonly DigestLine[];
+        readonly op: 'digest-lines';
+        readonly buckets: readonly number[];
+        readonly lines: readonly DigestLine[];
       }
   );
-
-export interface DigestLine {
-  readonly home: string;
-  readonly circuit: string;
-  readonly version: number;
-}
 
 /** LABEL: no common label. ROOM: no room in this slot. FROZEN: too close to a start to change. */
 export type RefusalKind = 'LABEL' | 'ROOM' | 'POLICY' | 'CAP' | 'FROZEN' | 'WINDOW' | 'INVALID';
@@ -187,8 +184,10 @@ export type PeerAnswer =
   | { readonly state: 'MOVED'; readonly version: number; readonly epoch: number }
   | { readonly state: 'MATCH'; readonly label?: Label; readonly epoch: number }
   | { readonly state: 'MISMATCH'; readonly label?: Label; readonly epoch: number }
-  /** The lines of the digest that the answerer sees otherwise. */
-  | { readonly state: 'DIFFERS'; readonly circuits: readonly DigestLine[]; readonly epoch: number };
+  /** Which buckets of a digest are other with the answerer. */
+  | { readonly state: 'DIFFERS'; readonly buckets: readonly number[]; readonly epoch: number }
+  /** What the answerer has, of the circuits of which it has not the same; no versions: nothing. */
+  | { readonly state: 'LINES'; readonly lines: readonly DigestLine[]; readonly epoch: number };
 
 export interface Peers {
   /** Rejects when no answer came: nobody knows then whether the message arrived. */

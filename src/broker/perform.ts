@@ -213,9 +213,11 @@ export class Performer {
         if (answer.state === 'BUSY') return 'again';
         return { type: 'refused', domain, version: effect.version, cause: refusal, ...more, at };
       case 'peer.commit':
-        return answer.state === 'COMMITTED'
-          ? { type: 'committed', domain, version: effect.version, at }
-          : { type: 'refused', domain, version: effect.version, cause: refusal, ...more, at };
+        if (answer.state === 'COMMITTED') return { type: 'committed', domain, version: effect.version, at };
+        // It had agreed, forgot, and cannot take it again.
+        if (circuit.state !== 'COMMITTING' && circuit.current?.version === effect.version)
+          return { type: 'ended', domain, cause: `it has lost its part: ${refusal}`, at };
+        return { type: 'refused', domain, version: effect.version, cause: refusal, ...more, at };
       case 'peer.extend':
         return answer.state === 'HELD' || answer.state === 'COMMITTED'
           ? undefined

@@ -101,7 +101,7 @@ export class Term {
       { clock: ports.clock, keeper: ports.audit },
       (checkpoint) => ports.onCheckpoint?.(checkpoint),
     );
-    this.abroad = new AbroadOffice(this.writer, this.authoriser, ports);
+    this.abroad = new AbroadOffice(this.writer, this.authoriser, ports, (id) => this.lanes.outstanding(id));
     this.#settler = new Settler(this.writer, this.abroad.scout, ports);
     this.#restorer = new Restorer(this.writer, ports);
     this.#meter = new Meter(this.writer, ports);

@@ -95,6 +95,8 @@ export type LogEvent =
   | { readonly event: 'peer.refused'; readonly peer: string; readonly detail: string }
   /** It has contradicted itself: nothing is agreed with it until an operator has looked. */
   | { readonly event: 'peer.quarantined'; readonly peer: string; readonly detail: string }
+  /** A comparison of what is agreed with it has found so many circuits that it has otherwise. */
+  | { readonly event: 'peer.differs'; readonly peer: string; readonly circuits: number }
   | { readonly event: 'peer.session'; readonly peer: string; readonly protocol: number }
   | { readonly event: 'peer.certificate'; readonly peer: string; readonly days_left: number }
   | { readonly event: 'peering.listening'; readonly address: string }

@@ -68,6 +68,8 @@ export type HomeEvent = At &
       }
     | { readonly type: 'committed'; readonly domain: string; readonly version: number }
     | { readonly type: 'ended'; readonly domain: string; readonly cause: string }
+    /** That domain has these versions of it, and should not, or not only. */
+    | { readonly type: 'differs'; readonly domain: string; readonly versions: readonly number[] }
     | { readonly type: 'commit' }
     | { readonly type: 'abort' }
     | { readonly type: 'extend-hold'; readonly until: InstantMs }
@@ -102,6 +104,8 @@ export type ParticipantEvent = At &
     | { readonly type: 'provision'; readonly version: number }
     | { readonly type: 'release'; readonly detail: string }
     | { readonly type: 'cancel'; readonly floor: number }
+    /** The home has other versions of it than we. */
+    | { readonly type: 'differs'; readonly domain: string; readonly versions: readonly number[] }
     /** The home's answer to our query. */
     | {
         readonly type: 'told';

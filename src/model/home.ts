@@ -252,6 +252,22 @@ const changeRefused = go<Ev<'refused'>>(stays, (c, e) =>
     : 'same',
 );
 
+/** A domain has not what was agreed with it: its part is said again. A commit carries all that there is to know. */
+const differs = go<Ev<'differs'>>(stays, (c, e) => {
+  if (c.pending !== undefined && c.pending.phase !== 'RETIRING') return 'same';
+  const { version } = inForce(c);
+  const { domain } = e;
+  const effects: Effect[] = [];
+  const hasPart = remotes(inForce(c)).some((s) => s.domain === domain);
+  if (hasPart && !e.versions.includes(version)) {
+    effects.push({ type: 'peer.commit', domain, version });
+    if (c.armed) effects.push({ type: 'peer.provision', domain, version });
+  }
+  const extra = Math.max(-1, ...e.versions.filter((v) => v !== version && v <= c.version));
+  if (extra >= 0) effects.push({ type: 'peer.free', domain, version: extra, active: version });
+  return effects.length === 0 ? 'same' : next(c, {}, effects);
+});
+
 const up = go<Ev<'up'>>(['ACTIVE'], (c, e) => {
   if (c.pending?.phase === 'LIGHTING' && c.pending.placement.version === e.version) {
     const placement = mapSegments(c.pending.placement, inDomain(e.domain, lit));
@@ -360,6 +376,7 @@ const shining = {
   refused: changeRefused,
   committed: changeCommitted,
   ended: lost,
+  differs,
   commit: ignore,
   abort: refuse,
   'extend-hold': refuse,
@@ -391,6 +408,7 @@ export const homeMatrix = {
     refused: retreat,
     committed: ignore,
     ended: retreat,
+    differs: ignore,
     commit: refuse,
     abort: withdraw,
     'extend-hold': refuse,
@@ -413,6 +431,7 @@ export const homeMatrix = {
     refused: retreat,
     committed: ignore,
     ended: retreat,
+    differs: ignore,
     commit,
     abort: withdraw,
     'extend-hold': go(stays, (c, e) => {
@@ -446,6 +465,7 @@ export const homeMatrix = {
     refused: retreat,
     committed,
     ended: retreat,
+    differs: ignore,
     commit: ignore,
     abort: refuse,
     'extend-hold': refuse,
@@ -468,6 +488,7 @@ export const homeMatrix = {
     refused: changeRefused,
     committed: changeCommitted,
     ended: go(['RESERVING'], (c, e) => backToReserving(c, inForce(c), setbackOf(inForce(c), e))),
+    differs,
     commit: ignore,
     abort: refuse,
     'extend-hold': refuse,
@@ -494,6 +515,7 @@ export const homeMatrix = {
     ended: go(['ENDED', 'CANCELLED', 'FAILED'], (c, e) =>
       out_.run(c, { type: 'dark', domain: e.domain, at: e.at }),
     ),
+    differs: ignore,
     commit: refuse,
     abort: refuse,
     'extend-hold': refuse,
@@ -529,6 +551,7 @@ function final() {
     refused: ignore,
     committed: ignore,
     ended: ignore,
+    differs: ignore,
     commit: refuse,
     abort: refuse,
     'extend-hold': refuse,

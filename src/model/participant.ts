@@ -167,11 +167,15 @@ const provision = go<Ev<'provision'>>(['PROVISIONING'], (c, e) => {
   return next(circuit, patch, effects);
 });
 
+/** The home knows of it: what it said to the contrary before was not said twice. */
+const known = (c: Circuit): Result =>
+  homeOf(c).unknowns === 0 ? 'same' : next(c, { home: { ...homeOf(c), unknowns: 0 } });
+
 const told = go<Ev<'told'>>(['RESERVING', 'RELEASING', 'CANCELLED'], (c, e) => {
   const home = homeOf(c);
   switch (e.state) {
     case 'PENDING':
-      return 'same';
+      return known(c);
     case 'ABORTED':
       return out(c, 'CANCELLED', 'ABORTED', 'aborted by its home');
     case 'UNKNOWN': {
@@ -182,13 +186,18 @@ const told = go<Ev<'told'>>(['RESERVING', 'RELEASING', 'CANCELLED'], (c, e) => {
     }
     case 'ACTIVE': {
       const { askAt: _, ...rest } = home;
-      const settled: Circuit = { ...c, home: { ...rest, told: true } };
-      const known = placements(c).some((p) => p.version === e.version);
-      if (e.version === undefined || !known) return 'same';
-      return home.told && c.pending === undefined ? 'same' : close(settled, e.version, e.version, e.at);
+      const settled: Circuit = { ...c, home: { ...rest, told: true, unknowns: 0 } };
+      const ours = placements(c).some((p) => p.version === e.version);
+      if (e.version === undefined || !ours || (home.told && c.pending === undefined)) return known(c);
+      return close(settled, e.version, e.version, e.at);
     }
   }
 });
+
+/** What the home has otherwise is the home's to say. */
+const differs = go<Ev<'differs'>>(stays, (c) =>
+  next(c, {}, [{ type: 'peer.query', domain: homeOf(c).domain }]),
+);
 
 const dueReserving = go<Ev<'due'>>(['CANCELLED'], (c, e) =>
   e.at >= homeOf(c).keepUntil
@@ -309,6 +318,7 @@ const shining = {
   release,
   cancel,
   told,
+  differs,
   due: only(['RELEASING', 'ENDED', 'FAILED'], dueCommitted),
   up,
   down,
@@ -327,6 +337,7 @@ export const participantMatrix = {
     release: refuse,
     cancel: only(['CANCELLED'], cancel),
     told: ignore,
+    differs: ignore,
     due: dueReserving,
     up: ignore,
     down: ignore,
@@ -343,6 +354,7 @@ export const participantMatrix = {
     release: refuse,
     cancel: only(['CANCELLED'], cancel),
     told: only(['CANCELLED'], told),
+    differs: ignore,
     due: dueHeld,
     up: ignore,
     down: ignore,
@@ -360,6 +372,7 @@ export const participantMatrix = {
     release: refuse,
     cancel: only(['CANCELLED'], cancel),
     told: ignore,
+    differs: ignore,
     due: ignore,
     up: ignore,
     down: ignore,
@@ -376,6 +389,7 @@ export const participantMatrix = {
     release: only(['ENDED'], release),
     cancel: only(['CANCELLED'], cancel),
     told: only(['RESERVING', 'CANCELLED'], told),
+    differs,
     due: only(['PROVISIONING', 'ENDED', 'FAILED'], dueCommitted),
     up: ignore,
     down: ignore,
@@ -403,6 +417,7 @@ export const participantMatrix = {
         : next(c, { home, outcome: 'CANCELLED', ...because('CANCELLED', 'cancelled by its home') });
     }),
     told: ignore,
+    differs: ignore,
     due: ignore,
     up: ignore,
     down: ignore,
@@ -428,6 +443,7 @@ function final() {
     release: ignore,
     cancel: ignore,
     told: ignore,
+    differs: ignore,
     due: ignore,
     up: ignore,
     down: ignore,

@@ -4,6 +4,7 @@
  * these.
  */
 import { type Static, type TSchema, Type } from 'typebox';
+import { BUCKETS } from '../broker/digest.ts';
 import type { PeerAnswer, PeerMessage } from '../broker/peerPorts.ts';
 import { taggedUnion } from '../http/schema.ts';
 import { HIGHEST_LABEL } from '../model/label.ts';
@@ -83,8 +84,14 @@ const Segment = Type.Object(
 );
 const ChangeKind = Type.Enum(['MOVE', 'MODIFY']);
 const Freeing = Type.Object({ circuit: CircuitName, version: Version, active: Version }, strict);
-const DigestLine = Type.Object({ home: DomainName, circuit: CircuitName, version: Version }, strict);
-const Digest = Type.Array(DigestLine, { maxItems: 10_000 });
+const DigestLines = Type.Array(
+  Type.Object(
+    { home: DomainName, circuit: CircuitName, versions: Type.Array(Version, { maxItems: 2 }) },
+    strict,
+  ),
+  { maxItems: 10_000 },
+);
+const Buckets = Type.Array(Type.Integer({ minimum: 0, maximum: BUCKETS - 1 }), { maxItems: BUCKETS });
 
 /** On every message, whatever it says. */
 const header = {
@@ -130,7 +137,10 @@ const messages = [
   }),
   op('ask-move', { window: Window, ask_id: Text, waiting: Text, reason: Text }),
   op('border-match', { home: DomainName, port: PortName, label: Label, version: Version }),
-  op('digest', { hash: Text, circuits: Digest }),
+  op('digest', {
+    sums: Type.String({ maxLength: 4_096, description: 'base64url: eight bytes for each of 256 buckets' }),
+  }),
+  op('digest-lines', { buckets: Buckets, lines: DigestLines }),
 ] as const;
 
 const answers = [
@@ -190,7 +200,8 @@ const answers = [
   Type.Object({ state: Type.Literal('MOVED'), version: Version, epoch: Epoch }, strict),
   Type.Object({ state: Type.Literal('MATCH'), label: maybe(Label), epoch: Epoch }, strict),
   Type.Object({ state: Type.Literal('MISMATCH'), label: maybe(Label), epoch: Epoch }, strict),
-  Type.Object({ state: Type.Literal('DIFFERS'), circuits: Digest, epoch: Epoch }, strict),
+  Type.Object({ state: Type.Literal('DIFFERS'), buckets: Buckets, epoch: Epoch }, strict),
+  Type.Object({ state: Type.Literal('LINES'), lines: DigestLines, epoch: Epoch }, strict),
 ] as const;
 
 export const MessageSchema = Type.Object(

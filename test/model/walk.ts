@@ -151,6 +151,7 @@ export function homeEvent(c: Circuit, d: Draw, now: InstantMs, peers: boolean): 
     { type: 'modify', request: { ...c.request, priority: 1 }, until, at: now },
     { type: 'place', placement: withOwn(placement, 'ASKED'), until, waitsFor: ['cir_other'], at: now },
     { type: 'waits', domain: FAR, version, at: now },
+    { type: 'differs', domain: FAR, versions: d.b % 3 === 0 ? [] : [version], at: now },
     {
       type: 'room',
       version,
@@ -212,7 +213,9 @@ export function participantEvent(c: Circuit, d: Draw, now: InstantMs): Participa
     { type: 'dark', domain: LOCAL, at: now },
     { type: 'extend-hold', version, until: instant(now + d.b * 1000), at: now },
     { type: 'abort', version, at: now, ...(active === undefined || d.b % 3 === 0 ? {} : { active }) },
-    { type: 'told', state: pick(['PENDING', 'UNKNOWN', 'ABORTED'] as const, d.b), epoch: 1, at: now },
+    d.b % 7 === 6
+      ? { type: 'differs', domain: FAR, versions: [], at: now }
+      : { type: 'told', state: pick(['PENDING', 'UNKNOWN', 'ABORTED'] as const, d.b), epoch: 1, at: now },
     { type: 'release', detail: 'done', at: now },
     { type: 'cancel', floor: version, at: now },
   ];
