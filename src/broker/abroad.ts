@@ -21,6 +21,7 @@ import { findPath } from '../topology/search/find.ts';
 import type { Path } from '../topology/search/question.ts';
 import { type World, WorldFree } from '../topology/stitch.ts';
 import { labelsToTry } from './borderOffer.ts';
+import { isSoon } from './brokenRoads.ts';
 import type { Ground } from './ground.ts';
 import { REST_S } from './limits.ts';
 import { type Plan, queryOf, refusedBy, type Slot } from './plan.ts';
@@ -41,7 +42,7 @@ export function planAbroad(
   const world = ground.world();
   const { domain } = ground.network.document;
   refuseStrangers(world, domain, request);
-  const barred = barredBy(world, slot, setbacks);
+  const barred = barredBy(world, slot, setbacks, darkBorders(ground, world, slot));
   for (let i = 0; i <= MOST_LOOPS; i++) {
     const { free } = worldFree(ground, slot, setbacks, barred);
     const path = findPath({ network: world.network, free }, queryOf(ground, request, slot));
@@ -120,11 +121,28 @@ function refuseStrangers(world: World, domain: string, { a, z }: CircuitRequest)
   }
 }
 
+/** Borders whose cable has no light at our end, and is not taken to be mended by then. */
+function darkBorders({ darkPorts, now }: Ground, { borders }: World, { window }: Slot): string[] {
+  if (darkPorts.size === 0 || !isSoon(window.start, now)) return [];
+  return [...borders.values()].flatMap(({ id, ends }) =>
+    ends.some(({ port }) => darkPorts.has(port)) ? [id] : [],
+  );
+}
+
 /** The links that an earlier refusal rules out for this slot. */
-function barredBy(world: World, slot: Slot, setbacks: readonly Setback[]): string[] {
-  const links = new Set<string>();
+function barredBy(
+  world: World,
+  slot: Slot,
+  setbacks: readonly Setback[],
+  darkBorders: readonly string[],
+): string[] {
+  const links = new Set<string>(darkBorders);
   for (const { kind, domain, links: theirs, start, opens } of setbacks) {
     if (kind === 'LABEL') continue;
+    if (kind === 'IMPAIRED') {
+      for (const id of theirs) links.add(id);
+      continue;
+    }
     // No room then says nothing of another time.
     const still = start === slot.window.start || (opens !== undefined && slot.window.start < opens);
     if (kind === 'ROOM' && !still) continue;

@@ -1,6 +1,13 @@
 /** Makes the message that a peer effect stands for, from the circuit as it is now. Undefined: no longer needed. */
 import { instant } from '../kernel/clock.ts';
-import { type Circuit, isFinal, type Pending, type Placement, type Segment } from '../model/circuit.ts';
+import {
+  type Circuit,
+  isFinal,
+  type Pending,
+  type Placement,
+  placements,
+  type Segment,
+} from '../model/circuit.ts';
 import type { Effect } from '../model/effects.ts';
 import { ALL_LABELS, type LabelAsk, type LabelRanges, rangesOf } from '../model/label.ts';
 import type { PortId } from '../model/port.ts';
@@ -66,7 +73,7 @@ export function messageFor(circuit: Circuit, effect: PeerEffect, epoch: number):
         ? { ...header, op: 'extend', version: effect.version, until: instant(effect.until + HOLD_TTL_MS) }
         : undefined;
     case 'peer.provision':
-      return circuit.current?.version === effect.version && !isFinal(circuit.state)
+      return placements(circuit).some((p) => p.version === effect.version) && !isFinal(circuit.state)
         ? { ...header, op: 'provision', version: effect.version }
         : undefined;
     case 'peer.abort':
@@ -87,6 +94,7 @@ export function messageFor(circuit: Circuit, effect: PeerEffect, epoch: number):
         version: effect.version,
         sequence: effect.sequence,
         ...(effect.cause === undefined ? {} : { cause: effect.cause }),
+        ...(effect.port === undefined ? {} : { port: effect.port }),
       };
   }
 }

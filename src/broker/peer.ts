@@ -24,7 +24,7 @@ import { HORIZON_S } from './limits.ts';
 
 import type { Freeing, PeerAnswer, PeerMessage, PeerSegment, RefusalKind } from './peerPorts.ts';
 import { placementOf } from './plan.ts';
-import { isFrozen, isSameAsk, named, presentOf, type Taking } from './present.ts';
+import { isFrozen, isSameAsk, named, newsOf, presentOf, type Taking } from './present.ts';
 import { blank } from './request.ts';
 import type { Tx } from './tx.ts';
 import type { StoredRefusal } from './writer.ts';
@@ -89,24 +89,7 @@ export class PeerDesk {
   ): PeerAnswer {
     const epoch = this.#epoch;
     if (message.op === 'notify' && hasPart(circuit, from)) {
-      const at = tx.now;
-      const { version } = message;
-      if (message.what === 'UP') tx.apply(circuit.id, { type: 'up', domain: from, version, at });
-      else if (message.what === 'DOWN')
-        tx.apply(circuit.id, {
-          type: 'down',
-          domain: from,
-          version,
-          detail: message.cause ?? 'no light',
-          at,
-        });
-      else
-        tx.apply(circuit.id, {
-          type: 'ended',
-          domain: from,
-          cause: message.cause ?? 'ended by the participant',
-          at,
-        });
+      tx.apply(circuit.id, newsOf(from, message, tx.now));
     }
     const now = tx.book.circuits.get(circuit.id) ?? circuit;
     switch (now.state) {

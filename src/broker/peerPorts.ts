@@ -3,6 +3,7 @@
  * the home's circuit; (circuit, version, op) is its operation key. Answers are made from the present state.
  */
 import type { InstantMs } from '../kernel/clock.ts';
+import type { News } from '../model/effects.ts';
 import type { Label, LabelRanges } from '../model/label.ts';
 import type { PortId } from '../model/port.ts';
 import type { Window } from '../model/window.ts';
@@ -88,10 +89,12 @@ export type PeerMessage = PeerHeader &
     | { readonly op: 'query' }
     | {
         readonly op: 'notify';
-        readonly what: 'UP' | 'DOWN' | 'ENDED';
+        readonly what: News;
         readonly version: number;
         readonly sequence: number;
         readonly cause?: string;
+        /** IMPAIRED: the end of the segment that is out of order, and not what lies between. */
+        readonly port?: PortId;
       }
     /** When could a segment like this start? Changes nothing and reserves nothing. */
     | {

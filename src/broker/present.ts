@@ -5,6 +5,7 @@
 import type { InstantMs } from '../kernel/clock.ts';
 import { relabel } from '../model/borders.ts';
 import { type Circuit, isFinal, type Placement } from '../model/circuit.ts';
+import type { HomeEvent } from '../model/events.ts';
 import { anyLight } from '../model/rules.ts';
 import type { PeerAnswer, PeerMessage, PeerSegment } from './peerPorts.ts';
 
@@ -81,3 +82,29 @@ export const isSameAsk = (held: Placement, { a, z, window, mbps }: PeerSegment):
   held.window.end === window.end &&
   held.segments[0]?.a.port === a.port &&
   held.segments[0]?.z.port === z.port;
+
+/** What a participant tells, as the lifecycle of a home hears it. */
+export function newsOf(
+  domain: string,
+  { what, version, cause, port }: Extract<PeerMessage, { readonly op: 'notify' }>,
+  at: InstantMs,
+): HomeEvent {
+  const of = { domain, version, at };
+  switch (what) {
+    case 'UP':
+      return { type: 'up', ...of };
+    case 'DOWN':
+      return { type: 'down', detail: cause ?? 'no light', ...of };
+    case 'IMPAIRED':
+      return {
+        type: 'impaired',
+        detail: cause ?? 'its road is out of order',
+        ...of,
+        ...(port === undefined ? {} : { port }),
+      };
+    case 'MENDED':
+      return { type: 'mended', ...of };
+    case 'ENDED':
+      return { type: 'ended', domain, cause: cause ?? 'ended by the participant', at };
+  }
+}

@@ -8,6 +8,7 @@ import { type CircuitId, newId, type SeriesId, type SetId, shortCode } from '../
 import type { Random } from '../kernel/random.ts';
 import type { Circuit, CircuitRequest, Segment, Setback } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
+import { NOT_YET_DUE } from '../model/rules.ts';
 import { nextFullSecond, plusSeconds, secondsBetween, type Window } from '../model/window.ts';
 import type { Move, Seat } from '../scheduler/laxity/booking.ts';
 import type { Authoriser } from './authorise.ts';
@@ -300,7 +301,7 @@ export function blank(
     revision: 1,
     version: 0,
     armed: false,
-    conditions: [{ type: 'DataPlaneUp', status: 'FALSE', reason: 'NOT_YET_DUE', since: tx.now }],
+    conditions: [{ type: 'DataPlaneUp', status: 'FALSE', reason: NOT_YET_DUE, since: tx.now }],
     laxityS: 0,
     moves: 0,
     createTime: tx.now,

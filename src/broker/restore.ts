@@ -1,33 +1,26 @@
 /**
  * Gives circuits another road when theirs has failed or closed: a protected one switches to its backup and is
  * given a new one, the others are placed anew, the most important first. Like reconcile it takes no input:
- * what is broken follows from the circuits and the topology, so that it may run at any time and as often as
- * it likes. Where there is no road it says so on the circuit and looks again later.
+ * what is broken follows from the circuits and the topology (brokenRoads.ts), so that it may run at any time and as
+ * often as it likes. Where there is no road it says so on the circuit and looks again later. Of a peer's segment it
+ * only tells the home.
  */
 import { type Cancel, type Clock, type InstantMs, instant, sleep } from '../kernel/clock.ts';
 import { textOf } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import { toSeconds } from '../model/capacity.ts';
-import {
-  type Circuit,
-  claimedFrom,
-  localSegment,
-  type Placement,
-  type Road,
-  type Segment,
-} from '../model/circuit.ts';
-import type { LabelAsk } from '../model/label.ts';
-import { ROAD_IMPAIRED, remotes } from '../model/rules.ts';
+import { type Circuit, localSegment, type Placement, type Segment } from '../model/circuit.ts';
+import { remotes } from '../model/rules.ts';
 import { nextFullSecond, plusSeconds, secondsBetween } from '../model/window.ts';
-import { ADMIN_UP, USABLE } from '../topology/network.ts';
 import { findPath } from '../topology/search/find.ts';
-import { planAbroad } from './abroad.ts';
+import { isHealed, type Need, needOf, unusable } from './brokenRoads.ts';
 import { type Ground, groundOf } from './ground.ts';
-import { ATTEMPT_MS, MENDED_AFTER_MS } from './limits.ts';
+import { ATTEMPT_MS } from './limits.ts';
 import { isMovable, windowOf } from './movable.ts';
 import { placeHere } from './place.ts';
 import { linksOf, plan, roadOf, type Wish } from './plan.ts';
+import { askFor, roadWindow, wayInstead } from './restoreAbroad.ts';
 import type { Tx } from './tx.ts';
 import type { Writer } from './writer.ts';
 
@@ -39,15 +32,29 @@ const AGAIN_MS = 30_000;
 /** A circuit that was given so many roads within this time keeps what it has: something is flapping. */
 const MOST_ROADS = 3;
 const DAMPING_MS = 600_000;
+/** Each time that no way over several domains is found, the pause doubles up to this. */
+const LONGEST_PAUSE_MS = 600_000;
+
+interface Given {
+  readonly at: InstantMs;
+  readonly version: number;
+}
+interface Pause {
+  readonly until: InstantMs;
+  readonly times: number;
+}
 
 export class Restorer {
   readonly #writer: Writer;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #given = new Map<CircuitId, InstantMs[]>();
+  readonly #given = new Map<CircuitId, readonly Given[]>();
+  readonly #pauses = new Map<CircuitId, Pause>();
   #alarm: Cancel = () => {};
   #running = false;
   #again = false;
+  /** Woken within a moment. */
+  #soon = false;
   #stopped = false;
 
   constructor(writer: Writer, ports: { clock: Clock; log: Log }) {
@@ -56,9 +63,32 @@ export class Restorer {
     this.#log = ports.log;
   }
 
-  /** Call when the topology has changed, and at the start of a term. */
+  /** Call when the topology has changed, here or elsewhere, and at the start of a term. */
+  renew(): void {
+    this.#pauses.clear();
+    this.wake();
+  }
+
+  /** Something about these circuits is durable: what is wrong with one is looked after in a moment. */
+  look(ids: Iterable<CircuitId>): void {
+    if (this.#stopped) return;
+    const { book } = this.#writer;
+    const on = groundOf(book, this.#clock.now());
+    for (const id of ids) {
+      const circuit = book.circuits.get(id);
+      const need = circuit === undefined ? undefined : needOf(on, circuit);
+      if (need === undefined && circuit?.pending === undefined) this.#pauses.delete(id);
+      if (need === undefined || this.#soon || this.#pauses.has(id)) continue;
+      // With whatever else comes of the same fault: the most important goes first.
+      this.#soon = true;
+      this.#alarm();
+      this.#alarm = this.#clock.alarm(instant(on.now + PAUSE_MS), () => this.wake());
+    }
+  }
+
   wake(): void {
     if (this.#stopped) return;
+    this.#soon = false;
     if (this.#running) {
       this.#again = true;
       return;
@@ -106,20 +136,25 @@ export class Restorer {
   #broken(): CircuitId[] {
     const { book } = this.#writer;
     const now = this.#clock.now();
-    for (const [id, times] of this.#given)
-      if (times.every((at) => at + DAMPING_MS <= now)) this.#given.delete(id);
+    for (const [id, given] of this.#given)
+      if (given.every(({ at }) => at + DAMPING_MS <= now)) this.#given.delete(id);
+    for (const id of this.#pauses.keys()) if (!book.circuits.has(id)) this.#pauses.delete(id);
     const on = groundOf(book, now);
     const broken: Circuit[] = [];
     for (const circuit of book.circuits.values()) {
-      const need = needOf(on, circuit);
-      if (need !== undefined || healed(on, circuit)) broken.push(circuit);
+      if (needOf(on, circuit) !== undefined || isHealed(on, circuit)) broken.push(circuit);
     }
     broken.sort((a, b) => b.request.priority - a.request.priority || (a.id < b.id ? -1 : 1));
     return broken.map((circuit) => circuit.id);
   }
 
-  #damped(id: CircuitId, now: InstantMs): boolean {
-    return (this.#given.get(id) ?? []).filter((at) => at + DAMPING_MS > now).length >= MOST_ROADS;
+  /** What other domains have refused was not given. */
+  #damped({ id, setbacks = [] }: Circuit, now: InstantMs): boolean {
+    const given = (this.#given.get(id) ?? []).filter(
+      ({ at, version }) => at + DAMPING_MS > now && !setbacks.some((one) => one.version === version),
+    );
+    this.#given.set(id, given);
+    return given.length >= MOST_ROADS;
   }
 
   #restore(tx: Tx, id: CircuitId): void {
@@ -127,28 +162,24 @@ export class Restorer {
     if (circuit === undefined) return;
     const need = needOf(tx.ground, circuit);
     if (need === undefined) {
+      this.#pauses.delete(id);
       const version = circuit.current?.version;
       const domain = tx.book.network.document.domain;
-      if (version !== undefined && healed(tx.ground, circuit))
-        tx.apply(id, { type: 'up', domain, version, at: tx.now });
+      const type = circuit.role === 'HOME' ? 'up' : 'mended';
+      if (version !== undefined && isHealed(tx.ground, circuit))
+        tx.apply(id, { type, domain, version, at: tx.now });
       return;
     }
-    const damped = need.stays === true || (need.road && this.#damped(id, tx.now));
-    const abroad = remotes(need.current).length > 0;
-    const found = damped
-      ? undefined
-      : tx.book.without(circuit, () => (abroad ? otherWay : otherRoad)(tx.ground, circuit, need));
+    const stays = circuit.role !== 'HOME' || need.stays === true;
+    const damped = stays || (need.road && this.#damped(circuit, tx.now));
+    const found = damped ? undefined : this.#find(tx, circuit, need);
     if (found === undefined && !damped && need.road && elsewhen(tx, circuit)) return;
     if (found === undefined) {
-      const { segment, current, detail } = need;
+      const { segment, current, detail, port } = need;
+      const at = port === undefined ? {} : { port };
+      const { version } = current;
       if (need.road)
-        tx.apply(id, {
-          type: 'impaired',
-          domain: segment.domain,
-          version: current.version,
-          detail,
-          at: tx.now,
-        });
+        tx.apply(id, { type: 'impaired', domain: segment.domain, version, detail, ...at, at: tx.now });
       return;
     }
     const placement: Placement = { ...need.current, version: circuit.version + 1, segments: found.segments };
@@ -161,7 +192,24 @@ export class Restorer {
       cause: found.cause,
       at: tx.now,
     });
-    if (need.road) this.#given.set(id, [...(this.#given.get(id) ?? []), tx.now]);
+    if (need.road) {
+      const given = { at: tx.now, version: placement.version };
+      this.#given.set(id, [...(this.#given.get(id) ?? []), given]);
+    }
+  }
+
+  /** Another road inside, or another way over the domains. */
+  #find(tx: Tx, circuit: Circuit, need: Need): Found | undefined {
+    const on = tx.ground;
+    if (remotes(need.current).length === 0)
+      return tx.book.without(circuit, () => otherRoad(on, circuit, need));
+    const { until, times } = this.#pauses.get(circuit.id) ?? { until: on.now, times: 0 };
+    if (until > on.now) return undefined;
+    const segments = tx.book.without(circuit, () => wayInstead(on, circuit, need));
+    if (segments !== undefined) return { segments, cause: 'REROUTE' };
+    const pause = Math.min(AGAIN_MS * 2 ** times, LONGEST_PAUSE_MS);
+    this.#pauses.set(circuit.id, { until: instant(on.now + pause), times: times + 1 });
+    return undefined;
   }
 }
 
@@ -199,82 +247,12 @@ function elsewhen(tx: Tx, circuit: Circuit): boolean {
   return true;
 }
 
-/** What is wrong with a circuit's roads. `road`: the one it uses; otherwise only its backup. */
-interface Need {
-  readonly current: Placement;
-  readonly segment: Segment;
-  readonly road: boolean;
-  /** Another road would not help: it is one of the circuit's own ports. */
-  readonly stays?: true;
-  readonly detail: string;
-}
-
-function needOf(on: Ground, circuit: Circuit): Need | undefined {
-  const { current } = circuit;
-  if (circuit.role !== 'HOME' || current === undefined || circuit.pending !== undefined) return undefined;
-  if (circuit.state !== 'SCHEDULED' && circuit.state !== 'PROVISIONING' && circuit.state !== 'ACTIVE')
-    return undefined;
-  const segment = localSegment(current);
-  if (segment === undefined) return undefined;
-  const soon = current.window.start <= on.now + MENDED_AFTER_MS;
-  const bad = unusable(on, segment, soon);
-  if (bad !== undefined) return { current, segment, road: true, detail: `link ${bad} is out of service` };
-  const dark = circuit.state === 'ACTIVE' ? darkEnd(on, segment) : undefined;
-  if (dark !== undefined)
-    return { current, segment, road: true, stays: true, detail: `port ${dark} has no light` };
-  if (circuit.request.protection !== 'PROTECTED') return undefined;
-  const second = segment.backup === undefined ? 'it has none' : unusable(on, segment.backup, soon);
-  return second === undefined ? undefined : { current, segment, road: false, detail: `backup: ${second}` };
-}
-
-/** Was its road out of order, and is it no longer? Its light has been on all the time. */
-function healed(on: Ground, { current, conditions, state }: Circuit): boolean {
-  const reason = conditions.find((one) => one.type === 'DataPlaneUp' && one.status === 'FALSE')?.reason;
-  if (state !== 'ACTIVE' || current === undefined || reason !== ROAD_IMPAIRED) return false;
-  const segment = localSegment(current);
-  return (
-    segment?.light === 'LIT' &&
-    unusable(on, segment, true) === undefined &&
-    darkEnd(on, segment) === undefined
-  );
-}
-
-const darkEnd = ({ darkPorts }: Ground, { a, z }: Segment): string | undefined =>
-  [a.port, z.port].find((port) => darkPorts.has(port));
-
-function unusable({ network }: Ground, road: Road, soon: boolean): string | undefined {
-  const needed = soon ? USABLE : ADMIN_UP;
-  return road.links.find((id) => {
-    const link = network.linkIndex.get(id);
-    return link === undefined || ((network.state[link] as number) & needed) !== needed;
-  });
-}
-
 /** Where the circuit could run instead, everything else as it is: another road if it must, a better one if it can. */
 export function anotherRoad(on: Ground, circuit: Circuit): Segment | undefined {
   const { current } = circuit;
   const segment = current === undefined ? undefined : localSegment(current);
   if (current === undefined || segment === undefined) return undefined;
   return otherRoad(on, circuit, { current, segment, road: true, detail: '' }, false)?.segments[0];
-}
-
-/** Over several domains, between the same ends and with their labels: the others are asked for what it needs of them. */
-function otherWay(on: Ground, circuit: Circuit, { current }: Need): Found | undefined {
-  const { request } = circuit;
-  const [first, last] = [current.segments[0], current.segments.at(-1)];
-  if (first === undefined || last === undefined) return undefined;
-  const a = first.a.label === undefined ? request.a : { port: first.a.port, vlan: askFor(first.a.label) };
-  const z = last.z.label === undefined ? request.z : { port: last.z.port, vlan: askFor(last.z.label) };
-  const slot = { window: roadWindow(on, current), mbps: current.mbps };
-  const planned = planAbroad(on, circuit.id, { ...request, a, z }, slot);
-  return planned.kind === 'placed' ? { segments: planned.segments, cause: 'REROUTE' } : undefined;
-}
-
-/** It is lit at once: whoever is there for the rest of this second is in the way. */
-function roadWindow(on: Ground, current: Placement): Placement['window'] {
-  const { window } = current;
-  const start = claimedFrom(current) > on.now ? window.start : instant(Math.floor(on.now / 1000) * 1000);
-  return { start, end: window.end };
 }
 
 interface Found {
@@ -334,9 +312,6 @@ function otherRoad(on: Ground, circuit: Circuit, need: Need, mayUseBackup = true
 
 const oneSegment = ([segment]: readonly Segment[]): Found | undefined =>
   segment === undefined ? undefined : { segments: [{ ...segment, light: 'DARK' }], cause: 'REROUTE' };
-
-const askFor = (label: number | undefined): LabelAsk =>
-  label === undefined ? 'ANY' : label === 0 ? 'UNTAGGED' : [[label, label]];
 
 const excluded = (constraints: Circuit['request']['constraints']): readonly string[] =>
   (constraints['exclude_links'] as readonly string[] | undefined) ?? [];

@@ -86,7 +86,8 @@ export class Term {
         this.abroad.look(txs);
         this.#settler.wake();
         this.checkpointer.wake();
-        if (txs.some((tx) => tx.topology !== undefined)) this.#restorer.wake();
+        if (txs.some((tx) => tx.topology !== undefined || tx.domains.length > 0)) this.#restorer.renew();
+        for (const tx of txs) this.#restorer.look(tx.circuits.keys());
         if (events.length > 0) on.events(events);
       },
       step: (tx, before, after) => this.tokens?.step(tx, before, after),
@@ -257,7 +258,7 @@ export class Term {
         tx.setTopology({ version: version + 1, time: tx.now, document: { ...now, links } });
       }, true);
     }
-    this.#restorer.wake();
+    this.#restorer.renew();
   }
 
   /** Who signs the audit log, if anybody does. */

@@ -149,6 +149,7 @@ export const segmentList: Layout = {
     ['DOMAIN', (s) => s['domain']],
     ['STATE', (s) => s['state']],
     ['LIGHT', (s) => s['data_plane']],
+    ['IMPAIRED', (s) => s['impaired']],
     ['A', (s) => s['a_port']],
     ['Z', (s) => s['z_port']],
     ['LINKS', (s) => s['links']],

@@ -139,6 +139,14 @@ export interface Segment {
   /** There is room for it as soon as another circuit of ours has moved away. */
   readonly waits?: true;
   readonly light: Light;
+  /** Of another domain: it has said that no order to a device will mend its road. */
+  readonly impaired?: Impairment;
+}
+
+export interface Impairment {
+  readonly detail: string;
+  /** The end that is out of order, and not what lies between. */
+  readonly port?: PortId;
 }
 
 export interface Placement {
@@ -259,6 +267,8 @@ export interface Setback {
   readonly asked?: readonly Label[];
   /** When there may be room. */
   readonly opens?: InstantMs;
+  /** When it was said of a reroute, while the circuit goes on. */
+  readonly at?: InstantMs;
 }
 
 export interface HomeRef {

@@ -6,6 +6,7 @@
 import type { InstantMs } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Segment } from './circuit.ts';
+import type { PortId } from './port.ts';
 
 export type Effect =
   | { readonly type: 'device.light'; readonly version: number }
@@ -33,11 +34,18 @@ export type Effect =
   | {
       readonly type: 'peer.notify';
       readonly domain: string;
-      readonly what: 'UP' | 'DOWN' | 'ENDED';
+      readonly what: News;
       readonly version: number;
       readonly sequence: number;
       readonly cause?: string;
+      readonly port?: PortId;
     };
+
+/**
+ * What a participant tells of its segment. DOWN: its light is lost, and being lit again. IMPAIRED: no order to a
+ * device will mend its road. MENDED: it is in order again.
+ */
+export type News = 'UP' | 'DOWN' | 'IMPAIRED' | 'MENDED' | 'ENDED';
 
 /** The queue that an effect waits in. */
 export const laneOf = (circuit: CircuitId, effect: Effect): string =>

@@ -7,6 +7,7 @@ import type { InstantMs } from '../kernel/clock.ts';
 import type { Problem } from '../kernel/errors.ts';
 import type { ChangeCause, CircuitRequest, Freed, Placement, Segment } from './circuit.ts';
 import type { Label } from './label.ts';
+import type { PortId } from './port.ts';
 
 interface At {
   readonly at: InstantMs;
@@ -23,7 +24,16 @@ type Observation =
   /** It should carry light and does not. */
   | { readonly type: 'down'; readonly domain: string; readonly version: number; readonly detail: string }
   /** Set as it should be, but something on its road is out of order: no order to a device will mend it. */
-  | { readonly type: 'impaired'; readonly domain: string; readonly version: number; readonly detail: string }
+  | {
+      readonly type: 'impaired';
+      readonly domain: string;
+      readonly version: number;
+      readonly detail: string;
+      /** The end of the segment that is out of order, and not what lies between. */
+      readonly port?: PortId;
+    }
+  /** What was out of order on its road is not any more. */
+  | { readonly type: 'mended'; readonly domain: string; readonly version: number }
   /** Verified out. Without a version: whatever the domain had of this circuit. */
   | { readonly type: 'dark'; readonly domain: string; readonly version?: number };
 

@@ -10,6 +10,7 @@ import {
   type ChangeCause,
   type Circuit,
   type FinalState,
+  type Impairment,
   isLit,
   type Light,
   localSegment,
@@ -33,11 +34,14 @@ import {
   handOver,
   ignore,
   inDomain,
+  inVersion,
+  isImpaired,
   LIGHT_LOST,
   lighting,
   lit,
   type Matrix,
   mapSegments,
+  NOT_YET_DUE,
   next,
   no,
   only,
@@ -210,8 +214,8 @@ const changeHeld = go<Ev<'held'>>(stays, (c, e) => {
   if (attempt.placement.segments.some((s) => s.agreed === 'ASKED')) return next(c, { pending: attempt });
   const labels = agree(attempt.placement);
   if (!labels.agreed) {
-    const { code, detail } = conflict(attempt.placement, labels);
-    return dropPending(c, `${code}: ${detail}`);
+    const { code, detail, setback } = conflict(attempt.placement, labels);
+    return dropPending(c, `${code}: ${detail}`, { ...setback, at: e.at });
   }
   const { placement } = labels;
   const decide = mustDecideBy(c, attempt);
@@ -240,6 +244,11 @@ const changeCommitted = go<Ev<'committed'>>(stays, (c, e) => {
   const told = remotes(old).map(
     (s): Effect => ({ type: 'peer.free', domain: s.domain, version: old.version, active: placement.version }),
   );
+  // Somebody has asked for light already; who is new to the circuit has not heard it.
+  if (c.armed)
+    for (const { domain } of remotes(placement))
+      if (!old.segments.some((s) => s.domain === domain))
+        told.push({ type: 'peer.provision', domain, version: placement.version });
   const result = adopt(settled, { ...pending, placement }, e.at);
   return result === 'same' || result.kind === 'refused'
     ? result
@@ -248,7 +257,7 @@ const changeCommitted = go<Ev<'committed'>>(stays, (c, e) => {
 
 const changeRefused = go<Ev<'refused'>>(stays, (c, e) =>
   c.pending?.placement.version === e.version && underNegotiation(c.pending)
-    ? dropPending(c, `${e.domain}: ${e.cause}`)
+    ? dropPending(c, `${e.domain}: ${e.cause}`, { ...setbackOf(c.pending.placement, e).setback, at: e.at })
     : 'same',
 );
 
@@ -269,6 +278,9 @@ const differs = go<Ev<'differs'>>(stays, (c, e) => {
 });
 
 const up = go<Ev<'up'>>(['ACTIVE'], (c, e) => {
+  // It may shine elsewhere before everybody has agreed: nobody will say so again.
+  if (c.pending?.phase === 'COMMITTING' && c.pending.placement.version === e.version)
+    return next(inVersion(c, e.domain, e.version, lit), {});
   if (c.pending?.phase === 'LIGHTING' && c.pending.placement.version === e.version) {
     const placement = mapSegments(c.pending.placement, inDomain(e.domain, lit));
     // Make before break: the old light goes only when our own share of the new one is there.
@@ -298,11 +310,37 @@ const down = go<Ev<'down'>>(stays, (c, e) => {
   );
 });
 
-const impaired = go<Ev<'impaired'>>([], (c, e) => {
-  if (c.current?.version !== e.version) return 'same';
-  const conditions = dataPlane(c, 'FALSE', ROAD_IMPAIRED, e.at, e.detail);
-  return conditions === c.conditions ? 'same' : next(c, { conditions });
+const impaired = go<Ev<'impaired'>>(stays, (c, e) => {
+  const segment = segmentOf(c, e);
+  if (segment === undefined) return 'same';
+  const isCurrent = c.current?.version === e.version;
+  const conditions = isCurrent ? dataPlane(c, 'FALSE', ROAD_IMPAIRED, e.at, e.detail) : c.conditions;
+  const known = segment.local || segment.impaired?.detail === e.detail;
+  if (known) return conditions === c.conditions ? 'same' : next(c, { conditions });
+  const said: Impairment = { detail: e.detail, ...(e.port === undefined ? {} : { port: e.port }) };
+  return next(
+    inVersion(c, e.domain, e.version, (s) => ({ ...s, impaired: said })),
+    { conditions },
+  );
 });
+
+const mended = go<Ev<'mended'>>(stays, (c, e) => {
+  if (segmentOf(c, e)?.impaired === undefined) return 'same';
+  const now = inVersion(c, e.domain, e.version, ({ impaired: _, ...s }) => s);
+  const stillBad = c.current?.version !== e.version || now.current?.segments.some(isBroken) === true;
+  if (stillBad || !isImpaired(c)) return next(now, {});
+  return next(c.state === 'ACTIVE' ? active(now, e.at) : { ...now, conditions: notYetDue(now, e.at) }, {});
+});
+
+const segmentOf = (c: Circuit, { domain, version }: Ev<'impaired'> | Ev<'mended'>): Segment | undefined =>
+  placements(c)
+    .find((p) => p.version === version)
+    ?.segments.find((s) => s.domain === domain);
+
+const isBroken = (s: Segment): boolean => s.impaired !== undefined;
+
+const notYetDue = (c: Circuit, at: InstantMs): Circuit['conditions'] =>
+  isImpaired(c) ? dataPlane(c, 'FALSE', NOT_YET_DUE, at) : c.conditions;
 
 const retired = go<Ev<'dark'>>(stays, (c, e) =>
   c.pending?.phase === 'RETIRING' && c.pending.placement.version === e.version
@@ -343,7 +381,7 @@ const dueScheduled = go<Ev<'due'>>(['PROVISIONING', 'FAILED'], (c, e) => {
       ? finished(c, 'FAILED', 'NEVER_PROVISIONED', 'nobody asked for light before its end')
       : finished(c, 'FAILED', 'WINDOW_PASSED', 'the window passed without light');
   }
-  if (overdue(c, e.at)) return dropPending(c, 'the change was not agreed in time');
+  if (overdue(c, e.at)) return dropLate(c, e.at);
   if (c.request.provision !== 'AUTOMATIC' && !c.armed) return 'same';
   if (e.at >= window.start) return light(c);
   return e.early === true ? light({ ...c, current: { ...inForce(c), lightFrom: e.at } }) : 'same';
@@ -360,7 +398,7 @@ const dueLit = go<Ev<'due'>>(['RELEASING', 'ENDED', 'FAILED'], (c, e) => {
     const { circuit, effects } = replace(c, coming);
     return next(circuit, {}, effects);
   }
-  return overdue(c, e.at) ? dropPending(c, 'the change was not agreed in time') : 'same';
+  return overdue(c, e.at) ? dropLate(c, e.at) : 'same';
 });
 const dueReleasing = go<Ev<'due'>>(['ENDED', 'CANCELLED', 'FAILED'], (c, e) =>
   !ownLight(c) && e.at >= forgetAt(c) ? finish(c, e.at) : 'same',
@@ -388,6 +426,7 @@ const shining = {
   up,
   down,
   impaired,
+  mended,
   dark: retired,
 } as const;
 
@@ -420,6 +459,7 @@ export const homeMatrix = {
     up: ignore,
     down: ignore,
     impaired: ignore,
+    mended: ignore,
     dark: ignore,
   },
   HELD: {
@@ -454,6 +494,7 @@ export const homeMatrix = {
     up: ignore,
     down: ignore,
     impaired: ignore,
+    mended: ignore,
     dark: ignore,
   },
   COMMITTING: {
@@ -476,7 +517,8 @@ export const homeMatrix = {
     due: dueCommitting,
     up: ignore,
     down: ignore,
-    impaired: ignore,
+    impaired,
+    mended,
     dark: ignore,
   },
   SCHEDULED: {
@@ -500,6 +542,7 @@ export const homeMatrix = {
     up: only(stays, up),
     down,
     impaired,
+    mended,
     dark: retired,
   },
   PROVISIONING: shining,
@@ -532,6 +575,7 @@ export const homeMatrix = {
     up: ignore,
     down: ignore,
     impaired: ignore,
+    mended: ignore,
     dark: out_,
   },
   ENDED: final(),
@@ -563,6 +607,7 @@ function final() {
     up: ignore,
     down: ignore,
     impaired: ignore,
+    mended: ignore,
     dark: ignore,
   } as const;
 }
@@ -767,9 +812,27 @@ function conflict(
   });
 }
 
-function dropPending(c: Circuit, detail: string): Result {
-  invariant(c.pending !== undefined, 'a change is pending');
-  return next(c, { pending: undefined, ...because('CHANGE_DROPPED', detail) }, abortAll(c.pending.placement));
+/** What stood in the way of another road is remembered, so that the next is not the same. */
+function dropPending(c: Circuit, detail: string, setback?: Setback): Result {
+  const { pending } = c;
+  invariant(pending !== undefined, 'a change is pending');
+  const setbacks =
+    setback === undefined || pending.cause !== 'REROUTE'
+      ? {}
+      : { setbacks: [...(c.setbacks ?? []), setback].slice(-MOST_SETBACKS) };
+  return next(
+    c,
+    { pending: undefined, ...setbacks, ...because('CHANGE_DROPPED', detail) },
+    abortAll(pending.placement),
+  );
+}
+
+function dropLate(c: Circuit, at: InstantMs): Result {
+  const { pending } = c;
+  invariant(pending !== undefined, 'a change is pending');
+  const owing = pending.phase === 'HOLDING' ? 'ASKED' : 'HELD';
+  const { setback } = silence(pending.placement, owing, 'did not answer in time');
+  return dropPending(c, 'the change was not agreed in time', { ...setback, at });
 }
 
 /** Turns everything of the circuit on: the local segment by its devices, the others by their own clocks. */
@@ -791,7 +854,7 @@ function adopt(c: Circuit, change: Change, at: InstantMs): Result {
   const old = inForce(c);
   const lightOf = (domain: string): Light => old.segments.find((o) => o.domain === domain)?.light ?? 'DARK';
   const agreed = mapSegments(placement, (s) =>
-    s.local ? { ...s, agreed: 'COMMITTED' } : { ...s, light: lightOf(s.domain) },
+    s.local ? { ...s, agreed: 'COMMITTED' } : { ...s, light: s.light === 'LIT' ? 'LIT' : lightOf(s.domain) },
   );
   const moved = cause === 'MOVE' ? { moves: c.moves + 1 } : {};
   const conditions = protection(c, agreed, at);
@@ -800,15 +863,18 @@ function adopt(c: Circuit, change: Change, at: InstantMs): Result {
     return next(c, {
       current: agreed,
       request,
-      conditions,
+      conditions: notYetDue({ ...c, conditions }, at),
+      setbacks: undefined,
       ...moved,
       ...because('COMMITTED', reasonOf(cause)),
     });
   }
+  const goesOn = { setbacks: undefined, ...(c.state === 'ACTIVE' ? because('ACTIVE', CARRYING_LIGHT) : {}) };
   if (sameHops(old, agreed)) {
     const current = mapSegments(agreed, (s) => (s.local ? { ...s, light: 'LIGHTING' } : s));
     const { pending, effects } = handOver(old, agreed);
-    return next(c, { current, pending, request, conditions, ...moved }, effects);
+    const patch = { current, pending, request, conditions, ...goesOn, ...moved };
+    return next(c, patch, effects);
   }
   const pending: Pending = {
     phase: 'LIGHTING',
@@ -816,7 +882,9 @@ function adopt(c: Circuit, change: Change, at: InstantMs): Result {
     request,
     ...(cause === undefined ? {} : { cause }),
   };
-  return next(c, { pending, conditions, ...moved }, [{ type: 'device.light', version: agreed.version }]);
+  return next(c, { pending, conditions, ...goesOn, ...moved }, [
+    { type: 'device.light', version: agreed.version },
+  ]);
 }
 
 type Change = Pick<Pending, 'placement' | 'request' | 'cause'>;
@@ -835,6 +903,8 @@ function protection(c: Circuit, placement: Placement, at: InstantMs): Circuit['c
   return condition(c, 'Protected', ready ? 'TRUE' : 'FALSE', ready ? 'BACKUP_HELD' : 'NO_BACKUP', at);
 }
 
+const CARRYING_LIGHT = 'carrying light';
+
 /** Puts what was agreed in the place of what is in force, which goes out. */
 function replace(c: Circuit, placement: Placement): { circuit: Circuit; effects: Effect[] } {
   const old = inForce(c);
@@ -849,14 +919,16 @@ function replace(c: Circuit, placement: Placement): { circuit: Circuit; effects:
 /** ACTIVE as soon as every segment is lit; the condition follows. */
 function active(c: Circuit, at: InstantMs): Circuit {
   if (!allLit(inForce(c))) return c;
-  const conditions = dataPlane(c, 'TRUE', 'ALL_SEGMENTS_LIT', at);
+  const conditions = inForce(c).segments.some(isBroken)
+    ? c.conditions
+    : dataPlane(c, 'TRUE', 'ALL_SEGMENTS_LIT', at);
   if (c.state !== 'PROVISIONING') return { ...c, conditions };
   return {
     ...c,
     state: 'ACTIVE',
     conditions,
     actualStart: c.actualStart ?? at,
-    ...because('ACTIVE', 'carrying light'),
+    ...because('ACTIVE', CARRYING_LIGHT),
   };
 }
 

@@ -19,7 +19,7 @@ import {
   type Placement,
   placements,
 } from './circuit.ts';
-import type { Effect } from './effects.ts';
+import type { Effect, News } from './effects.ts';
 import type { ParticipantEvent } from './events.ts';
 import {
   allLit,
@@ -31,11 +31,13 @@ import {
   handOver,
   ignore,
   inDomain,
+  isImpaired,
   LIGHT_LOST,
   lighting,
   lit,
   type Matrix,
   mapSegments,
+  NOT_YET_DUE,
   next,
   no,
   only,
@@ -218,7 +220,7 @@ const dueCommitted = go<Ev<'due'>>(['PROVISIONING', 'RELEASING', 'ENDED', 'FAILE
   if (e.at >= last) {
     return c.actualStart === undefined
       ? out(c, 'FAILED', 'WINDOW_PASSED', 'the window passed without light', [
-          notify(c, 'ENDED', 'the window passed without light'),
+          notify(c, 'ENDED', { cause: 'the window passed without light' }),
         ])
       : out(c, 'ENDED', 'COMPLETED', 'ended as booked');
   }
@@ -250,7 +252,7 @@ const up = go<Ev<'up'>>(['ACTIVE'], (c, e) => {
   const conditions = dataPlane(now, 'TRUE', 'ALL_SEGMENTS_LIT', e.at);
   const known = c.state === 'ACTIVE' && conditions === c.conditions && c.current?.version === e.version;
   const counted = known ? now : counting(now);
-  const effects = known ? [] : [notify(counted, 'UP')];
+  const effects = known ? [] : [notify(counted, 'UP', { version: e.version })];
   if (c.state === 'ACTIVE') return next(counted, { conditions }, effects);
   return next(
     counted,
@@ -279,15 +281,30 @@ const down = go<Ev<'down'>>(stays, (c, e) => {
       : p;
   const counted = counting(mapPlacements(c, dim));
   const again: Effect[] = segment.light === 'LIT' ? [{ type: 'device.light', version: e.version }] : [];
-  return next(counted, { conditions }, [...again, notify(counted, 'DOWN', e.detail)]);
+  return next(counted, { conditions }, [
+    ...again,
+    notify(counted, 'DOWN', { version: e.version, cause: e.detail }),
+  ]);
 });
 
-const impaired = go<Ev<'impaired'>>([], (c, e) => {
+/** Its home is told, who alone can give it another road: a new version, between the same ports or others. */
+const impaired = go<Ev<'impaired'>>(stays, (c, e) => {
   if (c.current?.version !== e.version) return 'same';
   const conditions = dataPlane(c, 'FALSE', ROAD_IMPAIRED, e.at, e.detail);
   if (conditions === c.conditions) return 'same';
   const counted = counting(c);
-  return next(counted, { conditions }, [notify(counted, 'DOWN', e.detail)]);
+  const at = e.port === undefined ? {} : { port: e.port };
+  return next(counted, { conditions }, [{ ...notify(counted, 'IMPAIRED', { cause: e.detail }), ...at }]);
+});
+
+const mended = go<Ev<'mended'>>(stays, (c, e) => {
+  if (c.current?.version !== e.version || !isImpaired(c)) return 'same';
+  const lit = c.state === 'ACTIVE' && allLit(c.current);
+  const conditions = lit
+    ? dataPlane(c, 'TRUE', 'ALL_SEGMENTS_LIT', e.at)
+    : dataPlane(c, 'FALSE', NOT_YET_DUE, e.at);
+  const counted = counting(c);
+  return next(counted, { conditions }, [notify(counted, 'MENDED')]);
 });
 
 const retired = go<Ev<'dark'>>(stays, (c, e) => {
@@ -323,6 +340,7 @@ const shining = {
   up,
   down,
   impaired,
+  mended,
   dark: retired,
 } as const;
 
@@ -342,6 +360,7 @@ export const participantMatrix = {
     up: ignore,
     down: ignore,
     impaired: ignore,
+    mended: ignore,
     dark: ignore,
   },
   HELD: {
@@ -359,6 +378,7 @@ export const participantMatrix = {
     up: ignore,
     down: ignore,
     impaired: ignore,
+    mended: ignore,
     dark: ignore,
   },
   COMMITTING: {
@@ -377,6 +397,7 @@ export const participantMatrix = {
     up: ignore,
     down: ignore,
     impaired: ignore,
+    mended: ignore,
     dark: ignore,
   },
   SCHEDULED: {
@@ -393,7 +414,8 @@ export const participantMatrix = {
     due: only(['PROVISIONING', 'ENDED', 'FAILED'], dueCommitted),
     up: ignore,
     down: ignore,
-    impaired: ignore,
+    impaired,
+    mended,
     dark: retired,
   },
   PROVISIONING: shining,
@@ -422,6 +444,7 @@ export const participantMatrix = {
     up: ignore,
     down: ignore,
     impaired: ignore,
+    mended: ignore,
     dark: wentOut,
   },
   ENDED: final(),
@@ -448,6 +471,7 @@ function final() {
     up: ignore,
     down: ignore,
     impaired: ignore,
+    mended: ignore,
     dark: ignore,
   } as const;
 }
@@ -637,11 +661,15 @@ const counting = (c: Circuit): Circuit => ({
   home: { ...homeOf(c), sequence: homeOf(c).sequence + 1 },
 });
 
-const notify = (c: Circuit, what: 'UP' | 'DOWN' | 'ENDED', cause?: string): Effect => ({
+const notify = (
+  c: Circuit,
+  what: News,
+  { version = c.current?.version ?? c.version, cause }: { version?: number; cause?: string } = {},
+): Extract<Effect, { type: 'peer.notify' }> => ({
   type: 'peer.notify',
   domain: homeOf(c).domain,
   what,
-  version: c.current?.version ?? c.version,
+  version,
   sequence: homeOf(c).sequence,
   ...(cause === undefined ? {} : { cause }),
 });

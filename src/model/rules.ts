@@ -149,9 +149,18 @@ export function quench(c: Circuit): { readonly circuit: Circuit; readonly effect
 }
 
 /** Records that a domain's share of one version (or of all) is dark. */
-export function darken(c: Circuit, domain: string, version: number | undefined): Circuit {
+export const darken = (c: Circuit, domain: string, version: number | undefined): Circuit =>
+  inVersion(c, domain, version, dark);
+
+/** Changes a domain's share of one version (or of all), wherever the circuit has it. */
+export function inVersion(
+  c: Circuit,
+  domain: string,
+  version: number | undefined,
+  change: (s: Segment) => Segment,
+): Circuit {
   const put = (p: Placement): Placement =>
-    version === undefined || p.version === version ? mapSegments(p, inDomain(domain, dark)) : p;
+    version === undefined || p.version === version ? mapSegments(p, inDomain(domain, change)) : p;
   return {
     ...c,
     ...(c.current === undefined ? {} : { current: put(c.current) }),
@@ -184,6 +193,11 @@ export const dataPlane = (
   detail?: string,
 ): readonly Condition[] => condition(c, 'DataPlaneUp', status, reason, at, detail);
 
+/** The reason before its start. */
+export const NOT_YET_DUE = 'NOT_YET_DUE';
+/** Is a link or port of its road said to be out of order? */
+export const isImpaired = (c: Circuit): boolean =>
+  c.conditions.some((one) => one.status === 'FALSE' && one.reason === ROAD_IMPAIRED);
 /** The reason while a link or port of its road is out of service, whatever the devices show. */
 export const ROAD_IMPAIRED = 'ROAD_OUT_OF_SERVICE';
 /** The reason while the light that should be there is not. */

@@ -123,10 +123,11 @@ const messages = [
   op('cancel', {}),
   op('query', {}),
   op('notify', {
-    what: Type.Enum(['UP', 'DOWN', 'ENDED']),
+    what: Type.Enum(['UP', 'DOWN', 'IMPAIRED', 'MENDED', 'ENDED']),
     version: Version,
     sequence: Type.Integer({ minimum: 0 }),
     cause: maybe(Text),
+    port: maybe(PortName),
   }),
   op('availability', {
     a: PortName,

@@ -29,11 +29,13 @@ const unlikely = {
     // A participant commits at once and is never seen in this state.
     'COMMITTING cancel CANCELLED',
     'PROVISIONING abort RESERVING',
+    'PROVISIONING free RESERVING',
     'PROVISIONING release ENDED',
     'PROVISIONING cancel CANCELLED',
     'PROVISIONING told RESERVING',
     'PROVISIONING told CANCELLED',
     'PROVISIONING due ENDED',
+    'PROVISIONING due FAILED',
     'ACTIVE abort RESERVING',
     'ACTIVE free RESERVING',
     'ACTIVE release ENDED',

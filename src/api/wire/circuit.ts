@@ -69,7 +69,10 @@ export const SegmentSchema = Type.Object(
       Type.Array(Type.String(), { description: 'PROTECTED: the second road, held and dark' }),
     ),
     state: Type.Enum(['ASKED', 'HELD', 'COMMITTED']),
-    data_plane: Type.Enum(['DOWN', 'STARTING', 'UP', 'STOPPING']),
+    data_plane: Type.Enum(['DOWN', 'STARTING', 'UP', 'STOPPING'], {
+      description: 'DOWN: not lit, or lit and of no use, for its road is out of order',
+    }),
+    impaired: Type.Optional(Type.String({ description: 'What its domain says is out of order' })),
   },
   { $id: 'Segment', description: 'The part of a circuit inside one domain' },
 );
@@ -274,7 +277,8 @@ export const writeSegment = (s: Segment): Static<typeof SegmentSchema> => ({
   latency_ms: roundMs(s.latencyMs),
   ...(s.backup === undefined ? {} : { backup_links: [...s.backup.links] }),
   state: s.agreed,
-  data_plane: DATA_PLANE[s.light],
+  data_plane: s.impaired === undefined ? DATA_PLANE[s.light] : 'DOWN',
+  ...(s.impaired === undefined ? {} : { impaired: s.impaired.detail }),
 });
 
 export const roundMs = (ms: number): number => Math.round(ms * 1000) / 1000;
