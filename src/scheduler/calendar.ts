@@ -129,6 +129,33 @@ export class Calendar implements Free {
     return start < 0 ? undefined : start;
   }
 
+  /** The first second of [start, end) at which less than `mbps` is free, and how much is missing there. */
+  firstOver(
+    edge: Edge,
+    mbps: number,
+    start: Seconds,
+    end: Seconds,
+  ): { readonly at: Seconds; readonly mbps: number } | undefined {
+    if (this.fits(edge, mbps, start, end)) return undefined;
+    const limit = (this.#rooms[edge]?.mbps ?? 0) - mbps;
+    const over = this.profile(edge, start, end).find(({ claimed }) => claimed > limit);
+    return over && { at: over.start, mbps: over.claimed - limit };
+  }
+
+  /** What is missing for `mbps` in [start, end), times how long it is. */
+  missing(edge: Edge, mbps: number, start: Seconds, end: Seconds): number {
+    const limit = (this.#rooms[edge]?.mbps ?? 0) - mbps;
+    let sum = 0;
+    let at = start;
+    let over = Math.max(0, -limit);
+    this.#steps[edge]?.each(start, end, (from, claimed) => {
+      sum += over * (from - at);
+      at = from;
+      over = Math.max(0, claimed - limit);
+    });
+    return sum + over * (end - at);
+  }
+
   labels(edge: Edge, start: Seconds, end: Seconds, into = new LabelSet()): LabelSet {
     this.#labels[edge]?.collect(start, end, into);
     return into;

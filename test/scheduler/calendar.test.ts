@@ -44,7 +44,7 @@ function filled(shares: Share[], room: number): Calendar {
   return calendar;
 }
 
-test('free, fits, nextOpen, labels and nextLabel answer as counting second by second does', () => {
+test('free, fits, what is missing, nextOpen, labels and nextLabel answer as counting second by second does', () => {
   fc.assert(
     fc.property(
       fc.array(share, { maxLength: 25 }),
@@ -62,6 +62,15 @@ test('free, fits, nextOpen, labels and nextLabel answer as counting second by se
           const free = slowFree(live, on, room, start, end);
           expect(calendar.free(on, start, end)).toBe(free);
           expect(calendar.fits(on, mbps, start, end)).toBe(mbps <= free);
+          const claimed = (t: number): number =>
+            live.filter((s) => s.edge === on && touches(s, t, t + 1)).reduce((sum, s) => sum + s.mbps, 0);
+          const over = [];
+          for (let t = start; t < end; t++) over.push(Math.max(0, claimed(t) + mbps - room));
+          expect(calendar.missing(on, mbps, start, end)).toBe(over.reduce((sum, one) => sum + one));
+          const first = over.findIndex((one) => one > 0);
+          expect(calendar.firstOver(on, mbps, start, end)).toEqual(
+            mbps <= free ? undefined : { at: start + first, mbps: over[first] },
+          );
           let open: number | undefined;
           for (let t = start; t <= SPAN && open === undefined; t++) {
             if (slowFree(live, on, room, t, t + (end - start)) >= mbps) open = t;

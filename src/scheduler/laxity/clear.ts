@@ -8,7 +8,7 @@ import { UNTAGGED } from '../../model/label.ts';
 import type { Share } from '../calendar.ts';
 import type { Move } from './booking.ts';
 import { hurtOf, rehouse, tightestFirst } from './chain.ts';
-import { firstOver, leastHurt } from './displace.ts';
+import { leastHurt } from './displace.ts';
 import type { Entry, Fleet, Undo } from './fleet.ts';
 import { type Limits, usual } from './place.ts';
 import { settle } from './settle.ts';
@@ -85,14 +85,14 @@ function inTheWay(trial: Trial, shares: readonly Share[]): InTheWay {
 /** Takes out those who are in the way of one share, and notes those who cannot be. */
 function empty(trial: Trial, share: Share, found: InTheWay): void {
   const { edge, mbps, label, end } = share;
-  const { presence } = trial.fleet;
+  const { presence, total } = trial.fleet;
   const path = new Set([edge]);
   const take = (one: Entry): void => {
     trial.take(one);
     found.out.add(one);
   };
   let from = share.start;
-  for (let over = firstOver(trial, edge, from, end, mbps); over !== undefined; ) {
+  for (let over = total.firstOver(edge, mbps, from, end); over !== undefined; ) {
     const { at, mbps: missing } = over;
     const one = leastHurt(trial, edge, at, (entry) => hurtOf(trial, entry, missing, path));
     if (one !== undefined) {
@@ -104,7 +104,7 @@ function empty(trial: Trial, share: Share, found: InTheWay): void {
       presence.visit(edge, at, at + 1, (entry) => found.stuck.add(entry));
       from = at + stepAfter(trial, share, at);
     }
-    over = from < end ? firstOver(trial, edge, from, end, mbps) : undefined;
+    over = from < end ? total.firstOver(edge, mbps, from, end) : undefined;
   }
   if (label === undefined) return;
   const holders: Entry[] = [];

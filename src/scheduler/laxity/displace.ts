@@ -95,7 +95,7 @@ export function makeRoom(
   for (const edge of edges) {
     let from = start;
     for (;;) {
-      const over = firstOver(trial, edge, from, end, mbps);
+      const over = trial.fleet.total.firstOver(edge, mbps, from, end);
       if (over === undefined) break;
       from = over.at;
       const best = leastHurt(trial, edge, over.at, (one) => hurt(one, over.mbps, path));
@@ -117,20 +117,6 @@ export function makeRoom(
   out.push(...holders);
   const course = labelled(question, links, { start, end });
   return course === undefined ? undefined : { course, out };
-}
-
-/** The first second in [from, end) with less than `mbps` free, and how much is missing there. */
-export function firstOver(
-  { fleet: { total } }: Trial,
-  edge: Edge,
-  from: Seconds,
-  end: Seconds,
-  mbps: number,
-): { readonly at: Seconds; readonly mbps: number } | undefined {
-  if (total.fits(edge, mbps, from, end)) return undefined;
-  const limit = (total.room(edge)?.mbps ?? 0) - mbps;
-  const step = total.profile(edge, from, end).find(({ claimed }) => claimed > limit);
-  return step && { at: step.start, mbps: step.claimed - limit };
 }
 
 export function leastHurt(

@@ -7,7 +7,7 @@
 import { seededRandom } from '../../kernel/random.ts';
 import type { Edge, Seconds } from '../../model/capacity.ts';
 import { hashText } from '../../topology/network.ts';
-import { cheapestAt, makeRoom, rigidFits } from './displace.ts';
+import { cheapestAt, makeRoom } from './displace.ts';
 import { byId, type Entry } from './fleet.ts';
 import { startsFor } from './starts.ts';
 import type { Trial } from './trial.ts';
@@ -45,8 +45,10 @@ export function guided(trial: Trial, newcomer: Entry, limits: GuidedLimits): boo
   return false;
 }
 
-/** Of a link that is full, the least share of what is on it that counts as having to leave. */
-const LEAST_SHARE = 0.2;
+/** A free link costs 1. This is what one costs besides of which everything would have to leave. */
+const PRICE_OF_ALL = 4;
+/** And this for each failure of those who are there, the more of it the more would have to leave. */
+const LEAST_GRUDGE = 0.2;
 
 class Search {
   readonly #trial: Trial;
@@ -148,19 +150,22 @@ class Search {
     return dear * (mbps >= over ? 1 : over / mbps) + (1e-3 * area) / (1e4 + area);
   };
 
-  /** What is on a full link, weighed by how dear it is and how much of it would have to leave. */
+  /** What would have to leave a full link, of all that the newcomer wants of it, and who has been dear there. */
   #price(edge: Edge, start: Seconds, end: Seconds, mbps: number): number {
-    const { fleet } = this.#trial;
-    if (!rigidFits(this.#trial, edge, mbps, start, end)) return Number.POSITIVE_INFINITY;
-    const missing = mbps - fleet.total.free(edge, start, end);
-    let dear = 0;
-    let there = 0;
-    fleet.presence.visit(edge, start, end, (one) => {
-      if (one.rigid) return;
-      dear += this.#dear(one) * weight(one);
-      there += one.booking.mbps;
-    });
-    return (dear / USUAL_WEIGHT) * (there > missing ? Math.max(missing / there, LEAST_SHARE) : 1);
+    const { rigid, total } = this.#trial.fleet;
+    if (!rigid.fits(edge, mbps, start, end)) return Number.POSITIVE_INFINITY;
+    const share = total.missing(edge, mbps, start, end) / (mbps * (end - start));
+    return PRICE_OF_ALL * share + this.#grudge(edge, start, end) * Math.max(share, LEAST_GRUDGE);
+  }
+
+  /** How dear those are, beyond the usual, who are on the edge then. */
+  #grudge(edge: Edge, start: Seconds, end: Seconds): number {
+    let sum = 0;
+    for (const [one, failures] of this.#failures) {
+      if (one.start >= end || one.end <= start || !this.#trial.isSeated(one)) continue;
+      if (one.uses.some((use) => use.edge === edge)) sum += ((failures - 1) * weight(one)) / USUAL_WEIGHT;
+    }
+    return sum;
   }
 
   #touch(entry: Entry): void {

@@ -12,6 +12,7 @@ import type { Entry, Fleet } from './fleet.ts';
 import { type GuidedLimits, guided } from './guided.ts';
 import { refuse, refusedBy, tooShort } from './refusal.ts';
 import { seatOf, settle } from './settle.ts';
+import { shortCourse } from './short.ts';
 import { type SqueakyLimits, squeaky } from './squeaky.ts';
 import { Trial } from './trial.ts';
 
@@ -21,6 +22,8 @@ export interface Limits {
   readonly chain?: ChainLimits;
   readonly guided?: GuidedLimits;
   readonly squeaky?: SqueakyLimits;
+  /** Of all that is free, rather a short way than an early start. */
+  readonly short?: boolean;
   /** Name bottlenecks and alternatives in a refusal. */
   readonly explain: boolean;
   /** See Move.step. False: no two bookings ever change places at once, and some requests find no way. */
@@ -40,6 +43,7 @@ export const usual: Limits = {
     shifts: 4,
   },
   squeaky: { rounds: 40, work: 8_000, size: 24 },
+  short: true,
   explain: true,
   circles: true,
 };
@@ -57,7 +61,7 @@ export function place(fleet: Fleet, ask: Ask, now: Seconds, limits: Limits = usu
   const latest = trial.latest(newcomer);
   if (from > latest) return tooShort(trial, newcomer, limits.explain);
 
-  const direct = firstCourse(asked.total, ask.duration, from, latest);
+  const direct = (limits.short === true ? shortCourse : firstCourse)(asked.total, ask.duration, from, latest);
   if (typeof direct !== 'string')
     return { placed: true, seat: seatOf(trial, newcomer, direct), moves: [], by: 'DIRECT' };
 

@@ -14,20 +14,27 @@ export interface Present {
   readonly uses: readonly EdgeUse[];
 }
 
-/** Buckets of the lowest level last 2^11 s, some half an hour: shorter bookings share them. */
-const LOWEST_SHIFT = 11;
-const LEVELS = 32 - LOWEST_SHIFT;
+/**
+ * Buckets of the lowest level last 2^14 s, four and a half hours, those of the next eight times as long, and so on:
+ * with fewer and fuller buckets there is less to look up and to make anew. In the last there is one for all time.
+ */
+const SHIFTS = [14, 17, 20, 23, 26, 31] as const;
+const LEVELS = SHIFTS.length;
 
 type Level<T> = Map<number, T[]>;
 
-const levelOf = (length: number): number => 32 - Math.clz32((length - 1) >>> LOWEST_SHIFT);
+function levelOf(length: number): number {
+  let level = 0;
+  while (level < LEVELS - 1 && length > 2 ** (SHIFTS[level] as number)) level++;
+  return level;
+}
 
 export class Presence<T extends Present> {
   readonly #edges: (Level<T> | undefined)[][] = [];
 
   add(one: T): void {
     const level = levelOf(one.end - one.start);
-    const key = one.start >>> (level + LOWEST_SHIFT);
+    const key = one.start >>> (SHIFTS[level] as number);
     for (const { edge } of one.uses) {
       let levels = this.#edges[edge];
       if (levels === undefined) {
@@ -47,7 +54,7 @@ export class Presence<T extends Present> {
 
   remove(one: T): void {
     const level = levelOf(one.end - one.start);
-    const key = one.start >>> (level + LOWEST_SHIFT);
+    const key = one.start >>> (SHIFTS[level] as number);
     for (const { edge } of one.uses) {
       const buckets = this.#edges[edge]?.[level];
       const bucket = buckets?.get(key);
@@ -66,7 +73,7 @@ export class Presence<T extends Present> {
     for (let level = 0; level < LEVELS; level++) {
       const buckets = levels[level];
       if (buckets === undefined || buckets.size === 0) continue;
-      const shift = level + LOWEST_SHIFT;
+      const shift = SHIFTS[level] as number;
       const first = Math.max(0, (start >>> shift) - 1);
       const last = (end - 1) >>> shift;
       // A window of years has more buckets than there are bookings.

@@ -24,7 +24,7 @@ describe('maintenance', () => {
     const world = new World(square);
     const pinned = flexible('t:a', 't:b', 4, 10, [10, 40], { movable: false });
     const one = flexible('t:a', 't:b', 6, 10, [12, 60]);
-    const other = flexible('t:a', 't:b', 10, 10, [12, 60]);
+    const other = flexible('t:a', 't:b', 10, 10, [12, 22]);
     for (const ask of [pinned, one, other]) world.request(ask);
     const share = { edge: edge(world, 'ab'), mbps: 10, ...window };
     const { moves, stuck } = asked(world, () => clear(world.fleet, [share], world.now));

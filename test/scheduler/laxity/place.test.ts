@@ -54,6 +54,22 @@ describe('Bob and Alice', () => {
   });
 });
 
+describe('where a newcomer goes that has the choice', () => {
+  const pentagon = net(['ab', 'ac', 'cd', 'db'], { mbps: 10 });
+  const taken = fixed('t:a', 't:b', 10, [0, 50]);
+
+  test.each([
+    ['later on the short way', 100, 50, ['ab']],
+    ['by the detour, where its window ends before the short way is free', 55, 0, ['ac', 'cd', 'db']],
+  ])('%s', (_how, deadline, start, links) => {
+    const world = new World(pentagon);
+    world.request(taken);
+    const answer = world.request(flexible('t:a', 't:b', 5, 10, [0, deadline]));
+    expect(answer).toMatchObject({ placed: true, seat: { start, path: { links } }, by: 'DIRECT' });
+    expect(world.auditor.breaches).toEqual([]);
+  });
+});
+
 describe('who makes room, and how', () => {
   test('a FIXED newcomer moves a flexible one', () => {
     const world = new World(line);
