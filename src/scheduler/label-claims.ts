@@ -1,12 +1,12 @@
 /**
- * Which labels of one edge are claimed when: claims sorted by start, in blocks of at most 64, each with the
+ * Which labels of one edge are claimed when: claims sorted by start, in blocks of at most 32, each with the
  * latest end in it, so that a question about a window reads the blocks that reach into it and no others.
  * Laid out like steps.ts, for the same reason. Whether a label may be claimed is the search's business.
  */
 import type { Seconds } from '../model/capacity.ts';
 import type { Label, LabelSet } from '../model/label.ts';
 
-const BLOCK_CLAIMS = 64;
+const BLOCK_CLAIMS = 32;
 const HALF = BLOCK_CLAIMS / 2;
 /** Start, end, label. */
 const CLAIM = 3;

@@ -1,6 +1,6 @@
 /**
  * How much of one edge is claimed over time: a step function on whole seconds, as points (second, value from
- * then on) in blocks of at most 64. Each block has an amount still to be added to all of its values and the
+ * then on) in blocks of at most 32. Each block has an amount still to be added to all of its values and the
  * largest and smallest of them, so that a long claim or a long search touches the inside of two blocks only.
  * What the numbers mean (room, labels, circuits) is the calendar's business.
  *
@@ -11,7 +11,7 @@ import { invariant } from '../kernel/assert.ts';
 import type { Seconds } from '../model/capacity.ts';
 import { addTo } from './points.ts';
 
-const BLOCK_POINTS = 64;
+const BLOCK_POINTS = 32;
 const HALF = BLOCK_POINTS / 2;
 /** Two numbers a point, and so many a slot. */
 const SLOT = 2 * BLOCK_POINTS;
