@@ -14,6 +14,7 @@ import { PeerDesk } from './peer.ts';
 import type { PeerAnswer, PeerMessage } from './peerPorts.ts';
 import type { DomainRecord } from './ports.ts';
 import { Scout } from './scout.ts';
+import type { CurrentPeers } from './standings.ts';
 import type { Learned } from './surroundings.ts';
 import type { Tx } from './tx.ts';
 import type { Writer } from './writer.ts';
@@ -24,14 +25,14 @@ export class AbroadOffice {
   readonly digests: Digests;
   readonly #mover: Mover;
   readonly #writer: Writer;
-  readonly #ports: BrokerPorts;
+  readonly #ports: BrokerPorts & { readonly peers: CurrentPeers };
   #document: DomainDocument | undefined;
 
   /** `outstanding`: what of a circuit is on its way. */
   constructor(
     writer: Writer,
     authoriser: Authoriser,
-    ports: BrokerPorts,
+    ports: BrokerPorts & { readonly peers: CurrentPeers },
     outstanding: (id: CircuitId) => number,
   ) {
     this.#writer = writer;
@@ -81,6 +82,7 @@ export class AbroadOffice {
 
   /** A message of a peer that has proved to be `from`. */
   async hear(from: string, message: PeerMessage): Promise<PeerAnswer> {
+    this.#ports.peers.admit(from, message);
     if (message.op === 'digest' || message.op === 'digest-lines') return this.digests.answer(from, message);
     const { book } = this.#writer;
     const known = this.desk.look(book, groundOf(book, this.#ports.clock.now()), from, message);

@@ -32,6 +32,7 @@ import { Parties } from './parties.ts';
 import type { DomainRecord, TopologyRecord, WebhookRecord } from './ports.ts';
 import { Rests } from './rests.ts';
 import { Rulebook, type RuleSettings } from './rulebook.ts';
+import type { Standing } from './standings.ts';
 import { Surroundings } from './surroundings.ts';
 import { TokenBook } from './tokenBook.ts';
 
@@ -69,6 +70,7 @@ export class Book {
   /** The other domains, and all of them as one network with ours. */
   readonly around: Surroundings;
   readonly keys = new Map<string, KeyState>();
+  readonly standings = new Map<string, Standing>();
   readonly rests = new Rests();
   readonly tokens = new TokenBook();
   readonly due: Due;
@@ -284,11 +286,7 @@ export class Book {
   }
 
   setWebhook(hook: WebhookRecord, undo: Undo[]): void {
-    const before = this.webhooks.get(hook.id);
-    this.webhooks.set(hook.id, hook);
-    undo.push(() =>
-      before === undefined ? this.webhooks.delete(hook.id) : this.webhooks.set(hook.id, before),
-    );
+    undo.push(put(this.webhooks, hook.id, hook));
   }
   dropWebhook(id: WebhookId, undo: Undo[]): void {
     const before = this.webhooks.get(id);
@@ -301,10 +299,12 @@ export class Book {
     undo.push(this.around.set(record));
   }
 
+  setStanding(standing: Standing, undo: Undo[]): void {
+    undo.push(put(this.standings, standing.domain, standing));
+  }
+
   setKey(key: string, state: KeyState, undo: Undo[]): void {
-    const before = this.keys.get(key);
-    this.keys.set(key, state);
-    undo.push(() => (before === undefined ? this.keys.delete(key) : this.keys.set(key, before)));
+    undo.push(put(this.keys, key, state));
   }
 
   #replace(before: Circuit | undefined, after: Circuit | undefined): void {
@@ -386,6 +386,13 @@ export class Book {
       ...(claim.label === undefined ? {} : { label: claim.label }),
     };
   }
+}
+
+/** Gives the way back. */
+function put<K, V>(map: Map<K, V>, key: K, value: V): Undo {
+  const before = map.get(key);
+  map.set(key, value);
+  return () => (before === undefined ? map.delete(key) : map.set(key, before));
 }
 
 const refKey = (space: string, ref: string): string => `${space}\u0000${ref}`;

@@ -51,6 +51,7 @@ import { Queries } from './queries.ts';
 import { pruneAll } from './retention.ts';
 import * as sets from './sets.ts';
 import { settled } from './settled.ts';
+import { Standings } from './standings.ts';
 import { statsOf } from './stats.ts';
 import type { Learned } from './surroundings.ts';
 import type { Term } from './term.ts';
@@ -91,6 +92,7 @@ export class Broker implements UseCases {
   readonly tokens: TokenUse;
   readonly audit: AuditDesk;
   readonly policies: PolicyDesk;
+  readonly standings: Standings;
 
   constructor(ports: BrokerPorts) {
     this.#ports = ports;
@@ -99,6 +101,7 @@ export class Broker implements UseCases {
     });
     this.#mutations = new Mutations(this.#office, ports);
     this.#queries = new Queries(ports.store);
+    this.standings = new Standings(this.#office, this.#mutations);
     this.audit = new AuditDesk(this.#office, this.#mutations, ports);
     this.bursar = new Bursar(this.#office, this.#mutations, this.#queries, ports);
     this.tokens = new TokenOffice(this.#office, this.#mutations, this.#queries, ports);
@@ -115,8 +118,6 @@ export class Broker implements UseCases {
     this.audit.door.stop();
     return this.#office.stop();
   }
-
-  // ---- changes -------------------------------------------------------------------------------------------
 
   createCircuit(call: Mutation<Circuit>, request: CircuitRequest): Promise<Mutated<Circuit>> {
     return this.#mutations.run(call, (tx, term) =>
@@ -286,8 +287,6 @@ export class Broker implements UseCases {
   async webhookProgress(id: WebhookId, progress: WebhookProgress): Promise<void> {
     await this.#office.now().writer.submit((tx) => hooks.webhookProgress(tx, id, progress), true);
   }
-
-  // ---- readers -------------------------------------------------------------------------------------------
 
   octets(id: CircuitId): Promise<readonly OctetRecord[]> {
     return this.#ports.store.octets(id);

@@ -26,6 +26,7 @@ import type { Freeing, PeerAnswer, PeerMessage, PeerSegment, RefusalKind } from 
 import { placementOf } from './plan.ts';
 import { isFrozen, isSameAsk, named, newsOf, presentOf, type Taking } from './present.ts';
 import { blank } from './request.ts';
+import { heardOf } from './standings.ts';
 import type { Tx } from './tx.ts';
 import type { StoredRefusal } from './writer.ts';
 
@@ -66,6 +67,7 @@ export class PeerDesk {
   }
 
   answer(tx: Tx, from: string, message: PeerMessage): PeerAnswer | StoredRefusal {
+    heardOf(tx, from, message.epoch);
     if (message.op === 'ask-move') {
       const own = tx.book.circuits.get(message.circuit as Circuit['id']);
       if (own === undefined || !hasPart(own, from)) return { state: 'UNKNOWN', epoch: this.#epoch };

@@ -231,6 +231,15 @@ export class Performer {
           : 'again';
       case 'peer.query': {
         const told = { at, epoch: answer.epoch };
+        const committed = circuit.home?.epoch ?? 0;
+        if (answer.state === 'UNKNOWN' && answer.epoch < committed)
+          this.#log.error({
+            event: 'peer.unknown',
+            peer: domain,
+            circuit: circuit.id,
+            epoch: answer.epoch,
+            committed,
+          });
         if (answer.state === 'ACTIVE')
           return { type: 'told', state: 'ACTIVE', version: answer.version, ...told };
         return answer.state === 'PENDING' || answer.state === 'ABORTED' || answer.state === 'UNKNOWN'

@@ -15,6 +15,7 @@ import type { AccountsState, Posting, ProjectRecord, QuotaRecord, UsageRecord } 
 import type { AuditGroup, AuditStore } from './auditPorts.ts';
 import type { OctetRecord } from './meter.ts';
 import type { PolicyActivation, PolicyRecord, PolicyStore, PolicyTrace } from './policyPorts.ts';
+import type { Standing } from './standings.ts';
 import type { StoredTokens, TokenRecord, TokenRows } from './tokenRecords.ts';
 
 // ---- records ---------------------------------------------------------------------------------------------
@@ -193,6 +194,7 @@ export interface Group {
   readonly topology?: TopologyRecord;
   /** What other domains have published about themselves; each replaces what was known of that domain. */
   readonly domains: readonly DomainRecord[];
+  readonly standings?: readonly Standing[];
   readonly tokens?: TokenRows;
   readonly policies: readonly PolicyRecord[];
   readonly activations: readonly PolicyActivation[];
@@ -325,6 +327,8 @@ export interface Store extends AuditStore, PolicyStore {
   octets(circuit?: CircuitId): Promise<readonly OctetRecord[]>;
   transfers(query: TransferQuery): AsyncIterable<readonly Transfer[]>;
   domains(): Promise<readonly DomainRecord[]>;
+  /** How other domains stand with us. */
+  standings(): Promise<readonly Standing[]>;
   /** What still matters of capability tokens. */
   tokens(now: InstantMs): Promise<StoredTokens>;
   token(jti: string): Promise<TokenRecord | undefined>;

@@ -28,6 +28,7 @@ import type { EventRecord, StoreError, TopologyRecord } from './ports.ts';
 import { reconcile } from './reconcile.ts';
 import { Restorer } from './restore.ts';
 import { Settler } from './settle.ts';
+import { CurrentPeers } from './standings.ts';
 import { TokenDesk } from './tokenDesk.ts';
 import { Writer } from './writer.ts';
 
@@ -102,12 +103,17 @@ export class Term {
       { clock: ports.clock, keeper: ports.audit },
       (checkpoint) => ports.onCheckpoint?.(checkpoint),
     );
-    this.abroad = new AbroadOffice(this.writer, this.authoriser, ports, (id) => this.lanes.outstanding(id));
+    const peers = new CurrentPeers(ports.peers, this.writer, ports);
+    this.abroad = new AbroadOffice(this.writer, this.authoriser, { ...ports, peers }, (id) =>
+      this.lanes.outstanding(id),
+    );
     this.#settler = new Settler(this.writer, this.abroad.scout, ports);
     this.#restorer = new Restorer(this.writer, ports);
     this.#meter = new Meter(this.writer, ports);
     this.#early = new EarlyLight(this.writer, ports);
-    const performer = new Performer(this.writer, { ...ports, meter: this.#meter }, () => this.lanes.nudge());
+    const performer = new Performer(this.writer, { ...ports, peers, meter: this.#meter }, () =>
+      this.lanes.nudge(),
+    );
     this.lanes = new Lanes(
       ports.clock,
       ports.random,
@@ -148,6 +154,7 @@ export class Term {
     }
     for (const hook of await store.webhooks()) book.setWebhook(hook, noUndo);
     for (const record of await store.domains()) book.setDomain(record, noUndo);
+    for (const standing of await store.standings()) book.setStanding(standing, noUndo);
     const active = await store.activePolicy();
     if (active !== undefined) {
       const inForce = inForceOf(active.policy);

@@ -33,6 +33,7 @@ import type {
   TopologyRecord,
   WebhookRecord,
 } from './ports.ts';
+import type { Standing } from './standings.ts';
 import { TokenWrites } from './tokenRecords.ts';
 
 /** Sequence numbers of the log and the outbox: given out here, taken back by an undo. */
@@ -73,6 +74,7 @@ export class Tx {
   readonly quotas: QuotaRecord[] = [];
   readonly quotasGone: string[] = [];
   readonly domains: DomainRecord[] = [];
+  readonly standings: Standing[] = [];
   readonly tokens = new TokenWrites();
   readonly policies: PolicyRecord[] = [];
   readonly activations: PolicyActivation[] = [];
@@ -121,6 +123,7 @@ export class Tx {
       this.quotasGone.length === 0 &&
       this.octets.length === 0 &&
       this.domains.length === 0 &&
+      this.standings.length === 0 &&
       this.tokens.isEmpty &&
       this.policies.length === 0 &&
       this.activations.length === 0 &&
@@ -216,6 +219,11 @@ export class Tx {
     this.domains.push(record);
   }
 
+  setStanding(standing: Standing): void {
+    this.book.setStanding(standing, this.undo);
+    this.standings.push(standing);
+  }
+
   setWebhook(hook: WebhookRecord): void {
     this.book.setWebhook(hook, this.undo);
     this.webhooks.push(hook);
@@ -281,6 +289,7 @@ export class Tx {
       this.quotas,
       this.quotasGone,
       this.domains,
+      this.standings,
       this.policies,
       this.activations,
     ]) {

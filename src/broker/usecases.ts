@@ -30,6 +30,7 @@ import type {
   WebhookProgress,
   WebhookRecord,
 } from './ports.ts';
+import type { Standings } from './standings.ts';
 import type { Presented } from './tokenDesk.ts';
 import type { TokenUse } from './tokenUse.ts';
 
@@ -319,6 +320,7 @@ export interface UseCases {
 
   /** What we have with a peer at present. */
   dealings(domain: string): Dealings;
+  readonly standings: Pick<Standings, 'readmit'>;
   readonly audit: Pick<AuditDesk, 'checkpoint' | 'consistency' | 'proofOf' | 'export' | 'erase'>;
 
   readiness(): Readiness;

@@ -268,6 +268,7 @@ export class Writer {
       domains: [
         ...new Map(txs.flatMap((tx) => tx.domains).map((one) => [one.document.domain, one])).values(),
       ],
+      standings: [...new Map(txs.flatMap((tx) => tx.standings).map((one) => [one.domain, one])).values()],
       ...(topology === undefined ? {} : { topology }),
       ...(tokens === undefined ? {} : { tokens }),
       policies: txs.flatMap((tx) => tx.policies),

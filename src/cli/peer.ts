@@ -1,4 +1,4 @@
-/** `turnpike peer`: the brokers of other domains, and how we stand with each. For operators; changes nothing. */
+/** `turnpike peer`: the brokers of other domains, and how we stand with each. For operators. */
 import type { Command } from 'commander';
 import type { Run } from './circuit.ts';
 import { seg } from './client.ts';
@@ -19,6 +19,18 @@ export function addPeers(program: Command, run: Run): void {
     .description('say hello to them, all if none is named; 7 when one is not as it should be')
     .action((named: readonly string[], _options: object, command: Command) =>
       run(command, (context) => check(context, named)),
+    );
+  peer
+    .command('readmit <domain>')
+    .description('trust it again: out of quarantine, and from whatever term of office it is in')
+    .requiredOption('--reason <text>', 'what you found when you looked; it is recorded')
+    .action((domain: string, options: { reason: string }, command: Command) =>
+      run(command, async (context) => {
+        await context.client.call('POST', `/v1/peers/${seg(domain)}/readmit`, {
+          body: { reason: options.reason },
+        });
+        context.out.say(`${domain} is as any other peer again`);
+      }),
     );
   peer
     .command('messages <domain>')

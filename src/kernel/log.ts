@@ -97,6 +97,16 @@ export type LogEvent =
   | { readonly event: 'peer.quarantined'; readonly peer: string; readonly detail: string }
   /** A comparison of what is agreed with it has found so many circuits that it has otherwise. */
   | { readonly event: 'peer.differs'; readonly peer: string; readonly circuits: number }
+  /** Somebody speaks for it in an earlier term of office than it was in: refused until an operator has looked. */
+  | { readonly event: 'peer.stale'; readonly peer: string; readonly epoch: number; readonly known: number }
+  /** A home that is in an earlier term than its commit was knows nothing of a circuit: nothing is let go. */
+  | {
+      readonly event: 'peer.unknown';
+      readonly peer: string;
+      readonly circuit: string;
+      readonly epoch: number;
+      readonly committed: number;
+    }
   | { readonly event: 'peer.session'; readonly peer: string; readonly protocol: number }
   | { readonly event: 'peer.certificate'; readonly peer: string; readonly days_left: number }
   | { readonly event: 'peering.listening'; readonly address: string }

@@ -84,13 +84,6 @@ export function checkTrace(trace: readonly string[], sender: string, us: string)
   if (trace.includes(us) || new Set(trace).size !== trace.length) throw refusal('goes round in a circle');
 }
 
-/** A message from before the sender's present term of office is somebody's who no longer speaks for it. */
-export function checkTerm(peer: Peer, { epoch }: Pick<PeerMessage, 'epoch'>): void {
-  if (epoch < peer.epoch)
-    throw new BrokerError('STALE_EPOCH', `epoch ${epoch} is over, ${peer.domain} is in epoch ${peer.epoch}`);
-  peer.epoch = epoch;
-}
-
 /** (circuit, version, verb) names one operation: it may be repeated, not changed. */
 export function checkOperation(peer: Peer, message: PeerMessage, clock: Clock): void {
   if (message.op !== 'hold' && message.op !== 'commit') return;

@@ -68,8 +68,6 @@ export class Peer {
   issuer: TrustedIssuer | undefined;
   /** What of ours it was told in the last hello between us. */
   toldIssuer: PublishedIssuer | undefined;
-  /** Why it is not trusted any more: it has contradicted itself. Until an operator looks, that is until a restart. */
-  quarantined: string | undefined;
   /** Its ends of the links between us, as it last said. */
   borders: readonly { readonly port: string; readonly remote: string; readonly capacity_mbps: number }[] = [];
   /** Its highest term of office that it signed. */
@@ -84,15 +82,23 @@ export class Peer {
   inFlight = 0;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #quarantined: () => string | undefined;
   #alarmed = false;
 
   constructor(
     settings: PeerSettings,
-    ports: { readonly clock: Clock; readonly random: Random; readonly log: Log; readonly perSecond: number },
+    ports: {
+      readonly clock: Clock;
+      readonly random: Random;
+      readonly log: Log;
+      readonly perSecond: number;
+      readonly quarantined?: () => string | undefined;
+    },
   ) {
     this.settings = settings;
     this.#clock = ports.clock;
     this.#log = ports.log;
+    this.#quarantined = ports.quarantined ?? (() => undefined);
     this.bucket = new Bucket(ports.clock, ports.perSecond);
     this.breaker = new Breaker(ports.clock, ports.random, (state) =>
       ports.log.warn({ event: 'peer.breaker', peer: settings.domain, state }),
@@ -101,6 +107,10 @@ export class Peer {
 
   get domain(): string {
     return this.settings.domain;
+  }
+  /** Why it is not trusted any more: it has contradicted itself. Until an operator lets it in again. */
+  get quarantined(): string | undefined {
+    return this.#quarantined();
   }
 
   /** One more message of its under way here, unless it has too many. */

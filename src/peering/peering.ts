@@ -55,6 +55,7 @@ export interface PeeringOptions {
 /** What peering needs of the broker that it speaks for. */
 export interface Speaker extends Atlas, Withdrawals {
   readonly audit: Notary;
+  readonly standings: Atlas['standings'] & { quarantineOf(domain: string): string | undefined };
   peer(from: string, message: PeerMessage): Promise<PeerAnswer>;
   readiness(): { readonly epoch: number };
   topology(): { readonly document: TopologyDocument };
@@ -108,7 +109,11 @@ export class Peering implements Peers, Receiver {
     this.#peers = new Map(
       options.peers.map((settings) => [
         settings.domain,
-        new Peer(settings, { ...ports, perSecond: options.perSecond }),
+        new Peer(settings, {
+          ...ports,
+          perSecond: options.perSecond,
+          quarantined: () => this.#speaker?.standings.quarantineOf(settings.domain),
+        }),
       ]),
     );
   }
@@ -216,7 +221,6 @@ export class Peering implements Peers, Receiver {
     if (!isAnswer(answered.body)) throw new NoAnswer(`${peer.domain} answered what is not an answer`);
     // The schema has just been checked.
     const answer = readAnswer(answered.body as Parameters<typeof readAnswer>[0]);
-    if (answer.epoch < peer.epoch) throw new NoAnswer(`an answer from an earlier term of ${peer.domain}`);
     peer.epoch = answer.epoch;
     return answer;
   }

@@ -12,7 +12,7 @@ import { type Clock, stopwatch } from '../kernel/clock.ts';
 import { BrokerError, textOf } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
-import { checkFresh, checkOperation, checkTerm, checkTrace, ownerOf, provenSeal } from './checks.ts';
+import { checkFresh, checkOperation, checkTrace, ownerOf, provenSeal } from './checks.ts';
 import type { Identity } from './client.ts';
 import { type Hello, HelloSchema } from './hello.ts';
 import { STATUS_PATH, StatusAnswerSchema, StatusAskSchema } from './issuers.ts';
@@ -234,9 +234,9 @@ function messageRoute(app: HttpServer, receiver: Receiver, { identity, clock }: 
       try {
         if (TAKING.has(message.op)) checkRoom(peer, entered);
         checkTrace(trace, peer.domain, identity.domain);
-        checkTerm(peer, message);
         checkOperation(peer, message, clock);
         const answer = await receiver.take(peer, message);
+        peer.epoch = message.epoch;
         peer.note('IN', saidOf(message), answer.state, stopwatch() - watch);
         return writeAnswer(answer);
       } catch (error) {

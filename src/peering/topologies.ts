@@ -119,6 +119,7 @@ export interface Atlas {
   document(): DomainDocument;
   domains(): readonly DomainRecord[];
   learn(record: DomainRecord): Promise<Learned>;
+  readonly standings: { quarantine(domain: string, reason: string): Promise<void> };
 }
 
 export interface TopologyPorts {
@@ -181,8 +182,9 @@ export class Topologies {
     const outcome = await this.#ports.atlas().learn({ document, expires, signed: JSON.stringify(signed) });
     if (outcome === 'CONFLICT') {
       const { epoch, n } = document.version;
-      owner.quarantined = `it has signed two documents of the version ${epoch}.${n}`;
-      log.error({ event: 'peer.quarantined', peer: owner.domain, detail: owner.quarantined });
+      const reason = `it has signed two documents of the version ${epoch}.${n}`;
+      log.error({ event: 'peer.quarantined', peer: owner.domain, detail: reason });
+      await this.#ports.atlas().standings.quarantine(owner.domain, reason);
     }
     const news = outcome === 'NEW' || (outcome === 'SAME' && expires > (before?.expires ?? 0));
     if (news) this.#flood(signed, [from.domain, document.domain]);

@@ -71,6 +71,7 @@ const domains = new Insert(
   `ON CONFLICT (id) DO UPDATE SET ${replace(['epoch', 'n', 'expire_time', 'doc'])}
    WHERE excluded.epoch > domains.epoch OR (excluded.epoch = domains.epoch AND excluded.n >= domains.n)`,
 );
+const standings = documents('peer_standings', ['id', 'epoch', 'doc']);
 const topologies = new Insert('topologies', ['version', 'time', 'doc']);
 const policies = new Insert('policies', ['id', 'create_time', 'sha256', 'doc']);
 const activations = new Insert('policy_activations', ['seq', 'time', 'policy_id', 'doc']);
@@ -131,6 +132,11 @@ function encode(g: Group): Rows[] {
         d.expires,
         JSON.stringify(d),
       ]),
+    ),
+    of(
+      'how a domain stands',
+      standings,
+      (g.standings ?? []).map((s) => [s.domain, s.epoch, JSON.stringify(s)]),
     ),
     of(
       'a topology',

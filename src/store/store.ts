@@ -29,6 +29,7 @@ import type {
   UsageQuery,
   WebhookRecord,
 } from '../broker/ports.ts';
+import type { Standing } from '../broker/standings.ts';
 import type { StoredTokens, TokenRecord } from '../broker/tokenRecords.ts';
 import { type InstantMs, instant } from '../kernel/clock.ts';
 import type { CircuitId, DecisionId, PolicyId, SeriesId, SetId } from '../kernel/ids.ts';
@@ -197,6 +198,13 @@ export class KnexStore implements Store {
     return this.#guard(async () => {
       const rows: Row[] = await this.#db.readers<Row>('domains').select('doc').orderBy('id');
       return rows.map((row) => docOf<DomainRecord>(row));
+    });
+  }
+
+  standings(): Promise<Standing[]> {
+    return this.#guard(async () => {
+      const rows: Row[] = await this.#db.readers<Row>('peer_standings').select('doc').orderBy('id');
+      return rows.map((row) => docOf<Standing>(row));
     });
   }
 

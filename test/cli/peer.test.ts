@@ -49,6 +49,20 @@ test.each<[string, object, number, string]>([
   expect(stderr).toContain(said);
 });
 
+test('readmit says why', async () => {
+  const bodies: unknown[] = [];
+  const at = await fake({
+    'POST /v1/peers/sdg.example/readmit': ({ body }) => {
+      bodies.push(body);
+      return { status: 204 };
+    },
+  });
+  expect((await run(at, 'peer readmit sdg.example')).code).toBe(2);
+  const { code, stderr } = await run(at, 'peer readmit sdg.example --reason restored');
+  expect([code, stderr]).toEqual([0, 'sdg.example is as any other peer again\n']);
+  expect(bodies).toEqual([{ reason: 'restored' }]);
+});
+
 test('messages lists what was said', async () => {
   const line = {
     time: '2026-01-01T00:00:00Z',

@@ -551,6 +551,19 @@ export function storeContract(name: string, makeHome: () => Promise<StoreHome>):
       expect(await store.octets(ended.id)).toEqual([]);
     });
 
+    describe('how other domains stand', () => {
+      test('is the last word about each, also when that is a lower term', async () => {
+        const quarantine = { reason: 'two faces', time: T0 };
+        const of = (domain: string, n: number) => ({ domain, epoch: n });
+        const standings = [of('chi.example', 4), { ...of('sdg.example', 7), quarantine }];
+        await store.commit(group({ epoch, standings }));
+        await reopen();
+        expect(await store.standings()).toEqual(standings);
+        await store.commit(group({ epoch, standings: [of('sdg.example', 0)] }));
+        expect(await store.standings()).toEqual([of('chi.example', 4), of('sdg.example', 0)]);
+      });
+    });
+
     describe('what was cosigned of the logs of others', () => {
       const cosigned = (origin: string, size: number) => ({
         origin,

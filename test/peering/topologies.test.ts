@@ -137,6 +137,17 @@ describe('a document that is brought', () => {
     expect(view).toMatchObject({ state: 'QUARANTINED', reason: expect.stringContaining('two documents') });
     const circuit = await town.book();
     expect(circuit.state).not.toBe('SCHEDULED');
+    // It is no matter of this process: an operator ends it.
+    await town.restart(0);
+    const stateNow = () =>
+      town
+        .house(0)
+        .peering.office()
+        .peers()
+        .find((peer) => peer.domain === 'd2.example')?.state;
+    expect(stateNow()).toBe('QUARANTINED');
+    await town.house(0).broker.standings.readmit(call(operator) as never, 'd2.example', 'it was a test');
+    await until(() => stateNow() === 'CONNECTED', 'it is a peer again');
   });
 
   // The last: the network as it will be then is kept, and time does not go back.

@@ -82,6 +82,9 @@ export class GatedStore implements Store {
   domains(): ReturnType<Store['domains']> {
     return this.#call('domains', () => this.#real.domains());
   }
+  standings(): ReturnType<Store['standings']> {
+    return this.#call('standings', () => this.#real.standings());
+  }
   topology(): ReturnType<Store['topology']> {
     return this.#call('topology', () => this.#real.topology());
   }

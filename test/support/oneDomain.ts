@@ -14,7 +14,7 @@ import { audienceOf } from '../../src/broker/tokenDesk.ts';
 import type { Mutation } from '../../src/broker/usecases.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
 
-import { silentLog } from '../../src/kernel/log.ts';
+import { type LogEvent, silentLog } from '../../src/kernel/log.ts';
 import { newP256Key, seededRandom } from '../../src/kernel/random.ts';
 import type { Principal } from '../../src/model/principal.ts';
 import { openStore } from '../../src/store/open.ts';
@@ -147,6 +147,7 @@ export class OneDomain {
   readonly devices: Devices;
   broker!: Broker;
   store!: Store;
+  readonly logged: LogEvent[] = [];
   readonly dir = mkdtempSync(join(tmpdir(), 'turnpike-'));
   #options: Options;
   #terms = 0;
@@ -172,6 +173,7 @@ export class OneDomain {
       wrapStore = (store) => store,
     } = this.#options;
     this.#calls.open = 0;
+    const keep = (event: LogEvent): void => void this.logged.push(event);
     this.store = wrapStore(
       watched(
         await openStore(
@@ -186,7 +188,7 @@ export class OneDomain {
       holder: `test-${++this.#terms}`,
       clock: this.clock,
       random: this.random,
-      log: silentLog,
+      log: { info: keep, warn: keep, error: keep },
       store: this.store,
       devices: this.devices,
       ...(this.#options.inspection === undefined ? {} : { inspection: this.#options.inspection }),

@@ -1,6 +1,7 @@
 /** Several domains, each a real broker on a real store, that talk to each other over what a test puts between. */
 import type { PeerAnswer, PeerMessage, Peers } from '../../src/broker/peerPorts.ts';
 import { instant } from '../../src/kernel/clock.ts';
+import type { LogEvent } from '../../src/kernel/log.ts';
 import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
 import { call, OneDomain } from './oneDomain.ts';
@@ -71,6 +72,10 @@ export class Several {
 
   circuit(domain: string, id: Circuit['id']): Promise<Circuit> {
     return this.at(domain).broker.circuit(call().principal, id);
+  }
+
+  logged(domain: string, event: string): readonly LogEvent[] {
+    return this.at(domain).logged.filter((one) => one.event === event);
   }
 
   /** What a participant has of a home's circuit. */

@@ -3,16 +3,29 @@ import { Type } from 'typebox';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { BrokerError } from '../../kernel/errors.ts';
-import { answer, BODIES, refusals } from '../answers.ts';
+import { answer, BODIES, CHANGES, KEYS, refusals } from '../answers.ts';
+import { callOf, sendMutated } from '../mutation.ts';
 import type { ApiPorts } from '../resource.ts';
-import { IdParams, listOf, NoBody, NoQuery, pageInMemory, pageQuery } from '../wire/common.ts';
+import { IdParams, listOf, MutationQuery, NoBody, NoQuery, pageInMemory, pageQuery } from '../wire/common.ts';
+import { IdempotencyHeader } from '../wire/headers.ts';
 import { PeerMessagesSchema, PeerSchema, peerSchemas, writePeer, writePeerMessage } from '../wire/peer.ts';
 
 const tags = ['network'];
 const config = { authorisation: 'decided:network.inspect', atDoor: true } as const;
 
+const Readmission = Type.Object(
+  {
+    reason: Type.String({
+      minLength: 1,
+      maxLength: 512,
+      description: 'What was found when it was looked at',
+    }),
+  },
+  { $id: 'Readmission', additionalProperties: false },
+);
+
 export function peers(app: HttpServer, { broker, peerOffice }: ApiPorts): void {
-  for (const schema of peerSchemas) app.addSchema(schema);
+  for (const schema of [...peerSchemas, Readmission]) app.addSchema(schema);
   const all = () => (peerOffice?.peers() ?? []).map((peer) => writePeer(peer, broker.dealings(peer.domain)));
   const missing = (domain: string): BrokerError =>
     new BrokerError('NOT_FOUND', `there is no peer ${domain.slice(0, 128)}`);
@@ -78,6 +91,34 @@ export function peers(app: HttpServer, { broker, peerOffice }: ApiPorts): void {
       const checked = await peerOffice?.check(id);
       if (checked === undefined) throw missing(id);
       return writePeer(checked, broker.dealings(id));
+    },
+  );
+
+  app.post(
+    '/v1/peers/:id/readmit',
+    {
+      config: { authorisation: 'decided:topology.write', atDoor: true },
+      schema: {
+        operationId: 'readmitPeer',
+        summary: 'Trust a peer again: out of quarantine, and from whatever term of office it is in',
+        description:
+          'For a peer that has contradicted itself, or whose store was set back so that its term of office is lower than it was. Look first.',
+        tags,
+        params: IdParams,
+        querystring: MutationQuery,
+        headers: Type.Object(IdempotencyHeader),
+        body: ref(Readmission),
+        response: {
+          204: { description: 'It is as any other' },
+          ...refusals(...CHANGES, ...BODIES, ...KEYS, 'NOT_FOUND'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { domain } = one(request.params.id);
+      const render = () => ({ status: 204 });
+      const done = await broker.standings.readmit(callOf(request, render), domain, request.body.reason);
+      return sendMutated(request, reply, done, render);
     },
   );
 

@@ -12,6 +12,7 @@ import * as domains from './20261120085000_domains.ts';
 import * as accounting from './20261120086000_accounting.ts';
 import * as witnesses from './20261120087000_witnesses.ts';
 import * as witnessNotes from './20261120103000_witness_notes.ts';
+import * as standings from './20261120110500_standings.ts';
 
 export interface Migration {
   readonly name: string;
@@ -29,6 +30,7 @@ export const migrations: readonly Migration[] = [
   { name: '20261120086000_accounting', up: accounting.up, down: accounting.down },
   { name: '20261120087000_witnesses', up: witnesses.up, down: witnesses.down },
   { name: '20261120103000_witness_notes', up: witnessNotes.up, down: witnessNotes.down },
+  { name: '20261120110500_standings', up: standings.up, down: standings.down },
 ];
 
 export const migrationSource: Knex.MigrationSource<Migration> = {
