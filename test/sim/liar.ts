@@ -19,7 +19,9 @@ export function lie(dice: Dice, message: PeerMessage): PeerMessage {
   const what = dice.int(5);
   if (what === 0 && 'version' in message) return { ...message, version: message.version + dice.int(4) };
   if (what === 1) return { ...message, active: dice.int(6), floor: dice.int(6) };
-  if (message.op !== 'hold' && message.op !== 'commit') return { ...message, epoch: dice.int(9) };
+  // Never a later term than its own: with that it would shut out itself alone, until an operator lets it in again.
+  if (message.op !== 'hold' && message.op !== 'commit')
+    return { ...message, epoch: dice.int(message.epoch + 1) };
   const { segment } = message;
   const label = anyLabel(dice);
   switch (what) {
