@@ -36,9 +36,8 @@ export function makeOffers(
   ask: OfferAsk,
 ): OfferSet | StoredRefusal {
   const { request } = ask;
-  if (request.protection === 'PROTECTED' || !isOurs(tx.ground, request)) {
-    throw new BrokerError('NOT_SUPPORTED', 'offers of what is protected or goes to another domain');
-  }
+  if (!isOurs(tx.ground, request))
+    throw new BrokerError('NOT_SUPPORTED', 'offers of what goes to another domain');
   const id = newId('off', tx.now, random);
   const slot = fixedSlot(request, tx.now);
   const decision = term.authoriser.ask(tx, {
@@ -138,12 +137,13 @@ export function takeOffer(
   }
   const wanted = known.set.options[option];
   if (wanted === undefined) throw noOption(option);
-  checkEnds(request, known.request);
+  checkAlike(request, known.request);
   const schedule = { type: 'FIXED' as const, start: wanted.start, end: wanted.end };
   const booked: CircuitRequest = {
     ...request,
     mbps: wanted.mbps,
     constraints: known.request.constraints,
+    protection: known.request.protection,
     schedule,
   };
   try {
@@ -173,7 +173,7 @@ function takeHeld(
   const chosen = held.find((c) => c.offer?.option === option);
   if (chosen?.state !== 'HELD')
     throw new BrokerError('OFFER_TAKEN', 'another option of this offer was taken, or this one has run out');
-  checkEnds(request, chosen.request);
+  checkAlike(request, chosen.request);
   refuseTakenRef(tx, request);
   const { project } = chosen.request;
   const decision = term.authoriser.ask(tx, {
@@ -205,11 +205,17 @@ const optionOf = (offer: Offer, option: number): OfferOption => ({
   end: fromSeconds(offer.end),
   mbps: offer.mbps,
   links: offer.path.links,
+  ...(offer.backup === undefined ? {} : { backupLinks: offer.backup.links }),
   latencyMs: offer.path.latencyMs,
   moves: offer.moves,
 });
 
-function checkEnds(request: CircuitRequest, offered: CircuitRequest): void {
+/** The ends, and no more than was offered: whoever counts on a second road must not go without. */
+function checkAlike(request: CircuitRequest, offered: CircuitRequest): void {
+  if (request.protection === 'PROTECTED' && offered.protection === 'UNPROTECTED') {
+    const detail = 'the offer has one road only';
+    throw new BrokerError('INVALID_REQUEST', detail, { errors: [{ pointer: '/protection', detail }] });
+  }
   for (const end of ['a', 'z'] as const) {
     if (request[end].port === offered[end].port) continue;
     const detail = `the offer is for ${offered[end].port}`;

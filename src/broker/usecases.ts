@@ -124,6 +124,8 @@ export interface OfferOption {
   readonly end: InstantMs;
   readonly mbps: number;
   readonly links: readonly string[];
+  /** PROTECTED: the second road. */
+  readonly backupLinks?: readonly string[];
   readonly latencyMs: number;
   /** How many others would step aside for it. */
   readonly moves: number;

@@ -30,11 +30,21 @@ export const withOffers = (command: Command): Command =>
     .option('--max-bw <rate>', 'with --move: not faster than this')
     .option('--ask <question>', 'with --by: earliest-start, earliest-finish, max-bandwidth or all-slots')
     .option('--firm <duration>', 'with --by: hold the slots for so long')
+    .option('--protected', 'with --by: with a second, disjoint path')
     .option('--limit <n>', 'with --by: at most so many slots')
     .option('--project <name>', 'with --by: on whose account')
     .option('--key <key>', 'with --firm: the Idempotency-Key, to repeat this very request safely');
 
-const OFFERS: readonly (keyof OfferOptions)[] = ['by', 'move', 'ask', 'firm', 'limit', 'project', 'key'];
+const OFFERS: readonly (keyof OfferOptions)[] = [
+  'by',
+  'move',
+  'ask',
+  'firm',
+  'protected',
+  'limit',
+  'project',
+  'key',
+];
 
 export const asksForOffer = (options: OfferOptions): boolean =>
   OFFERS.some((name) => options[name] !== undefined);
@@ -52,6 +62,7 @@ export async function offers(context: Context, a: string, z: string, options: Of
     ...end('z', z, options.zVlan),
     ...given('bandwidth_mbps', mbps),
     ...(Object.keys(constraints).length === 0 ? {} : { constraints }),
+    ...(options.protected === true ? { protection: 'PROTECTED' } : {}),
     schedule,
     ...given('ask', options.ask === undefined ? undefined : parseAsk(options.ask)),
     ...given(

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { rfc3339 } from '../../src/kernel/clock.ts';
 import { at } from '../support/builders.ts';
+import { triangleOf } from '../support/oneDomain.ts';
 import { Api } from './harness.ts';
 
 let api: Api;
@@ -237,6 +238,61 @@ describe('a firm offer', () => {
     const schedule = { type: 'OFFER', offer_id: made.id, option: 0 };
     const other = await api.post('/v1/circuits', { ...ends, schedule }, { as: 'stranger' });
     expect([other.status, other.body.code]).toEqual([410, 'OFFER_EXPIRED']);
+  });
+});
+
+describe('an offer of what is protected', () => {
+  beforeEach(async () => {
+    await api.end();
+    api = await Api.start({ topology: triangleOf(8_000) });
+  });
+  const secure = { protection: 'PROTECTED', bandwidth_mbps: 3_000 };
+  const roads = { links: ['l1'], backup_links: ['l2', 'l3'] };
+
+  it.each([
+    ['indicative', {}],
+    ['firm', { firm_s: 120 }],
+  ])('%s: names both roads, and who takes it has both', async (_kind, over) => {
+    const made = await offer({ ...secure, ...over, max_offers: 2 });
+    expect(made.options.map((o: { path: object }) => o.path)).toMatchObject([roads, roads]);
+    const taken = await take(made.id, 0);
+    expect([taken.status, taken.body.detail]).toEqual([201, undefined]);
+    expect(taken.body).toMatchObject({ path: roads, request: { protection: 'PROTECTED' } });
+  });
+
+  it('is as wide as the narrower of its roads', async () => {
+    await block(1, 2, 5_000);
+    const made = await offer({ ...secure, schedule: window(1, 2), ask: 'MAX_BANDWIDTH' });
+    expect(shown(made)).toEqual([[0, time(1), time(2), 5_000]]);
+    const wider = await offer({ ...secure, schedule: window(2, 3), ask: 'MAX_BANDWIDTH' });
+    expect(shown(wider)).toEqual([[0, time(2), time(3), 8_000]]);
+  });
+
+  it('of a volume goes over two roads as well', async () => {
+    const schedule = {
+      type: 'VOLUME',
+      volume_bytes: 3.6e12,
+      not_before_time: time(1),
+      deadline_time: time(9),
+    };
+    const made = await offer({ protection: 'PROTECTED', schedule, bandwidth_mbps: 8_000, max_offers: 1 });
+    expect(shown(made)).toEqual([[0, time(1), time(2), 8_000]]);
+    expect(made.options[0].path).toMatchObject(roads);
+  });
+
+  it('is refused where there are no two roads, and what has one road is not taken as two', async () => {
+    await api.patch(
+      '/v1/links/l2',
+      { admin_state: 'DOWN' },
+      { as: 'operator', headers: { 'if-match': '*' } },
+    );
+    const refused = await api.post('/v1/offers', wish(secure));
+    expect([refused.status, refused.body.code]).toEqual([409, 'NO_FEASIBLE_SLOT']);
+    for (const over of [{}, { firm_s: 120 }]) {
+      const made = await offer({ bandwidth_mbps: 3_000, ...over });
+      const late = await take(made.id, 0, { protection: 'PROTECTED' });
+      expect([late.status, late.body.errors[0].pointer]).toEqual([400, '/protection']);
+    }
   });
 });
 

@@ -123,13 +123,14 @@ describe('slots with a deadline', () => {
     const ran = await run(
       at,
       `${SLOTS} --move 20TB --by 09:00 --not-before 01:00 --min-bw 1G --max-bw 40G --ask earliest-finish ` +
-        '--firm 10m --limit 3 --project lhc --a-vlan 7 --exclude-link l1 --max-hops 4 --key once',
+        '--firm 10m --limit 3 --protected --project lhc --a-vlan 7 --exclude-link l1 --max-hops 4 --key once',
     );
     expect(at.seen[0]?.body).toEqual({
       project: 'lhc',
       a: { port: 'ams:host1', vlan: 7 },
       z: { port: 'ams:host3' },
       constraints: { exclude_links: ['l1'], max_hops: 4 },
+      protection: 'PROTECTED',
       schedule: {
         type: 'VOLUME',
         volume_bytes: 20e12,

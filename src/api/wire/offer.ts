@@ -29,6 +29,7 @@ export const OfferRequestSchema = Type.Object(
       }),
     ),
     constraints: requestFields.constraints,
+    protection: requestFields.protection,
     schedule: ref(OfferableSchema),
     ask: Type.Optional(
       Type.Enum(['EARLIEST_START', 'EARLIEST_FINISH', 'MAX_BANDWIDTH', 'ALL_SLOTS'], {
@@ -108,7 +109,12 @@ const writeOption = (o: OfferOption, domain: string): Static<typeof OfferOptionS
   start_time: rfc3339(o.start),
   ...endTime(o.end),
   bandwidth_mbps: o.mbps,
-  path: { domains: [domain], links: [...o.links], latency_ms: roundMs(o.latencyMs) },
+  path: {
+    domains: [domain],
+    links: [...o.links],
+    latency_ms: roundMs(o.latencyMs),
+    ...(o.backupLinks === undefined ? {} : { backup_links: [...o.backupLinks] }),
+  },
   moves: o.moves,
   ...(o.circuitId === undefined ? {} : { circuit_id: o.circuitId }),
 });

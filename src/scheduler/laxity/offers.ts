@@ -3,6 +3,7 @@
  * are; where there are none, what would be granted if others moved, which is then the only option.
  */
 import type { Seconds } from '../../model/capacity.ts';
+import type { NetworkPort } from '../../topology/network.ts';
 import { findWidest } from '../../topology/search/find.ts';
 import type { Ask, Refused, Seat } from './booking.ts';
 import type { Entry, Fleet } from './fleet.ts';
@@ -67,14 +68,45 @@ function inTurn(trial: Trial, entry: Entry, most: number): Offer[] {
 function widest(trial: Trial, entry: Entry, most: number): Offer[] {
   const { duration } = entry.booking;
   const { network, total } = trial.fleet;
-  const { query } = trial.mustAsk(entry).total;
+  const { query, pair } = trial.mustAsk(entry).total;
   const made: Offer[] = [];
   for (const start of startsFor(trial, entry, WIDEST_STARTS, true, 0)) {
     const end = start + duration;
+    if (pair) {
+      made.push(...widestPair(trial, entry, start));
+      continue;
+    }
     const found = findWidest({ network, free: total }, { ...query, start, end });
     if (found.found) made.push({ start, end, mbps: found.mbps, path: found.path, moves: 0 });
   }
   return made.sort((x, y) => y.mbps - x.mbps || x.start - y.start).slice(0, most);
+}
+
+/** Two roads at this start, as wide as both can be; none where they cannot be as wide as is asked for. */
+function widestPair(trial: Trial, { booking }: Entry, start: Seconds): Offer[] {
+  const { network, total } = trial.fleet;
+  const end = start + booking.duration;
+  const edges = network.links.map(({ edge }) => edge);
+  for (const { port } of [booking.a, booking.z]) {
+    const { edge, groups } = network.ports.get(port) as NetworkPort;
+    edges.push(edge, ...groups);
+  }
+  // As wide as one of the edges is free, or just as wide as is asked for: nothing changes in between.
+  const free = edges.map((edge) => total.free(edge, start, end)).filter((mbps) => mbps > booking.mbps);
+  const widths = [booking.mbps, ...new Set(free)].sort((x, y) => x - y);
+  let best: Offer | undefined;
+  for (let low = 0, high = widths.length - 1; low <= high; ) {
+    // What has no room at the least rate has none at any.
+    const middle = best === undefined ? 0 : (low + high) >> 1;
+    const wide = trial.newcomer({ ...booking, mbps: widths[middle] as number });
+    const found = 'total' in trial.ask(wide) ? trial.at(wide, start) : 'NONE';
+    if (typeof found !== 'string') {
+      best = { ...seatOf(trial, wide, found), moves: 0 };
+      low = middle + 1;
+    } else if (best === undefined) return [];
+    else high = middle - 1;
+  }
+  return best === undefined ? [] : [best];
 }
 
 function ofVolume(trial: Trial, volume: VolumeAsk, wanted: Wanted, most: number): Offer[] {
