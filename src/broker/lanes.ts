@@ -77,6 +77,14 @@ export class Lanes {
     return sum;
   }
 
+  /** Messages to a domain that are not answered yet. */
+  waitingFor(domain: string): number {
+    let sum = 0;
+    for (const { name, queue } of this.#lanes.values())
+      if (name.startsWith(`${domain}/`)) sum += queue.length;
+    return sum;
+  }
+
   outstanding(circuit: CircuitId): number {
     return this.#perCircuit.get(circuit) ?? 0;
   }

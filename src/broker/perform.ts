@@ -14,6 +14,7 @@ import type { Book } from './book.ts';
 import { mismatch } from './borderMatch.ts';
 import type { Devices, LightContext } from './devicePorts.ts';
 import { inTheWay } from './gate.ts';
+import { giveUpAt } from './giveUp.ts';
 import { handOver } from './handOver.ts';
 import { backOff, type Tried } from './lanes.ts';
 import { messageFor } from './messages.ts';
@@ -42,11 +43,20 @@ export class Performer {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #meter: Meter;
+  readonly #givenUp: Map<string, number>;
   readonly #wentDark: () => void;
 
   constructor(
     writer: Writer,
-    ports: { devices: Devices; peers: Peers; clock: Clock; log: Log; meter: Meter },
+    ports: {
+      devices: Devices;
+      peers: Peers;
+      clock: Clock;
+      log: Log;
+      meter: Meter;
+      /** Counts, for each domain, what was said in vain for long enough. */
+      givenUp: Map<string, number>;
+    },
     wentDark: () => void,
   ) {
     this.#writer = writer;
@@ -56,6 +66,7 @@ export class Performer {
     this.#clock = ports.clock;
     this.#log = ports.log;
     this.#meter = ports.meter;
+    this.#givenUp = ports.givenUp;
     this.#wentDark = wentDark;
   }
 
@@ -169,12 +180,26 @@ export class Performer {
         message: message.op,
         error: textOf(error),
       });
-      return { retryInMs: backOff(attempt, PEER_RETRY_MS) };
+      return this.#later(record, circuit, message.op, backOff(attempt, PEER_RETRY_MS));
     }
     answered();
     const heard = this.#heard(circuit, effect, answer);
     if (heard !== 'again') return this.#finish(record, heard);
-    return { retryInMs: attempt < SOON ? SOON_DARK_MS : STILL_LIT_MS };
+    return this.#later(record, circuit, message.op, attempt < SOON ? SOON_DARK_MS : STILL_LIT_MS);
+  }
+
+  /** Said once more, unless it has been said for long enough. */
+  async #later(
+    record: EffectRecord & { readonly effect: { readonly domain?: string } },
+    circuit: Circuit,
+    message: string,
+    retryInMs: number,
+  ): Promise<Tried> {
+    const peer = record.effect.domain ?? '';
+    if (this.#clock.now() < giveUpAt(circuit, record.time)) return { retryInMs };
+    this.#givenUp.set(peer, (this.#givenUp.get(peer) ?? 0) + 1);
+    this.#log.error({ event: 'peer.given_up', peer, circuit: circuit.id, message });
+    return this.#finish(record, undefined);
   }
 
   /** What a peer's answer means to the lifecycle; `again` when it must be asked once more. */

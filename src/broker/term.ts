@@ -54,6 +54,8 @@ export class Term {
   readonly authoriser: Authoriser;
   readonly checkpointer: Checkpointer;
   readonly offers = new OfferDesk();
+  /** By domain: messages that nobody answered until they no longer mattered. */
+  readonly givenUp = new Map<string, number>();
   readonly tokens: TokenDesk | undefined;
   readonly #opened: OpenedLog;
   readonly #settler: Settler;
@@ -111,8 +113,10 @@ export class Term {
     this.#restorer = new Restorer(this.writer, ports);
     this.#meter = new Meter(this.writer, ports);
     this.#early = new EarlyLight(this.writer, ports);
-    const performer = new Performer(this.writer, { ...ports, peers, meter: this.#meter }, () =>
-      this.lanes.nudge(),
+    const performer = new Performer(
+      this.writer,
+      { ...ports, peers, meter: this.#meter, givenUp: this.givenUp },
+      () => this.lanes.nudge(),
     );
     this.lanes = new Lanes(
       ports.clock,

@@ -201,6 +201,9 @@ export interface Readiness {
 export interface Dealings {
   readonly holds: number;
   readonly circuits: number;
+  /** Messages to it that it has not answered, and those that were given up since the start. */
+  readonly waiting: number;
+  readonly givenUp: number;
 }
 
 /** Counters since the start, for /metrics and the bench. */

@@ -94,7 +94,7 @@ export function availability({ book }: Term, a: EndpointAsk, z: EndpointAsk, win
   return { steps, until: cut === undefined ? window.end : fromSeconds(cut) };
 }
 
-export function dealings({ book }: Term, domain: string): Dealings {
+export function dealings({ book, lanes, givenUp }: Term, domain: string): Dealings {
   let holds = 0;
   let circuits = 0;
   for (const circuit of book.circuits.values()) {
@@ -106,5 +106,5 @@ export function dealings({ book }: Term, domain: string): Dealings {
     if (alive && (theirs || placements(circuit).some((p) => p.segments.some((s) => s.domain === domain))))
       circuits++;
   }
-  return { holds, circuits };
+  return { holds, circuits, waiting: lanes.waitingFor(domain), givenUp: givenUp.get(domain) ?? 0 };
 }

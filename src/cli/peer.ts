@@ -76,6 +76,8 @@ const peerList: Layout = {
     ['SCORE', (p) => p['score']],
     ['BREAKER', (p) => p['breaker']],
     ['CERTIFICATE UNTIL', (p) => p['certificate_end_time']],
+    ['WAITING', (p) => p['messages_waiting']],
+    ['GIVEN UP', (p) => p['messages_given_up']],
     ['COSIGNED', (p) => dig(p['witness'], 'size')],
     ['REASON', (p) => p['reason']],
   ],
@@ -89,6 +91,8 @@ const peerList: Layout = {
     field('breaker'),
     field('certificate_end_time'),
     field('last_seen_time'),
+    field('messages_waiting'),
+    field('messages_given_up'),
   ],
   none: 'no peers',
 };
@@ -132,6 +136,8 @@ function faultsOf(peer: Json, context: Context): string[] {
     faults.push(`${text(peer['state'])}: ${text(peer['reason'] ?? 'no answer yet')}`);
   if (Math.abs(Number(peer['clock_skew_ms'] ?? 0)) > SKEW_MS)
     faults.push(`its clock is ${text(skew(peer))} from this broker's`);
+  const vain = Number(peer['messages_given_up'] ?? 0);
+  if (vain > 0) faults.push(`${vain} messages to it were given up: is it gone for good?`);
   const left = Date.parse(text(peer['certificate_end_time'])) - context.now;
   if (left < SOON_DAYS * DAY_MS) faults.push(`its certificate ends ${text(peer['certificate_end_time'])}`);
   for (const link of items(peer['links']))

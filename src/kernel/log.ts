@@ -107,6 +107,13 @@ export type LogEvent =
       readonly epoch: number;
       readonly committed: number;
     }
+  /** It did not answer until this no longer mattered: see whether it is gone for good. */
+  | {
+      readonly event: 'peer.given_up';
+      readonly peer: string;
+      readonly circuit: string;
+      readonly message: string;
+    }
   | { readonly event: 'peer.session'; readonly peer: string; readonly protocol: number }
   | { readonly event: 'peer.certificate'; readonly peer: string; readonly days_left: number }
   | { readonly event: 'peering.listening'; readonly address: string }

@@ -35,6 +35,7 @@ test.each<[string, object, number, string]>([
     'SILENT: no answer within 5 s',
   ],
   ['its clock is wrong', { clock_skew_ms: 1_500 }, 7, "its clock is 1500 ms from this broker's"],
+  ['it has not answered for too long', { messages_given_up: 3 }, 7, '3 messages to it were given up'],
   ['its certificate ends', { certificate_end_time: '2020-01-01T00:00:00Z' }, 7, 'its certificate ends 2020'],
   [
     'it does not claim a link',

@@ -1,6 +1,7 @@
 /** Peers on the wire: how each is, what both sides claim of the links between, and the last messages. */
 import { type Static, Type } from 'typebox';
 import type { PeerMessageLine, PeerView } from '../../broker/peerOffice.ts';
+import type { Dealings } from '../../broker/usecases.ts';
 import { ref } from '../../http/schema.ts';
 import { rfc3339 } from '../../kernel/clock.ts';
 import { Time } from './common.ts';
@@ -39,6 +40,11 @@ export const PeerSchema = Type.Object(
     }),
     holds: Type.Integer({ minimum: 0, description: 'Room that we hold for it and it has not committed' }),
     circuits: Type.Integer({ minimum: 0, description: 'Live circuits that we have with it' }),
+    messages_waiting: Type.Integer({ minimum: 0, description: 'What it has not answered yet' }),
+    messages_given_up: Type.Integer({
+      minimum: 0,
+      description: 'What it did not answer until it no longer mattered, since this broker took office',
+    }),
     links: Type.Array(
       Type.Object({
         port: Type.String(),
@@ -88,10 +94,7 @@ export const PeerMessagesSchema = Type.Object(
 
 export const peerSchemas = [PeerSchema, PeerMessageSchema, PeerMessagesSchema];
 
-export function writePeer(
-  view: PeerView,
-  load: { readonly holds: number; readonly circuits: number },
-): Static<typeof PeerSchema> {
+export function writePeer(view: PeerView, load: Dealings): Static<typeof PeerSchema> {
   const { lastSeen, lastError, topology, vouched } = view;
   return {
     domain: view.domain,
@@ -114,7 +117,10 @@ export function writePeer(
     messages_out: view.messagesOut,
     failures: view.failures,
     score: Math.round(view.score * 1000) / 1000,
-    ...load,
+    holds: load.holds,
+    circuits: load.circuits,
+    messages_waiting: load.waiting,
+    messages_given_up: load.givenUp,
     links: view.links.map(({ port, remote, capacityMbps, agreed }) => ({
       port,
       remote_port: remote,
