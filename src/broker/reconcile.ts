@@ -4,7 +4,9 @@
  * effects. It repairs what lanes missed: a device that rebooted, a cable that was moved by hand.
  */
 import type { Clock } from '../kernel/clock.ts';
+import { newId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
+import type { Random } from '../kernel/random.ts';
 import { isFinal, type Segment } from '../model/circuit.ts';
 import { desired, hopKey } from '../model/desired.ts';
 import type { Devices, ObservedConnect } from './devicePorts.ts';
@@ -16,10 +18,14 @@ export interface Drift {
   readonly foreign: number;
 }
 
-export async function reconcile(
-  writer: Writer,
-  ports: { devices: Devices; clock: Clock; log: Log },
-): Promise<Drift> {
+export interface Mending {
+  readonly devices: Devices;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export async function reconcile(writer: Writer, ports: Mending): Promise<Drift> {
   const observed = await ports.devices.observe();
   const there = new Map(observed.map((connect) => [hopKey(connect), connect]));
   const drift = { missing: 0, extra: 0, foreign: 0 };
@@ -58,10 +64,13 @@ export async function reconcile(
   return drift;
 }
 
-/** Ours, and nobody wants it: what a release left behind. A circuit that is still going out does it itself. */
+/**
+ * Ours, and nobody wants it: what a release left behind. A circuit that is still going out does it itself. The
+ * deed is this broker's own, and written down before it is done like any other.
+ */
 async function putOut(
   writer: Writer,
-  ports: { devices: Devices; clock: Clock; log: Log },
+  ports: Mending,
   connect: ObservedConnect,
   owner: NonNullable<ObservedConnect['owner']>,
 ): Promise<number> {
@@ -82,14 +91,24 @@ async function putOut(
     agreed: 'COMMITTED',
     light: 'DARKENING',
   };
-  const now = ports.clock.now();
+  const decisionId = newId('dec', ports.clock.now(), ports.random);
+  await writer.submit(
+    (tx) =>
+      tx.record({
+        op: 'light.clear',
+        decision_id: decisionId,
+        circuit: owner.circuit,
+        effect: hopKey(connect),
+      }),
+    true,
+  );
   await ports.devices.dark(segment, {
     circuit: owner.circuit,
     version: owner.version,
     mbps: 0,
-    decisionId: '',
+    decisionId,
     fence: writer.epoch,
-    deadline: now,
+    deadline: ports.clock.now(),
   });
   return 1;
 }

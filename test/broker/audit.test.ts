@@ -2,10 +2,11 @@
  * What the audit log promises while the broker runs: a record for every decision in the transaction of what it
  * allowed, before any effect; nothing left of a group that was not written; and the tree always that of the rows.
  */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { schemaSha256 } from '../../src/aaa/schema.ts';
 import type { Devices, LightContext } from '../../src/broker/devicePorts.ts';
 import { type Group, type Store, StoreError } from '../../src/broker/ports.ts';
+import type { CircuitId } from '../../src/kernel/ids.ts';
 import type { CircuitRequest } from '../../src/model/circuit.ts';
 import { storedLog } from '../support/auditLog.ts';
 import { aRequest, fixed } from '../support/builders.ts';
@@ -204,5 +205,28 @@ describe('record before effect', () => {
     expect(told).toHaveLength(4);
     expect(durable.every((seq) => seq !== undefined)).toBe(true);
     await agrees();
+  });
+
+  it('what nobody wants any more is put out under a record of its own', async () => {
+    const told: { circuit: string; seq: number | undefined }[] = [];
+    const leftOver = {
+      device: 'sw1',
+      in: { port: 'host1', label: 7 },
+      out: { port: 't1', label: 7 },
+      owner: { circuit: 'cir_long_gone' as CircuitId, version: 1 },
+    };
+    const devices: Devices = {
+      light: () => Promise.reject(new Error('nothing is lit here')),
+      dark: async (_, { circuit, decisionId }) => {
+        told.push({ circuit, seq: await world.store.auditSeqOf(decisionId) });
+        return { ok: true, retry: false, detail: '', elements: [] };
+      },
+      observe: async () => [leftOver],
+    };
+    world = await OneDomain.start({ devices: () => devices });
+    await vi.waitFor(() => expect(told).toHaveLength(1));
+    expect(told).toMatchObject([{ circuit: leftOver.owner.circuit, seq: expect.any(Number) }]);
+    const { records } = await storedLog(world.store);
+    expect(records[told[0]?.seq ?? -1]).toMatchObject({ op: 'light.clear', circuit: leftOver.owner.circuit });
   });
 });

@@ -21,6 +21,7 @@ export const auditOps = [
   'ledger.capture',
   'ledger.void',
   'ledger.refund',
+  'light.clear',
   'log.continue',
   'log.forked',
   'personal.erase',
