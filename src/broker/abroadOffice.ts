@@ -12,10 +12,12 @@ import { groundOf } from './ground.ts';
 import { Mover } from './mover.ts';
 import { PeerDesk } from './peer.ts';
 import type { PeerAnswer, PeerMessage } from './peerPorts.ts';
+import { bring } from './peerToken.ts';
 import type { DomainRecord } from './ports.ts';
 import { Scout } from './scout.ts';
 import type { CurrentPeers } from './standings.ts';
 import type { Learned } from './surroundings.ts';
+import type { TokenDesk } from './tokenDesk.ts';
 import type { Tx } from './tx.ts';
 import type { Writer } from './writer.ts';
 
@@ -26,6 +28,7 @@ export class AbroadOffice {
   readonly #mover: Mover;
   readonly #writer: Writer;
   readonly #ports: BrokerPorts & { readonly peers: CurrentPeers };
+  readonly #tokens: TokenDesk | undefined;
   #document: DomainDocument | undefined;
 
   /** `outstanding`: what of a circuit is on its way. */
@@ -33,11 +36,13 @@ export class AbroadOffice {
     writer: Writer,
     authoriser: Authoriser,
     ports: BrokerPorts & { readonly peers: CurrentPeers },
-    outstanding: (id: CircuitId) => number,
+    with_: { readonly tokens: TokenDesk | undefined; outstanding(id: CircuitId): number },
   ) {
+    const { tokens, outstanding } = with_;
     this.#writer = writer;
     this.#ports = ports;
-    this.desk = new PeerDesk(authoriser, ports.random, writer.epoch);
+    this.#tokens = tokens;
+    this.desk = new PeerDesk(authoriser, ports.random, writer.epoch, tokens && { tokens });
     this.scout = new Scout(writer, ports);
     this.#mover = new Mover(writer, this.scout, ports);
     this.digests = new Digests(writer, { ...ports, outstanding });
@@ -87,8 +92,9 @@ export class AbroadOffice {
     const { book } = this.#writer;
     const known = this.desk.look(book, groundOf(book, this.#ports.clock.now()), from, message);
     if (known !== undefined) return known;
+    const brought = await bring(this.#tokens, from, message, this.#ports.clock.now());
     const answer = await this.#writer.submit(
-      (tx) => this.desk.answer(tx, from, message),
+      (tx) => this.desk.answer(tx, from, message, brought),
       PeerDesk.reduces(message),
     );
     this.#followAsks();

@@ -1,13 +1,6 @@
 /** Makes the message that a peer effect stands for, from the circuit as it is now. Undefined: no longer needed. */
 import { instant } from '../kernel/clock.ts';
-import {
-  type Circuit,
-  isFinal,
-  type Pending,
-  type Placement,
-  placements,
-  type Segment,
-} from '../model/circuit.ts';
+import { type Circuit, type Pending, type Placement, placements, type Segment } from '../model/circuit.ts';
 import type { Effect } from '../model/effects.ts';
 import { ALL_LABELS, type LabelAsk, type LabelRanges, rangesOf } from '../model/label.ts';
 import type { PortId } from '../model/port.ts';
@@ -73,8 +66,8 @@ export function messageFor(circuit: Circuit, effect: PeerEffect, epoch: number):
         ? { ...header, op: 'extend', version: effect.version, until: instant(effect.until + HOLD_TTL_MS) }
         : undefined;
     case 'peer.provision':
-      return placements(circuit).some((p) => p.version === effect.version) && !isFinal(circuit.state)
-        ? { ...header, op: 'provision', version: effect.version }
+      return circuit.armed && settled
+        ? { ...header, op: 'provision', version: inForce(circuit, effect.version) }
         : undefined;
     case 'peer.abort':
       return { ...header, op: 'abort', version: effect.version };
@@ -98,6 +91,10 @@ export function messageFor(circuit: Circuit, effect: PeerEffect, epoch: number):
       };
   }
 }
+
+/** Of what is there by now: it may have been moved since light was asked for. */
+const inForce = (circuit: Circuit, version: number): number =>
+  placements(circuit).some((p) => p.version === version) ? version : (circuit.current?.version ?? version);
 
 /** Of an attempt that changes what is in force already. */
 const kindOf = ({ current }: Circuit, pending: Pending | undefined): { kind?: ChangeKind } =>

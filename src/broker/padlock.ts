@@ -143,6 +143,8 @@ function renew(tx: Tx, desk: TokenDesk, { id }: Circuit, { chain }: Shown): void
   const circuit = tx.book.circuits.get(id);
   // Not while peers are still being asked: what they agree to is not known yet.
   if (minted === undefined || circuit?.current === undefined || circuit.pending?.phase === 'HOLDING') return;
+  // Done already, because other domains have a part in it.
+  if (tx.book.tokens.revocations.isRevoked(desk.issuer, minted.jti)) return;
   desk.revoke(tx, minted, 'the circuit was changed by its holder');
   desk.mint(tx, circuit, minted);
 }

@@ -11,22 +11,25 @@ import { type Circuit, type CircuitRequest, isFinal, placements } from '../model
 import type { ParticipantEvent } from '../model/events.ts';
 import { ALL_LABELS } from '../model/label.ts';
 import { anyLight } from '../model/rules.ts';
+import { answerAsHome, hasPart } from './asHome.ts';
 import { Asks } from './asks.ts';
 import type { Authoriser } from './authorise.ts';
 import { AvailabilityDesk } from './availability.ts';
 import type { Book } from './book.ts';
 import { matchOf } from './borderMatch.ts';
 import { type Caps, PeerCaps } from './caps.ts';
-import { factsOf } from './facts.ts';
 import type { Ground } from './ground.ts';
 import { type Guest, planGuest, requestOf } from './guest.ts';
 import { HORIZON_S } from './limits.ts';
 
 import type { Freeing, PeerAnswer, PeerMessage, PeerSegment, RefusalKind } from './peerPorts.ts';
+import { peerQuestion } from './peerQuestion.ts';
+import { type Brought, subjectIn, subjectOf, unlocked, unlockPeer } from './peerToken.ts';
 import { placementOf } from './plan.ts';
-import { isFrozen, isSameAsk, named, newsOf, presentOf, type Taking } from './present.ts';
+import { isFrozen, isSameAsk, named, presentOf, type Taking } from './present.ts';
 import { blank } from './request.ts';
 import { heardOf } from './standings.ts';
+import type { TokenDesk } from './tokenDesk.ts';
 import type { Tx } from './tx.ts';
 import type { StoredRefusal } from './writer.ts';
 
@@ -36,13 +39,20 @@ const LONGEST_HOLD_MS = 24 * 3_600_000;
 export class PeerDesk {
   readonly #authoriser: Authoriser;
   readonly #random: Random;
+  readonly #tokens: TokenDesk | undefined;
   readonly #epoch: number;
   readonly #availability = new AvailabilityDesk();
   readonly asks = new Asks();
   readonly caps: PeerCaps;
 
-  constructor(authoriser: Authoriser, random: Random, epoch: number, caps?: Caps) {
-    this.caps = new PeerCaps(caps);
+  constructor(
+    authoriser: Authoriser,
+    random: Random,
+    epoch: number,
+    more: { caps?: Caps; tokens?: TokenDesk } = {},
+  ) {
+    this.caps = new PeerCaps(more.caps);
+    this.#tokens = more.tokens;
     this.#authoriser = authoriser;
     this.#random = random;
     this.#epoch = epoch;
@@ -66,7 +76,8 @@ export class PeerDesk {
       : undefined;
   }
 
-  answer(tx: Tx, from: string, message: PeerMessage): PeerAnswer | StoredRefusal {
+  /** `brought`: the token that came with the message, read. */
+  answer(tx: Tx, from: string, message: PeerMessage, brought?: Brought): PeerAnswer | StoredRefusal {
     heardOf(tx, from, message.epoch);
     if (message.op === 'ask-move') {
       const own = tx.book.circuits.get(message.circuit as Circuit['id']);
@@ -75,37 +86,12 @@ export class PeerDesk {
     }
     if (message.op === 'query' || message.op === 'notify') {
       const own = tx.book.circuits.get(message.circuit as Circuit['id']);
-      if (own?.role === 'HOME') return this.#asHome(tx, own, from, message);
+      if (own?.role === 'HOME') return answerAsHome(tx, own, from, message, this.#epoch);
       if (message.op === 'notify') return { state: 'UNKNOWN', epoch: this.#epoch };
     }
     const id = tx.book.byHomeRef(from, message.circuit);
     const known = id === undefined ? undefined : tx.book.circuits.get(id);
-    return this.#asParticipant(tx, known, from, message);
-  }
-
-  #asHome(
-    tx: Tx,
-    circuit: Circuit,
-    from: string,
-    message: Extract<PeerMessage, { op: 'query' | 'notify' }>,
-  ): PeerAnswer {
-    const epoch = this.#epoch;
-    if (message.op === 'notify' && hasPart(circuit, from)) {
-      tx.apply(circuit.id, newsOf(from, message, tx.now));
-    }
-    const now = tx.book.circuits.get(circuit.id) ?? circuit;
-    switch (now.state) {
-      case 'RESERVING':
-      case 'HELD':
-      case 'COMMITTING':
-        return { state: 'PENDING', epoch };
-      case 'SCHEDULED':
-      case 'PROVISIONING':
-      case 'ACTIVE':
-        return { state: 'ACTIVE', version: now.current?.version ?? 0, epoch };
-      default:
-        return { state: 'ABORTED', epoch };
-    }
+    return this.#asParticipant(tx, known, from, message, brought);
   }
 
   #asParticipant(
@@ -113,12 +99,13 @@ export class PeerDesk {
     known: Circuit | undefined,
     from: string,
     message: PeerMessage,
+    brought: Brought | undefined,
   ): PeerAnswer | StoredRefusal {
     const at = tx.now;
     switch (message.op) {
       case 'hold':
       case 'commit':
-        return this.#take(tx, known, from, message);
+        return this.#take(tx, known, from, message, brought);
       case 'query':
         return known === undefined
           ? { state: 'UNKNOWN', epoch: this.#epoch }
@@ -131,7 +118,7 @@ export class PeerDesk {
           message.version,
         );
       case 'provision':
-        return this.#step(tx, known, { type: 'provision', version: message.version, at }, message.version);
+        return this.#provision(tx, known, from, message, brought);
       case 'release':
         return this.#step(tx, known, { type: 'release', detail: message.reason, at }, undefined);
       case 'abort':
@@ -166,15 +153,23 @@ export class PeerDesk {
     tx: Tx,
     known: Circuit | undefined,
     from: string,
-    message: Extract<PeerMessage, { op: 'hold' | 'commit' }>,
+    message: Taking,
+    brought?: Brought,
   ): PeerAnswer | StoredRefusal {
     const { version, segment } = message;
+    const request = requestOf(segment, from);
     if (known !== undefined) {
       const was = known.pending?.placement.version === version ? known.pending.placement : undefined;
       if (was !== undefined && !isSameAsk(was, segment))
         return this.#refused('INVALID', `version ${version} was asked for as something else`);
       const now = this.present(known, version);
       const expired = known.pending?.phase === 'EXPIRED' && known.pending.placement.version === version;
+      if (now.state === 'COMMITTED' && message.op === 'commit') {
+        const again = this.#unlock(tx, from, { message, brought, request }, known);
+        if ('denied' in again) return this.#refused('TOKEN', again.denied);
+        again.enter();
+        return now;
+      }
       if (now.state === 'COMMITTED' || (now.state === 'HELD' && message.op === 'hold')) return now;
       if (isFinal(known.state) || known.state === 'RELEASING')
         return { state: 'CLOSED', dark: !anyLight(known), epoch: this.#epoch };
@@ -190,22 +185,11 @@ export class PeerDesk {
       return this.#refused('FROZEN', 'its notice has begun: it can no longer be moved');
     const tooMuch = message.op === 'hold' ? this.caps.over(tx.book, from, known, segment, tx.now) : undefined;
     if (tooMuch !== undefined) return this.#refused('CAP', tooMuch);
-    const request = requestOf(segment, from);
-    const decision = this.#authoriser.ask(tx, {
-      principal: { id: `peer|${from}`, name: from, roles: [], projects: [request.project], assurance: 2 },
-      requestId: `${message.circuit}/${version}/${message.op}`,
-      action: 'peer.segment',
-      project: request.project,
-      facts: {
-        ...factsOf(tx, 'peer.segment', request, {
-          slot: { window: segment.window, mbps: segment.mbps },
-          ...(known === undefined ? {} : { circuit: known }),
-        }),
-        peer: from,
-        op: message.op,
-      },
-      sequence: 'PULL',
-    });
+    const key =
+      message.op === 'commit' ? this.#unlock(tx, from, { message, brought, request }, known) : unlocked;
+    if ('denied' in key) return this.#refused('TOKEN', key.denied);
+    const slot = { window: segment.window, mbps: segment.mbps };
+    const decision = this.#authoriser.ask(tx, peerQuestion(tx, from, message, { request, slot, known }, key));
     if (decision.denied !== undefined) return this.#refused('POLICY', 'denied by policy');
     if (message.op === 'hold') this.#free(tx, from, message.frees ?? []);
     const held =
@@ -251,7 +235,61 @@ export class PeerDesk {
         : { type: 'commit', placement: committed, epoch: message.epoch, at: tx.now };
     if (message.op === 'hold') this.caps.granted(from, tx.now);
     else this.caps.committed(from, tx.now);
-    return this.#step(tx, subject, event, version, decision.id);
+    const answer = this.#step(tx, subject, event, version, decision.id);
+    if (answer.state === 'COMMITTED') key.enter();
+    return answer;
+  }
+
+  #unlock(
+    tx: Tx,
+    from: string,
+    of: { message: Extract<Taking, { op: 'commit' }>; brought: Brought | undefined; request: CircuitRequest },
+    known: Circuit | undefined,
+  ): ReturnType<typeof unlockPeer> {
+    const { message, brought, request } = of;
+    const stored = known && placements(known).find((p) => p.version === message.version);
+    const subject = subjectOf(message.segment, stored);
+    return unlockPeer(tx, this.#tokens, { from, message, brought, project: request.project, subject, known });
+  }
+
+  /** Light for what is committed here, for whoever shows the token of the circuit. */
+  #provision(
+    tx: Tx,
+    known: Circuit | undefined,
+    from: string,
+    message: Extract<PeerMessage, { op: 'provision' }>,
+    brought: Brought | undefined,
+  ): PeerAnswer {
+    const { version } = message;
+    const committed = known === undefined ? undefined : presentOf(known, version, this.#epoch);
+    const placement = known && placements(known).find((p) => p.version === version);
+    const subject = placement && subjectIn(placement);
+    const event: ParticipantEvent = { type: 'provision', version, at: tx.now };
+    if (committed?.state === 'HELD') return this.#refused('INVALID', `version ${version} is not committed`);
+    if (known === undefined || committed?.state !== 'COMMITTED' || subject === undefined)
+      return committed ?? { state: 'UNKNOWN', epoch: this.#epoch };
+    const { request } = known;
+    const key = unlockPeer(tx, this.#tokens, {
+      from,
+      message,
+      brought,
+      project: request.project,
+      subject,
+      known,
+    });
+    if ('denied' in key) return this.#refused('TOKEN', key.denied);
+    if (key.present || known.armed) {
+      key.enter();
+      return committed;
+    }
+    const decision = this.#authoriser.ask(
+      tx,
+      peerQuestion(tx, from, message, { request, slot: subject, known }, key),
+    );
+    if (decision.denied !== undefined) return this.#refused('POLICY', 'denied by policy');
+    const answer = this.#step(tx, known, event, version, decision.id);
+    if (answer.state === 'COMMITTED') key.enter();
+    return answer;
   }
 
   /** A hold that has waited for room gets it before anybody else can ask. */
@@ -342,8 +380,3 @@ export class PeerDesk {
     return this.#begin(tx, from, message.circuit, request, `peer|${from}`);
   }
 }
-
-/** A domain with a segment of a home circuit of ours. */
-const hasPart = (circuit: Circuit, domain: string): boolean =>
-  circuit.role === 'HOME' &&
-  placements(circuit).some((p) => p.segments.some((s) => !s.local && s.domain === domain));

@@ -80,10 +80,12 @@ export type PeerMessage = PeerHeader &
         readonly version: number;
         readonly segment: PeerSegment;
         readonly kind?: ChangeKind;
+        /** The token of the circuit, with a proof that the home has signed for this message. */
+        readonly token?: string;
       }
     | { readonly op: 'abort'; readonly version: number }
     | { readonly op: 'free'; readonly version: number }
-    | { readonly op: 'provision'; readonly version: number }
+    | { readonly op: 'provision'; readonly version: number; readonly token?: string }
     | { readonly op: 'release'; readonly reason: string }
     | { readonly op: 'cancel' }
     | { readonly op: 'query' }
@@ -131,8 +133,8 @@ export type PeerMessage = PeerHeader &
       }
   );
 
-/** LABEL: no common label. ROOM: no room in this slot. FROZEN: too close to a start to change. */
-export type RefusalKind = 'LABEL' | 'ROOM' | 'POLICY' | 'CAP' | 'FROZEN' | 'WINDOW' | 'INVALID';
+/** LABEL: no common label. ROOM: no room in this slot. FROZEN: too close to a start to change. TOKEN: none, or not a good one. */
+export type RefusalKind = 'LABEL' | 'ROOM' | 'POLICY' | 'TOKEN' | 'CAP' | 'FROZEN' | 'WINDOW' | 'INVALID';
 
 /** Always from the present state of the one who answers, never a cached old answer. */
 export type PeerAnswer =

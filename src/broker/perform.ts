@@ -19,8 +19,10 @@ import { handOver } from './handOver.ts';
 import { backOff, type Tried } from './lanes.ts';
 import { messageFor } from './messages.ts';
 import type { Meter } from './meter.ts';
-import type { PeerAnswer, Peers } from './peerPorts.ts';
-import type { EffectRecord } from './ports.ts';
+import type { PeerAnswer, PeerMessage, Peers } from './peerPorts.ts';
+import { dressed, opens } from './peerToken.ts';
+import type { EffectRecord, Store } from './ports.ts';
+import type { TokenDesk } from './tokenDesk.ts';
 import type { Writer } from './writer.ts';
 
 const DEVICE_RETRY_MS = 30_000;
@@ -33,6 +35,19 @@ const STILL_LIT_MS = 1_000;
 const SOON_DARK_MS = 100;
 const SOON = 5;
 
+interface PerformerPorts {
+  readonly devices: Devices;
+  readonly peers: Peers;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly meter: Meter;
+  readonly store: Store;
+  /** Counts, for each domain, what was said in vain for long enough. */
+  readonly givenUp: Map<string, number>;
+  /** Absent where no circuit tokens are issued. */
+  readonly desk: TokenDesk | undefined;
+}
+
 type AnyEvent = HomeEvent | ParticipantEvent;
 
 export class Performer {
@@ -43,22 +58,12 @@ export class Performer {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #meter: Meter;
+  readonly #store: Store;
+  readonly #desk: TokenDesk | undefined;
   readonly #givenUp: Map<string, number>;
   readonly #wentDark: () => void;
 
-  constructor(
-    writer: Writer,
-    ports: {
-      devices: Devices;
-      peers: Peers;
-      clock: Clock;
-      log: Log;
-      meter: Meter;
-      /** Counts, for each domain, what was said in vain for long enough. */
-      givenUp: Map<string, number>;
-    },
-    wentDark: () => void,
-  ) {
+  constructor(writer: Writer, ports: PerformerPorts, wentDark: () => void) {
     this.#writer = writer;
     this.#book = writer.book;
     this.#devices = ports.devices;
@@ -66,6 +71,8 @@ export class Performer {
     this.#clock = ports.clock;
     this.#log = ports.log;
     this.#meter = ports.meter;
+    this.#store = ports.store;
+    this.#desk = ports.desk;
     this.#givenUp = ports.givenUp;
     this.#wentDark = wentDark;
   }
@@ -172,7 +179,7 @@ export class Performer {
     if (message === undefined) return this.#finish(record, undefined);
     let answer: PeerAnswer;
     try {
-      answer = await this.#peers.send(effect.domain, message);
+      answer = await this.#peers.send(effect.domain, await this.#dressed(effect.domain, circuit, message));
     } catch (error) {
       this.#log.warn({
         event: 'peer.failed',
@@ -183,6 +190,20 @@ export class Performer {
       return this.#later(record, circuit, message.op, backOff(attempt, PEER_RETRY_MS));
     }
     answered();
+    if (message.op === 'provision' && answer.state === 'REFUSED') {
+      // Told to whoever looks at the circuit, and asked again: a status list may only have been late.
+      const { domain } = effect;
+      this.#failed(record, attempt, answer.cause);
+      const detail = `${domain} gives no light: ${answer.cause}`;
+      await this.#observe(record, {
+        type: 'down',
+        domain,
+        version: message.version,
+        detail,
+        at: this.#clock.now(),
+      });
+      return this.#later(record, circuit, message.op, DEVICE_RETRY_MS);
+    }
     const heard = this.#heard(circuit, effect, answer);
     if (heard !== 'again') return this.#finish(record, heard);
     return this.#later(record, circuit, message.op, attempt < SOON ? SOON_DARK_MS : STILL_LIT_MS);
@@ -200,6 +221,11 @@ export class Performer {
     this.#givenUp.set(peer, (this.#givenUp.get(peer) ?? 0) + 1);
     this.#log.error({ event: 'peer.given_up', peer, circuit: circuit.id, message });
     return this.#finish(record, undefined);
+  }
+
+  async #dressed(domain: string, circuit: Circuit, message: PeerMessage): Promise<PeerMessage> {
+    if (this.#desk === undefined || !opens(message)) return message;
+    return dressed(this.#desk, { domain, message }, circuit, this.#store, this.#clock.now());
   }
 
   /** What a peer's answer means to the lifecycle; `again` when it must be asked once more. */

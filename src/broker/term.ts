@@ -106,18 +106,21 @@ export class Term {
       (checkpoint) => ports.onCheckpoint?.(checkpoint),
     );
     const peers = new CurrentPeers(ports.peers, this.writer, ports);
-    this.abroad = new AbroadOffice(this.writer, this.authoriser, { ...ports, peers }, (id) =>
-      this.lanes.outstanding(id),
+    this.abroad = new AbroadOffice(
+      this.writer,
+      this.authoriser,
+      { ...ports, peers },
+      {
+        tokens: this.tokens,
+        outstanding: (id) => this.lanes.outstanding(id),
+      },
     );
     this.#settler = new Settler(this.writer, this.abroad.scout, ports);
     this.#restorer = new Restorer(this.writer, ports);
     this.#meter = new Meter(this.writer, ports);
     this.#early = new EarlyLight(this.writer, ports);
-    const performer = new Performer(
-      this.writer,
-      { ...ports, peers, meter: this.#meter, givenUp: this.givenUp },
-      () => this.lanes.nudge(),
-    );
+    const around = { ...ports, peers, meter: this.#meter, givenUp: this.givenUp, desk: this.tokens };
+    const performer = new Performer(this.writer, around, () => this.lanes.nudge());
     this.lanes = new Lanes(
       ports.clock,
       ports.random,

@@ -11,6 +11,7 @@ import { isOperator, type Principal } from '../model/principal.ts';
 import type { Limits } from '../tokens/grant.ts';
 import { type Introspection, introspection } from '../tokens/introspect.ts';
 import { type PublicJwk, publicJwk, thumbprint } from '../tokens/jwk.ts';
+import { attenuate, newJti } from '../tokens/mint.ts';
 import { TokenError } from '../tokens/refusal.ts';
 import { signStatusList } from '../tokens/status.ts';
 import type { Chain } from '../tokens/verify.ts';
@@ -101,7 +102,10 @@ export function attenuateKept(
     facts: {},
   });
   if (decision.denied !== undefined) return new StoredRefusal(decision.denied);
-  const narrower = desk.passOn(text, link, tx.now);
+  desk.chain(text, tx.now);
+  const { limits: lim, holder } = link;
+  const made = { lim, holder, jti: newJti(desk.random), iat: Math.floor(tx.now / 1000) };
+  const narrower = attenuate(text, made, desk.ring.secret);
   const { root, linkJtis, grant, holderThumbprint } = desk.chain(narrower, tx.now);
   tx.record({
     op: 'token.seen',

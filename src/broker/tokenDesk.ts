@@ -13,10 +13,10 @@ import { type Circuit, isFinal } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
 import { prefixCache } from '../tokens/cache.ts';
 import type { ProofClaims, RootClaims } from '../tokens/claims.ts';
-import { type GrantAsk, type Limits, requireCovers, type TokenAction } from '../tokens/grant.ts';
+import { type GrantAsk, requireCovers, type TokenAction } from '../tokens/grant.ts';
 import { type PublicJwk, publicJwk, thumbprint } from '../tokens/jwk.ts';
-import { attenuate, mintRoot, newJti, prove } from '../tokens/mint.ts';
-import { parseProof, splitToken } from '../tokens/parse.ts';
+import { mintRoot, newJti, prove } from '../tokens/mint.ts';
+import { parsePrefix, parseProof, splitToken } from '../tokens/parse.ts';
 import { type RedeemOutcome, redeem } from '../tokens/redeem.ts';
 import { TokenError } from '../tokens/refusal.ts';
 import { mayRevoke, type Revocation } from '../tokens/status.ts';
@@ -30,7 +30,7 @@ import {
 } from '../tokens/verify.ts';
 import type { Book } from './book.ts';
 import type { Store } from './ports.ts';
-import { agreed, grantFor, isDecided } from './tokenGrant.ts';
+import { agreed, grantFor, hasRoom, isDecided, scopeOf } from './tokenGrant.ts';
 import type { MintedToken, RevocationRecord } from './tokenRecords.ts';
 import { TokenRing } from './tokenRing.ts';
 import type { Tx } from './tx.ts';
@@ -77,6 +77,8 @@ export interface Shown {
 }
 
 export const DEFAULT_USES = 16;
+/** Texts of tokens that we hold ourselves: 2 MB. */
+const REMEMBERED_TEXTS = 1_024;
 /** Tokens a status list: 16 kB of bits. */
 export const LIST_SIZE = 131_072;
 
@@ -86,6 +88,7 @@ export class TokenDesk {
   readonly #book: Book;
   readonly random: Random;
   readonly #cache = prefixCache();
+  readonly #texts = new Map<string, string>();
   readonly ring: TokenRing;
 
   constructor(ports: TokenPorts, book: Book, random: Random) {
@@ -121,10 +124,9 @@ export class TokenDesk {
       kid,
       iat,
       exp: claims.grant.exp,
+      scope: scopeOf(claims.grant),
     };
-    // A kB or two: in the store only.
-    tx.book.tokens.enterMinted(minted, tx.undo);
-    tx.tokens.minted.push({ ...minted, text });
+    this.#enter(tx, minted, text);
     tx.record({
       op: 'token.mint',
       txn: claims.txn,
@@ -134,6 +136,40 @@ export class TokenDesk {
       token: { iss: this.issuer, jti: claims.jti, links: 0 },
     });
     return minted;
+  }
+
+  /** A kB or two: in the store, and here as long as it is likely to be shown. */
+  #enter(tx: Tx, minted: MintedToken, text: string): void {
+    tx.book.tokens.enterMinted(minted, tx.undo);
+    tx.tokens.minted.push({ ...minted, text });
+    if (minted.kept === 'HOLDER') return;
+    this.#texts.set(minted.jti, text);
+    if (this.#texts.size > REMEMBERED_TEXTS)
+      for (const oldest of this.#texts.keys()) return void this.#texts.delete(oldest);
+  }
+
+  /** What a holder has passed on to us, to be shown to other domains in his stead. */
+  keep(tx: Tx, chain: Chain, text: string): void {
+    const { root, grant, linkJtis } = chain;
+    const jti = linkJtis.at(-1);
+    invariant(jti !== undefined, 'it was passed on by a link');
+    // The same link again, with another proof, is kept already.
+    if (tx.book.tokens.minted(jti) !== undefined) return;
+    const minted: MintedToken = {
+      jti,
+      // The claims were read by their pattern, so that this is the id of a circuit.
+      circuitId: grant.circuit as CircuitId,
+      kept: 'DELEGATED',
+      holder: this.ring.ownHolder,
+      uses: root.uses,
+      aud: grant.aud,
+      idx: tx.book.tokens.nextIdx,
+      kid: chain.kid,
+      iat: chain.latestIat,
+      exp: grant.exp,
+      scope: scopeOf(grant),
+    };
+    this.#enter(tx, minted, text);
   }
 
   #claims(
@@ -168,23 +204,42 @@ export class TokenDesk {
 
   /**
    * In the transaction of every step: tokens are minted when the home decides, and minted anew, the old ones
-   * withdrawn, when other domains take part.
+   * withdrawn, when other domains take part or the circuit has become more than they cover.
    */
   step(tx: Tx, before: Circuit, after: Circuit): void {
     if (after.role !== 'HOME' || isFinal(after.state) || !isDecided(after)) return;
     const aud = this.#domainsOf(after);
-    for (const token of [...tx.book.tokens.tokensOf(after.id, this.issuer)]) {
-      if (token.aud.length === aud.length && aud.every((one) => token.aud.includes(one))) continue;
-      this.revoke(tx, token, 'other domains take part');
-      this.mint(tx, after, token);
+    const own = [...tx.book.tokens.tokensOf(after.id, this.issuer)].filter((t) => t.kept !== 'DELEGATED');
+    for (const token of own) {
+      const same = token.aud.length === aud.length && aud.every((one) => token.aud.includes(one));
+      if (same && (aud.length === 1 || this.#covers(token, before, after))) continue;
+      this.revoke(tx, token, same ? 'the circuit has become more' : 'other domains take part');
+      this.#fit(() => this.mint(tx, after, token));
     }
     if (isDecided(before) && aud.length === this.#domainsOf(before).length) return;
-    const there = new Set([...tx.book.tokens.tokensOf(after.id, this.issuer)].map((token) => token.kept));
+    const there = new Set(own.map((token) => token.kept));
     const jwk = after.request.holderJwk;
     if (jwk !== undefined && !there.has('HOLDER'))
-      this.mint(tx, after, { kept: 'HOLDER', holder: publicJwk(jwk) });
+      this.#fit(() => this.mint(tx, after, { kept: 'HOLDER', holder: publicJwk(jwk) }));
     if (aud.length > 1 && !there.has('HOME'))
-      this.mint(tx, after, { kept: 'HOME', holder: this.ring.ownHolder });
+      this.#fit(() => this.mint(tx, after, { kept: 'HOME', holder: this.ring.ownHolder }));
+  }
+
+  #covers(token: MintedToken, before: Circuit, after: Circuit): boolean {
+    const needed = scopeOf(grantFor(after, token.kept, token.aud, token.iat));
+    if (!hasRoom(token.scope, needed)) return false;
+    // Armed by an operator: nobody has passed a token on, and ours did not say that we may.
+    const armed = token.kept === 'HOME' && after.armed && !before.armed;
+    return !armed || this.kept(after.id, 'provision').length > 0;
+  }
+
+  /** More domains than a token has room for: they will refuse it, and say why. */
+  #fit(mint: () => void): void {
+    try {
+      mint();
+    } catch (error) {
+      if (!(error instanceof TokenError)) throw error;
+    }
   }
 
   // ---- withdrawing ---------------------------------------------------------------------------------------
@@ -297,19 +352,27 @@ export class TokenDesk {
     }
   }
 
-  /** The home shows a peer the token that it keeps for the circuit, with a fresh proof for one message. */
-  async shownTo(
-    domain: string,
-    circuit: CircuitId,
-    message: { readonly action: TokenAction; readonly body: string; readonly opKey: string },
-    store: Store,
-    now: InstantMs,
-  ): Promise<string | undefined> {
-    const kept = [...this.#book.tokens.tokensOf(circuit, this.issuer)].findLast((t) => t.kept === 'HOME');
-    const stored = kept === undefined ? undefined : await store.token(kept.jti);
-    return stored === undefined
-      ? undefined
-      : this.proven(stored.text, this.#ports.audienceOf(domain), message, now);
+  /** What we hold ourselves of a circuit that is good for a verb; first what its holder has passed on. */
+  kept(circuit: CircuitId, action: TokenAction): MintedToken[] {
+    const ours = [...this.#book.tokens.tokensOf(circuit, this.issuer)].filter(
+      ({ kept, scope }) => kept !== 'HOLDER' && (scope === undefined || scope.actions.includes(action)),
+    );
+    const rank = ({ kept }: MintedToken): number => (kept === 'DELEGATED' ? 0 : 1);
+    return ours.reverse().sort((a, b) => rank(a) - rank(b));
+  }
+
+  async text({ jti }: MintedToken, store: Store): Promise<string | undefined> {
+    return this.#texts.get(jti) ?? (await store.token(jti))?.text;
+  }
+
+  /** The issuer of another domain, by its name. */
+  issuerOf(domain: string): string {
+    return this.#ports.audienceOf(domain);
+  }
+
+  /** Asks the issuer of a token for its status list. */
+  async refresh(text: string): Promise<void> {
+    await this.#ports.abroad?.refresh(parsePrefix(splitToken(text).prefix).root.claims);
   }
 
   /** A token that this domain holds, with a fresh proof. */
@@ -321,18 +384,6 @@ export class TokenDesk {
   ): string {
     const iat = Math.floor(now / 1000);
     return prove(text, { ...message, aud, jti: newJti(this.random), iat }, this.ring.secret);
-  }
-
-  /** A token that this domain holds, narrowed for the next holder. */
-  passOn(
-    text: string,
-    link: { readonly limits: Limits; readonly holder: PublicJwk },
-    now: InstantMs,
-  ): string {
-    this.chain(text, now);
-    const { limits: lim, holder } = link;
-    const iat = Math.floor(now / 1000);
-    return attenuate(text, { lim, holder, jti: newJti(this.random), iat }, this.ring.secret);
   }
 
   readonly #withdrawals = {

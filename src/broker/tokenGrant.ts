@@ -7,9 +7,9 @@ import { NEVER } from '../kernel/clock.ts';
 import type { Circuit, Placement } from '../model/circuit.ts';
 import type { Window } from '../model/window.ts';
 import { MAX_LINKS } from '../tokens/claims.ts';
-import type { Grant, Span, Stp, TokenAction } from '../tokens/grant.ts';
+import { type Grant, narrower, type Span, type Stp, type TokenAction } from '../tokens/grant.ts';
 import { HORIZON_S } from './limits.ts';
-import type { MintedToken } from './tokenRecords.ts';
+import type { MintedToken, TokenScope } from './tokenRecords.ts';
 
 /** Releases and retries come after the end. */
 const AFTER_END_S = 3_600;
@@ -19,7 +19,7 @@ const ALL: readonly TokenAction[] = [
 ];
 /** Commit and move are the home's own business. */
 const HOLDERS: readonly TokenAction[] = ALL.filter((action) => action !== 'commit' && action !== 'move');
-/** On a MANUAL circuit the home commits and moves; to light it is for whoever holds the other token. */
+/** On a MANUAL circuit the home commits and moves; to light it, the first time, is for whoever holds the other token. */
 const HOMES_ON_MANUAL: readonly TokenAction[] = ['commit', 'move', 'modify', 'query'];
 
 /** `aud`: the domains by their URLs; `iat` in seconds. */
@@ -29,11 +29,11 @@ export function grantFor(c: Circuit, kept: MintedToken['kept'], aud: readonly st
   invariant(placement !== undefined, 'a token is minted for what has a place');
   const window = promise(c, placement.window, iat);
   const budget = Math.max(...all.map(mbitOf));
-  const manual = c.request.provision === 'MANUAL';
+  const locked = c.request.provision === 'MANUAL' && !c.armed;
   return {
     aud,
     exp: window.end + AFTER_END_S,
-    actions: kept === 'HOLDER' ? HOLDERS : manual ? HOMES_ON_MANUAL : ALL,
+    actions: kept === 'HOLDER' ? HOLDERS : locked ? HOMES_ON_MANUAL : ALL,
     circuit: c.id,
     stps: stpsOf(c, all),
     mbps: Math.max(...all.map((p) => p.mbps)),
@@ -42,6 +42,24 @@ export function grantFor(c: Circuit, kept: MintedToken['kept'], aud: readonly st
     bud: new Map(aud.map((domain) => [domain, budget])),
   };
 }
+
+/** What is kept in memory of a token's rights. */
+export const scopeOf = ({ actions, stps, mbps, window, bud }: Grant): TokenScope => ({
+  actions,
+  stps,
+  mbps,
+  window,
+  mbit: Math.max(...bud.values()),
+});
+
+/** Has it room for all that the circuit is by now? Its verbs do not become more by themselves. */
+export const hasRoom = (scope: TokenScope | undefined, needed: TokenScope): boolean =>
+  scope !== undefined &&
+  scope.mbit >= needed.mbit &&
+  scope.mbps >= needed.mbps &&
+  scope.window.start <= needed.window.start &&
+  scope.window.end >= needed.window.end &&
+  needed.stps.every((stp) => scope.stps.some((wide) => narrower(stp, wide)));
 
 /** The home has made its decision, and nobody has ended it yet. */
 export const isDecided = ({ state }: Circuit): boolean =>
@@ -57,7 +75,7 @@ export function agreed({ current, pending }: Circuit): Placement[] {
 function promise(c: Circuit, slot: Window, iat: number): Span {
   const { schedule } = c.request;
   const moves = schedule.type === 'FLEXIBLE' || schedule.type === 'VOLUME';
-  const start = moves ? (schedule.notBefore ?? slot.start) : slot.start;
+  const start = moves ? (schedule.notBefore ?? c.createTime) : slot.start;
   const end = moves ? Math.max(schedule.deadline, slot.end) : slot.end;
   return {
     start: Math.floor(Math.min(start, slot.start) / 1000),

@@ -1,6 +1,7 @@
 /** What is stored of capability tokens: keys, what was minted with them, what was redeemed, what was withdrawn. */
 import type { InstantMs } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';
+import type { Grant } from '../tokens/grant.ts';
 import type { PublicJwk } from '../tokens/jwk.ts';
 import type { Redemption, SeenProof } from '../tokens/redeem.ts';
 import type { Revocation } from '../tokens/status.ts';
@@ -20,8 +21,8 @@ export interface TokenKeyRecord {
 export interface MintedToken {
   readonly jti: string;
   readonly circuitId: CircuitId;
-  /** Who signs its proofs: whoever asked, or this domain itself. */
-  readonly kept: 'HOLDER' | 'HOME';
+  /** Who signs its proofs: whoever asked, this domain, or this domain for a holder who has passed his on to it. */
+  readonly kept: 'HOLDER' | 'HOME' | 'DELEGATED';
   readonly holder: PublicJwk;
   readonly uses: number;
   /** The domains that it is for, by their URLs. */
@@ -32,6 +33,12 @@ export interface MintedToken {
   /** Seconds. */
   readonly iat: number;
   readonly exp: number;
+  /** What it is good for. Absent in rows of before it was kept: such a token is minted anew when it is needed. */
+  readonly scope?: TokenScope;
+}
+export interface TokenScope extends Pick<Grant, 'actions' | 'stps' | 'mbps' | 'window'> {
+  /** Prepaid, in each of its domains. */
+  readonly mbit: number;
 }
 export interface TokenRecord extends MintedToken {
   readonly text: string;

@@ -171,10 +171,8 @@ const provision = go<Ev<'provision'>>(['PROVISIONING'], (c, e) => {
     return no('WRONG_STATE', 'an AUTOMATIC circuit is lit at its start by itself');
   if (c.armed) return 'same';
   const current = inForce(c);
-  const asked = remotes(current).map(
-    (s): Effect => ({ type: 'peer.provision', domain: s.domain, version: current.version }),
-  );
   const armed: Circuit = { ...c, armed: true };
+  const asked = provisionAll(armed, current);
   if (e.at < current.window.start) return next(armed, because('ARMED', 'to be lit at its start'), asked);
   const result = light(armed);
   return next(result.circuit, {}, [...asked, ...result.effects]);
@@ -245,10 +243,8 @@ const changeCommitted = go<Ev<'committed'>>(stays, (c, e) => {
     (s): Effect => ({ type: 'peer.free', domain: s.domain, version: old.version, active: placement.version }),
   );
   // Somebody has asked for light already; who is new to the circuit has not heard it.
-  if (c.armed)
-    for (const { domain } of remotes(placement))
-      if (!old.segments.some((s) => s.domain === domain))
-        told.push({ type: 'peer.provision', domain, version: placement.version });
+  const there = remotes(old).map((s) => s.domain);
+  told.push(...provisionAll(c, placement).filter((effect) => !there.includes(effect.domain)));
   const result = adopt(settled, { ...pending, placement }, e.at);
   return result === 'same' || result.kind === 'refused'
     ? result
@@ -674,6 +670,10 @@ const hold = (p: Placement, replaces?: number): Effect[] =>
 const commitAll = (p: Placement): Effect[] =>
   remotes(p).map((s) => ({ type: 'peer.commit', domain: s.domain, version: p.version }));
 
+/** Of a MANUAL circuit whose light has been asked for. */
+const provisionAll = (c: Circuit, p: Placement): Extract<Effect, { type: 'peer.provision' }>[] =>
+  c.armed ? remotes(p).map((s) => ({ type: 'peer.provision', domain: s.domain, version: p.version })) : [];
+
 const abortAll = (p: Placement): Effect[] =>
   remotes(p).map((s) => ({ type: 'peer.abort', domain: s.domain, version: p.version }));
 
@@ -718,13 +718,15 @@ function scheduled(c: Circuit): Result {
   const current = mapSegments(inForce(c), (s) => (s.local ? { ...s, agreed: 'COMMITTED' } : s));
   const waits =
     c.request.provision === 'MANUAL' ? 'waiting for its start and for provision' : 'waiting for its start';
-  return next(c, {
-    state: 'SCHEDULED',
+  const patch = {
+    state: 'SCHEDULED' as const,
     current,
     holdExpire: undefined,
     setbacks: undefined,
     ...because('COMMITTED', waits),
-  });
+  };
+  // Asked for before a domain of an earlier attempt gave up.
+  return next(c, patch, provisionAll(c, current));
 }
 
 /** Setbacks that are remembered; more attempts than these are not made. */

@@ -9,6 +9,7 @@ import type { PeerAnswer, PeerMessage } from '../broker/peerPorts.ts';
 import { taggedUnion } from '../http/schema.ts';
 import { HIGHEST_LABEL } from '../model/label.ts';
 import { PORT_MAX_LENGTH, PORT_PATTERN, type PortId } from '../model/port.ts';
+import { MAX_TOKEN_BYTES } from '../tokens/parse.ts';
 import { fromWire, toWire } from './casing.ts';
 
 /** Every version of the protocol that this program speaks, the best first. */
@@ -84,6 +85,10 @@ const Segment = Type.Object(
 );
 const ChangeKind = Type.Enum(['MOVE', 'MODIFY']);
 const Freeing = Type.Object({ circuit: CircuitName, version: Version, active: Version }, strict);
+const Token = Type.String({
+  maxLength: MAX_TOKEN_BYTES,
+  description: "The circuit's token, with a proof of the home for this very message",
+});
 const DigestLines = Type.Array(
   Type.Object(
     { home: DomainName, circuit: CircuitName, versions: Type.Array(Version, { maxItems: 2 }) },
@@ -115,10 +120,10 @@ const messages = [
     frees: maybe(Type.Array(Freeing, { maxItems: 16 })),
   }),
   op('extend', { version: Version, until: Instant }),
-  op('commit', { version: Version, segment: Segment, kind: maybe(ChangeKind) }),
+  op('commit', { version: Version, segment: Segment, kind: maybe(ChangeKind), token: maybe(Token) }),
   op('abort', { version: Version }),
   op('free', { version: Version }),
-  op('provision', { version: Version }),
+  op('provision', { version: Version, token: maybe(Token) }),
   op('release', { reason: Text }),
   op('cancel', {}),
   op('query', {}),
@@ -176,7 +181,7 @@ const answers = [
     {
       state: Type.Literal('REFUSED'),
       cause: Text,
-      kind: Type.Enum(['LABEL', 'ROOM', 'POLICY', 'CAP', 'FROZEN', 'WINDOW', 'INVALID']),
+      kind: Type.Enum(['LABEL', 'ROOM', 'POLICY', 'TOKEN', 'CAP', 'FROZEN', 'WINDOW', 'INVALID']),
       opens: maybe(Instant),
       epoch: Epoch,
     },

@@ -12,8 +12,10 @@ import { TokenError } from './refusal.ts';
 export const RIGHTS_TYPE = 'urn:turnpike:circuit:1';
 /** Links that may follow a root. */
 export const MAX_LINKS = 3;
-const MAX_AUDIENCES = 16;
-const MAX_STPS = 16;
+/** As many domains as a path may have; what fits in 8 KiB is less where names are long. */
+const MAX_AUDIENCES = 32;
+/** Both ends in each. */
+const MAX_STPS = 2 * MAX_AUDIENCES;
 
 export interface StatusRef {
   readonly uri: string;

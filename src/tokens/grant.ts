@@ -73,7 +73,7 @@ export function narrow(of: Grant, lim: Limits): Grant {
   const { exp = of.exp, actions = of.actions, stps = of.stps, mbps = of.mbps, window = of.window } = lim;
   if (!aud.every((a) => of.aud.includes(a))) refuse('the audience');
   if (!actions.every((a) => of.actions.includes(a))) refuse('the actions');
-  if (!stps.every((s) => of.stps.some((wide) => within(s, wide)))) refuse('the ports');
+  if (!stps.every((s) => of.stps.some((wide) => narrower(s, wide)))) refuse('the ports');
   if (mbps > of.mbps) refuse('the bandwidth');
   if (exp > of.exp) refuse('the expiry');
   if (window.start < of.window.start || window.end > of.window.end) refuse('the window');
@@ -91,7 +91,7 @@ export function requireCovers(grant: Grant, ask: GrantAsk): void {
 export function uncovered(grant: Grant, ask: GrantAsk): string | undefined {
   if (grant.circuit !== ask.circuit) return 'the token is for another circuit';
   if (!grant.actions.includes(ask.action)) return `the token does not allow ${ask.action}`;
-  const outside = ask.stps.find((s) => !grant.stps.some((wide) => within(s, wide)));
+  const outside = ask.stps.find((s) => !grant.stps.some((wide) => narrower(s, wide)));
   if (outside !== undefined) return `the token does not cover ${outside.port} as end ${outside.end}`;
   if (ask.mbps > grant.mbps) return `the token covers ${grant.mbps} Mb/s, not ${ask.mbps}`;
   if (ask.window.start < grant.window.start || ask.window.end > grant.window.end)
@@ -99,7 +99,8 @@ export function uncovered(grant: Grant, ask: GrantAsk): string | undefined {
   return undefined;
 }
 
-const within = (narrowed: Stp, wide: Stp): boolean =>
+/** Is the one end within the other? */
+export const narrower = (narrowed: Stp, wide: Stp): boolean =>
   narrowed.end === wide.end &&
   narrowed.port === wide.port &&
   (wide.vlan === undefined || wide.vlan === narrowed.vlan);

@@ -10,7 +10,7 @@ import type { Devices } from '../../src/broker/devicePorts.ts';
 import type { Inspection } from '../../src/broker/inspection.ts';
 import type { Peers } from '../../src/broker/peerPorts.ts';
 import type { Store } from '../../src/broker/ports.ts';
-import { audienceOf } from '../../src/broker/tokenDesk.ts';
+import { audienceOf, type ForeignIssuers } from '../../src/broker/tokenDesk.ts';
 import type { Mutation } from '../../src/broker/usecases.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
 
@@ -137,6 +137,7 @@ interface Options {
   readonly wrapStore?: (store: Store) => Store;
   /** With capability tokens, as in production; without, a bearer is enough for a MANUAL circuit. */
   readonly tokens?: boolean;
+  readonly abroad?: ForeignIssuers;
   readonly audit?: AuditKeeper;
   readonly onCheckpoint?: (checkpoint: CheckpointRow) => void;
 }
@@ -159,6 +160,13 @@ export class OneDomain {
       options.devices?.(this.clock) ?? new MemoryDevices({ clock: this.clock, random: this.random });
   }
 
+  get topology(): TopologyDocument {
+    return this.#options.topology ?? twoSwitches;
+  }
+  get domain(): string {
+    return this.topology.domain;
+  }
+
   static async start(options: Options = {}): Promise<OneDomain> {
     const world = new OneDomain(options);
     await world.#boot();
@@ -171,6 +179,7 @@ export class OneDomain {
       policy = rulesFor(),
       peers = noPeers,
       wrapStore = (store) => store,
+      abroad,
     } = this.#options;
     this.#calls.open = 0;
     const keep = (event: LogEvent): void => void this.logged.push(event);
@@ -195,7 +204,14 @@ export class OneDomain {
       peers,
       policy,
       ...(this.#options.tokens === true
-        ? { tokens: { issuer: audienceOf(topology.domain), audienceOf, newKey: newP256Key } }
+        ? {
+            tokens: {
+              issuer: audienceOf(topology.domain),
+              audienceOf,
+              newKey: newP256Key,
+              ...(abroad === undefined ? {} : { abroad }),
+            },
+          }
         : {}),
       seedTopology: topology,
       ...(this.#options.audit === undefined ? {} : { audit: this.#options.audit }),

@@ -1,8 +1,11 @@
 /** Several domains, each a real broker on a real store, that talk to each other over what a test puts between. */
+
 import type { PeerAnswer, PeerMessage, Peers } from '../../src/broker/peerPorts.ts';
+import type { ForeignIssuers } from '../../src/broker/tokenDesk.ts';
 import { instant } from '../../src/kernel/clock.ts';
 import type { LogEvent } from '../../src/kernel/log.ts';
 import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
+import type { TokenStatus } from '../../src/tokens/verify.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
 import { call, OneDomain } from './oneDomain.ts';
 
@@ -21,16 +24,44 @@ export class Several {
   readonly domains = new Map<string, OneDomain>();
   /** Every message that was sent, as `from>to op`. */
   readonly said: { readonly from: string; readonly to: string; readonly message: PeerMessage }[] = [];
+  /** Everybody's word on everybody's withdrawals, beyond what is pushed. */
+  status: TokenStatus = 'VALID';
+  refreshed = 0;
   between: Between = (_from, _to, _message, deliver) => deliver();
 
   static async start(topologies: readonly TopologyDocument[]): Promise<Several> {
     const several = new Several();
     for (const topology of topologies) {
       const peers = several.#peersOf(topology.domain);
-      several.domains.set(topology.domain, await OneDomain.start({ topology, peers }));
+      several.domains.set(
+        topology.domain,
+        await OneDomain.start({
+          topology,
+          peers,
+          tokens: true,
+          abroad: several.#issuersFor(topology.domain),
+        }),
+      );
     }
     await several.introduce();
     return several;
+  }
+
+  /** What each knows of the others' issuers, as their hellos would tell. */
+  #issuersFor(domain: string): ForeignIssuers {
+    const others = () => [...this.domains.values()].filter((one) => one.domain !== domain);
+    const mintsFor = () => [this.at(domain).topology.prefix];
+    return {
+      trusted: () =>
+        others().flatMap(({ broker }) => {
+          const own = broker.term?.tokens?.ring.trusted;
+          return own === undefined ? [] : [{ ...own, mintsFor: mintsFor() }];
+        }),
+      statusAt: () => this.status,
+      refresh: async () => {
+        this.refreshed++;
+      },
+    };
   }
 
   #peersOf(from: string): Peers {

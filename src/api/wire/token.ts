@@ -118,7 +118,7 @@ export function writeToken({ token: t, text }: TokenView, now: number): Static<t
     expires_in: Math.max(0, t.exp - Math.floor(now / 1000)),
     expire_time: rfc3339(instant(t.exp * 1000)),
     holder_jkt: thumbprint(t.holder),
-    kept: t.kept,
+    kept: t.kept === 'HOLDER' ? 'HOLDER' : 'HOME',
     ...(t.uses === Number.MAX_SAFE_INTEGER ? {} : { uses: t.uses }),
     aud: [...t.aud],
   };
