@@ -88,6 +88,9 @@ function idempotency<T>(request: Asking, render: Render<T>): Mutation<T>['idempo
   };
 }
 
+/** A JWS; what it says is read with the token that it follows. */
+const LINK = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+
 /** The circuit token of a request, with what its proof must be over. */
 function presented(request: Asking): Mutation<unknown>['capability'] {
   const text = capabilityOf(request.headers.authorization);
@@ -95,6 +98,9 @@ function presented(request: Asking): Mutation<unknown>['capability'] {
   const action = tokenActions.find((known) => known === request.routeOptions?.config.capability);
   if (text === undefined || action === undefined) return undefined;
   const opKey = request.headers['idempotency-key'];
+  const link = request.headers['turnpike-delegation'];
+  if (link !== undefined && (typeof link !== 'string' || !LINK.test(link)))
+    throw invalid('Turnpike-Delegation', 'must be one link of a circuit token');
   return {
     text,
     action,
@@ -102,6 +108,7 @@ function presented(request: Asking): Mutation<unknown>['capability'] {
     // Of one API all callers are one: who holds the token is what counts.
     peer: 'api',
     ...(typeof opKey === 'string' ? { opKey } : {}),
+    ...(link === undefined ? {} : { link }),
   };
 }
 

@@ -13,10 +13,14 @@ import { BrokerError } from '../kernel/errors.ts';
 import { newId } from '../kernel/ids.ts';
 import type { Circuit, Placement } from '../model/circuit.ts';
 import { isOperator } from '../model/principal.ts';
+import { remotes } from '../model/rules.ts';
 import { plusSeconds } from '../model/window.ts';
 import type { Grant, GrantAsk, Span, Stp, TokenAction } from '../tokens/grant.ts';
+import { thumbprint } from '../tokens/jwk.ts';
+import { splitToken } from '../tokens/parse.ts';
 import type { RedeemOutcome } from '../tokens/redeem.ts';
 import { TokenError, type TokenRefusal } from '../tokens/refusal.ts';
+import type { Chain } from '../tokens/verify.ts';
 import type { Call } from './actions.ts';
 import type { DecisionRecord } from './ports.ts';
 import type { Term } from './term.ts';
@@ -127,15 +131,52 @@ function turn(
     desk.enter(tx, shown, outcome);
     return { present: true };
   }
+  const passedOn = delegated(tx, desk, shown, circuit, verb);
   return {
     present: false,
     facts: { sequence: 'PUSH' },
     question: { sequence: 'PUSH', token: { iss: root.iss, jti: root.jti, links: linkJtis } },
-    use: () => desk.enter(tx, shown, outcome),
+    use: () => {
+      desk.enter(tx, shown, outcome);
+      if (passedOn !== undefined) desk.keep(tx, passedOn.chain, passedOn.text);
+    },
     renew: () => {
       if (outgrown) renew(tx, desk, circuit, shown);
     },
   };
+}
+
+/**
+ * What the holder has passed on to us with this verb. Other domains see us, not him, and a proof of his would be
+ * stale when one of them comes back after a minute: light in them needs a link for our key, so that we can sign
+ * afresh; for a change our own token does as well.
+ */
+function delegated(
+  tx: Tx,
+  desk: TokenDesk,
+  { presented, chain: own }: Shown,
+  circuit: Circuit,
+  verb: Verb,
+): { readonly chain: Chain; readonly text: string } | undefined {
+  const others = circuit.current === undefined ? [] : remotes(circuit.current).map((s) => s.domain);
+  if (others.length === 0) return undefined;
+  const { link } = presented;
+  if (link === undefined) {
+    if (verb !== 'provision' || circuit.armed) return undefined;
+    throw new TokenError(
+      'SCOPE',
+      `${others.join(', ')} must see it too: pass it on with a link for this broker's key`,
+    );
+  }
+  const text = `${splitToken(presented.text).prefix}${link}~`;
+  const chain = desk.chain(text, tx.now);
+  if (chain.linkJtis.length !== own.linkJtis.length + 1) throw new TokenError('CHAIN', 'more than one link');
+  if (chain.holderThumbprint !== thumbprint(desk.ring.ownHolder))
+    throw new TokenError('HOLDER', 'the link is not for the key of this broker');
+  if (!chain.grant.actions.includes(verb)) throw new TokenError('SCOPE', `the link does not allow ${verb}`);
+  const left = others.find((domain) => !chain.grant.aud.includes(desk.issuerOf(domain)));
+  if (left !== undefined) throw new TokenError('AUDIENCE', `the link does not reach ${left}`);
+  return { chain, text };
 }
 
 function renew(tx: Tx, desk: TokenDesk, { id }: Circuit, { chain }: Shown): void {

@@ -68,6 +68,8 @@ export interface Presented {
   readonly opKey?: string;
   /** Who brought it, as the TLS layer says. */
   readonly peer: string;
+  /** A client's: the link with which he passes the token on to us, for the other domains of the circuit. */
+  readonly link?: string;
 }
 /** Read and its signatures verified; what may change until it is used is asked again. */
 export interface Shown {

@@ -44,6 +44,8 @@ export interface TokenUse {
   /** The caller that a circuit token stands for: its holder, for the verbs of its circuit. */
   tokenHolder(text: string): Principal;
   issuerKeys(): { readonly keys: readonly object[] };
+  /** The key with which this domain holds tokens: holders pass theirs on to it. */
+  holderKey(): PublicJwk;
   /** The same for peers, and the same object for as long as it says the same; undefined: nobody issues here. */
   published(): PublishedIssuer | undefined;
   statusList(list: number): string | undefined;
@@ -134,6 +136,9 @@ export class TokenOffice implements TokenUse {
 
   issuerKeys(): { readonly keys: readonly object[] } {
     return cases.deskOf(this.#office.now()).ring.jwks(this.#ports.clock.now());
+  }
+  holderKey(): PublicJwk {
+    return cases.deskOf(this.#office.now()).ring.ownHolder;
   }
   published(): PublishedIssuer | undefined {
     return this.#office.now().tokens?.ring.published();

@@ -7,14 +7,14 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { newP256Key, systemRandom } from '../kernel/random.ts';
 import type { TokenAction } from '../tokens/grant.ts';
 import { type PublicJwk, publicJwk, publicOf } from '../tokens/jwk.ts';
-import { newJti, prove } from '../tokens/mint.ts';
+import { attenuate, newJti, prove } from '../tokens/mint.ts';
 import { type ParsedToken, parsePrefix, splitToken } from '../tokens/parse.ts';
 import { TokenError } from '../tokens/refusal.ts';
+import { effective } from '../tokens/verify.ts';
+import type { Call } from './client.ts';
 import type { Context } from './context.ts';
 import { usage } from './io.ts';
-
-/** Signs one attempt: the body as it will be sent, and the key under which the operation is done once. */
-export type Prove = (body: string, opKey: string) => string;
+import { dig } from './output.ts';
 
 export interface UnlockOptions {
   /** A file with the token of the circuit. */
@@ -28,20 +28,49 @@ export async function proving(
   context: Context,
   options: UnlockOptions,
   action: TokenAction,
-): Promise<{ readonly prove: Prove }> {
+): Promise<Pick<Call, 'headers' | 'prove'>> {
   const { token, key, override } = options;
   if (token === undefined || override !== undefined) throw usage('say either --token or --override');
   if (key === undefined) throw usage('a token needs its holder: say --key with the file of his private key');
   const text = await readToken(token);
   const secret = await readKey(key);
   const aud = parsed(text).root.claims.iss;
+  const link = await linkFor(context, text, action, secret);
   return {
+    ...(link === undefined ? {} : { headers: { 'turnpike-delegation': link } }),
     prove: (body, opKey) => {
       const iat = Math.floor(context.now / 1000);
       const proof = { aud, action, body, opKey, jti: newJti(systemRandom), iat };
       return `CCT ${prove(text, proof, secret)}`;
     },
   };
+}
+
+const PASSED_ON: readonly TokenAction[] = ['provision', 'modify', 'extend', 'reroute'];
+
+/**
+ * Of a circuit over several domains: the link with which the holder passes his token on to its home, for this verb
+ * and until the window's end, so that the home can show it to the others. Undefined where nobody needs one.
+ */
+async function linkFor(
+  context: Context,
+  token: string,
+  action: TokenAction,
+  key: KeyObject,
+): Promise<string | undefined> {
+  const { grant } = effective(parsed(token));
+  const may = grant.dlg > 0 && grant.actions.includes(action);
+  if (grant.aud.length < 2 || !may || !PASSED_ON.includes(action)) return undefined;
+  const { body } = await context.client.get('/v1/tokens/holder');
+  const lim = { actions: [action], dlg: 0, exp: Math.min(grant.exp, grant.window.end) };
+  const iat = Math.floor(context.now / 1000);
+  try {
+    const holder = publicJwk(dig(body, 'jwk'));
+    const passedOn = attenuate(token, { lim, holder, jti: newJti(systemRandom), iat }, key);
+    return passedOn.slice(splitToken(token).prefix.length, -1);
+  } catch (error) {
+    throw error instanceof TokenError ? usage(error.message) : error;
+  }
 }
 
 async function readText(file: string, what: string): Promise<string> {

@@ -74,6 +74,16 @@ export function addTokens(program: Command, run: Run): void {
     );
 
   token
+    .command('home-key')
+    .description('the key of the broker itself, for `attenuate --to`: provision does this by itself')
+    .action((_options: object, command: Command) =>
+      run(command, async (context) => {
+        const { body } = await context.client.get('/v1/tokens/holder');
+        context.out.line(JSON.stringify(object(body)['jwk']));
+      }),
+    );
+
+  token
     .command('inspect <file>')
     .description('what a token says; whether it is true is checked with --check only')
     .option('--check', 'ask the broker whether it is good now')

@@ -14,7 +14,7 @@ import type { ApiPorts } from '../resource.ts';
 import { ExtendBody, readExtension } from '../wire/change.ts';
 import { CircuitSchema, underNegotiation, writeCircuit } from '../wire/circuit.ts';
 import { IdParams, MutationQuery, NoBody, readId, readIfMatch } from '../wire/common.ts';
-import { IdempotencyHeader, IfMatchHeader, OverrideHeader } from '../wire/headers.ts';
+import { DelegationHeader, IdempotencyHeader, IfMatchHeader, OverrideHeader } from '../wire/headers.ts';
 import { LONGEST_HOLD_S } from '../wire/request.ts';
 
 const tags = ['circuits'];
@@ -34,7 +34,12 @@ export function circuitVerbs(app: HttpServer, { broker }: ApiPorts): void {
     security: OPENED_BY,
     params: IdParams,
     querystring: MutationQuery,
-    headers: Type.Object({ ...IdempotencyHeader, ...IfMatchHeader.properties, ...OverrideHeader }),
+    headers: Type.Object({
+      ...IdempotencyHeader,
+      ...IfMatchHeader.properties,
+      ...OverrideHeader,
+      ...DelegationHeader,
+    }),
     response: {
       200: resource('Done', ref(CircuitSchema)),
       ...refusals(...CHANGES, ...BODIES, ...KEYS, ...TOKENS, 'NOT_FOUND', 'WRONG_STATE', ...codes),

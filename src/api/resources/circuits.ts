@@ -42,6 +42,7 @@ import {
   Time,
 } from '../wire/common.ts';
 import {
+  DelegationHeader,
   IdempotencyHeader,
   IfMatchHeader,
   IfMatchRequired,
@@ -182,7 +183,7 @@ export function circuits(app: HttpServer, { broker, clock }: ApiPorts): void {
         security: OPENED_BY,
         params: IdParams,
         querystring: MutationQuery,
-        headers: Type.Object({ ...IfMatchRequired.properties, ...OverrideHeader }),
+        headers: Type.Object({ ...IfMatchRequired.properties, ...OverrideHeader, ...DelegationHeader }),
         body: ChangeBody,
         response: {
           200: resource('Changed', ref(CircuitSchema)),

@@ -208,6 +208,29 @@ export function tokens(app: HttpServer, { broker, clock }: ApiPorts): void {
   );
 
   app.get(
+    '/v1/tokens/holder',
+    {
+      config: { authorisation: 'public' },
+      schema: {
+        operationId: 'holderKey',
+        summary: 'The key with which this broker holds tokens',
+        description:
+          'Whoever lights a MANUAL circuit over several domains passes his token on to it, for that verb (`Turnpike-Delegation`).',
+        tags,
+        querystring: NoQuery,
+        response: {
+          200: answer(
+            'A public key (RFC 7517)',
+            Type.Object({ jwk: Type.Record(Type.String(), Type.String()) }),
+          ),
+          ...refusals('NOT_SUPPORTED'),
+        },
+      },
+    },
+    async () => ({ jwk: { ...broker.tokens.holderKey() } }),
+  );
+
+  app.get(
     '/v1/tokens/status/:list',
     {
       config: { authorisation: 'public', produces: [LIST_TYPE] },

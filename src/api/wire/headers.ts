@@ -24,6 +24,14 @@ export const OverrideHeader = {
     Type.String({ description: 'Operators: why this is done without the token of the circuit; recorded' }),
   ),
 };
+export const DelegationHeader = {
+  'Turnpike-Delegation': Type.Optional(
+    Type.String({
+      description:
+        'With a circuit token, where other domains take part: a link that passes it on to the key of this broker (`/v1/tokens/holder`), for this verb. Provision needs it',
+    }),
+  ),
+};
 export const WaitHeader = {
   Prefer: Type.Optional(Type.String({ description: '`wait=30`: answer when it is settled, or after 30 s' })),
 };
