@@ -45,12 +45,6 @@ export interface QuotaRefusal {
   readonly period?: string;
 }
 
-export interface QuotaUse {
-  readonly circuits: number;
-  /** The highest moment in the window asked about. */
-  readonly mbps: number;
-}
-
 /** What only some quotas ask for, kept from the first question on: it costs more than the counters. */
 class Look {
   /** What is booked and not over. */
@@ -204,20 +198,6 @@ export class QuotaBook {
     } finally {
       if (former !== undefined) this.#count(former, 1);
     }
-  }
-
-  /** What policies are told about a scope, the booking included. */
-  useWith(scope: Scope, booking: Booking): QuotaUse {
-    const former = this.#bookings.get(booking.circuit);
-    if (former !== undefined) this.#count(former, -1);
-    const use = this.#uses.get(scopeKey(scope));
-    const { start, end } = booking.window;
-    const said = {
-      circuits: (use?.circuits ?? 0) + 1,
-      mbps: (use?.look.live.highest(start, end) ?? 0) + booking.mbps,
-    };
-    if (former !== undefined) this.#count(former, 1);
-    return said;
   }
 
   #checkOne(quota: Quota, { mbps, window }: Booking): QuotaRefusal | undefined {
