@@ -9,7 +9,7 @@ import type { Circuit } from '../model/circuit.ts';
 import { placements } from '../model/circuit.ts';
 import { overlaps, type Window } from '../model/window.ts';
 import { planGuest, requestOf } from './guest.ts';
-import { couldLeave } from './mover.ts';
+import { couldLeave, fewest } from './mover.ts';
 import type { PeerAnswer, PeerMessage } from './peerPorts.ts';
 import type { Tx } from './tx.ts';
 
@@ -17,7 +17,7 @@ type Hold = Extract<PeerMessage, { readonly op: 'hold' }>;
 type AskMove = Extract<PeerMessage, { readonly op: 'ask-move' }>;
 
 const MOST_ASKS = 3;
-const MOST_BLOCKERS = 4;
+const MOST_BLOCKERS = 16;
 const MOST_WAITING = 256;
 /** A hold that waits is forgotten after this long, if its home has not given up before. */
 const WAIT_MS = 60_000;
@@ -59,14 +59,17 @@ export class Asks {
     const key = `${from}/${message.circuit}`;
     const before = this.#waiting.get(key);
     const asked = before?.asked ?? new Set<CircuitId>();
-    for (const blocker of this.#blockers(tx, from, message)) {
-      if (asked.has(blocker.id)) return true;
-      if (asked.size >= MOST_ASKS || this.#waiting.size >= MOST_WAITING) return false;
-      const { home } = blocker;
+    const blockers = this.#blockers(tx, from, message, asked);
+    if (blockers === undefined) return false;
+    const others = blockers.filter(({ id }) => !asked.has(id));
+    if (asked.size + others.length > MOST_ASKS) return false;
+    if (before === undefined && this.#waiting.size >= MOST_WAITING) this.#forgetLate(tx.now);
+    if (before === undefined && this.#waiting.size >= MOST_WAITING) return false;
+    const until = instant(Math.min(message.until, tx.now + WAIT_MS));
+    this.#waiting.set(key, { from, message, until, asked });
+    for (const { id, home } of others) {
       if (home === undefined) continue;
-      asked.add(blocker.id);
-      const until = instant(Math.min(message.until, tx.now + WAIT_MS));
-      this.#waiting.set(key, { from, message, until, asked });
+      asked.add(id);
       this.outgoing.push({
         to: home.domain,
         message: {
@@ -80,37 +83,51 @@ export class Asks {
           reason: 'a hold finds no room',
         },
       });
-      return true;
     }
-    return false;
+    return true;
   }
 
-  /** Guests of other homes that may still be moved, and without which it would fit. */
-  *#blockers(tx: Tx, from: string, { segment }: Hold): Generator<Circuit> {
-    let looked = 0;
+  #forgetLate(now: InstantMs): void {
+    for (const [key, { until }] of this.#waiting) if (until <= now) this.#waiting.delete(key);
+  }
+
+  /**
+   * Guests of other homes that may still be moved, as few as it takes for it to fit once they are gone, and those that
+   * its own home means to move away.
+   */
+  #blockers(
+    tx: Tx,
+    from: string,
+    { segment, after = [] }: Hold,
+    asked: ReadonlySet<CircuitId>,
+  ): readonly Circuit[] | undefined {
     const request = requestOf(segment, from);
+    const going = after.flatMap((name) => guestOf(tx, from, name) ?? []);
+    const movable: Circuit[] = [];
     for (const circuit of tx.book.circuits.values()) {
       const { home, current, state } = circuit;
       if (home === undefined || home.domain === from || current === undefined || state !== 'SCHEDULED')
         continue;
       if (
         circuit.request.pinned ||
-        circuit.pending !== undefined ||
+        // Who has been asked is perhaps on his way already.
+        (circuit.pending !== undefined && !asked.has(circuit.id)) ||
         !overlaps(current.window, segment.window)
       )
         continue;
       if (tx.now >= current.window.start - circuit.request.noticeS * 1000) continue;
-      if (++looked > MOST_BLOCKERS) return;
-      const fits = tx.book.without(circuit, () => 'segment' in planGuest(tx.ground, segment, request));
-      if (fits) yield circuit;
+      movable.push(circuit);
+      if (movable.length >= MOST_BLOCKERS) break;
     }
+    const needed = fewest(movable, (some) =>
+      tx.book.withoutAll([...going, ...some], () => 'segment' in planGuest(tx.ground, segment, request)),
+    );
+    return needed?.length === 0 ? undefined : needed;
   }
 
   /** A version was let go here: holds that waited for that circuit, to be looked at again before anybody else. */
   freed(tx: Tx, circuit: Circuit): readonly { readonly from: string; readonly message: Hold }[] {
-    const mine = [...this.#waiting].filter(([, { asked }]) => asked.has(circuit.id));
-    for (const [key] of mine) this.#waiting.delete(key);
-    return mine.filter(([, { until }]) => tx.now < until).map(([, waiting]) => waiting);
+    return [...this.#waiting.values()].filter(({ asked, until }) => asked.has(circuit.id) && tx.now < until);
   }
 
   forget(from: string, circuit: string): void {
@@ -148,4 +165,10 @@ export class Asks {
   granted(by: string): void {
     this.#credit.set(by, Math.min(CREDIT, (this.#credit.get(by) ?? CREDIT) + 1));
   }
+}
+
+/** What we have of a peer's circuit. */
+export function guestOf(tx: Tx, from: string, name: string): Circuit | undefined {
+  const id = tx.book.byHomeRef(from, name);
+  return id === undefined ? undefined : tx.book.circuits.get(id);
 }

@@ -9,13 +9,17 @@ import { fromSeconds, LAST_SECOND, portEdge, toSeconds } from '../model/capacity
 import type { CircuitRequest, Constraints, Segment } from '../model/circuit.ts';
 import { type Label, type LabelAsk, rangesOf } from '../model/label.ts';
 import type { Window } from '../model/window.ts';
+import type { Move } from '../scheduler/laxity/booking.ts';
+import { place, usual } from '../scheduler/laxity/place.ts';
 import type { PortDocument } from '../topology/document.ts';
 import type { Refusal } from '../topology/search/question.ts';
 import { borderId, masterOf } from '../topology/stitch.ts';
 import type { Ground } from './ground.ts';
 import { REST_S } from './limits.ts';
 import type { PeerEnd, PeerSegment, RefusalKind, SegmentConstraints } from './peerPorts.ts';
+import { askOf, segmentOf, wishOf } from './place.ts';
 import { planSegment, type Slot } from './plan.ts';
+import type { Tx } from './tx.ts';
 
 /** More labels than these are not looked at one by one. */
 const MOST_CANDIDATES = 4;
@@ -55,26 +59,63 @@ const constraintsOf = ({ maxLatencyMs, minMtu, excludeSrlgs }: SegmentConstraint
 });
 
 export function planGuest(ground: Ground, asked: PeerSegment, request: CircuitRequest): Guest {
-  const slot: Slot = { window: asked.window, mbps: asked.mbps };
+  const turns = turnsFor(ground, asked, request);
+  if ('kind' in turns) return turns;
+  let refusal: Refusal | undefined;
+  for (const turn of turns) {
+    const found = planSegment(ground, turn.request, slotOf(asked));
+    if (!('found' in found)) return { segment: turn.settle(found) };
+    refusal ??= found;
+  }
+  invariant(refusal !== undefined, 'there is one turn at least');
+  return declined(refusal);
+}
+
+/**
+ * The same, with circuits of our own stepping aside inside their windows: no other domain has a part in them, so that
+ * this is decided here and at once.
+ */
+export function planInstead(
+  tx: Tx,
+  id: string,
+  asked: PeerSegment,
+  request: CircuitRequest,
+): { readonly segment: Segment; readonly moves: readonly Move[] } | undefined {
+  const turns = turnsFor(tx.ground, asked, request);
+  if ('kind' in turns) return undefined;
+  const wish = wishOf(request, slotOf(asked), tx.now);
+  for (const turn of turns) {
+    const ask = askOf(id, turn.request, wish, tx.now);
+    const answer = place(tx.book.fleet, ask, toSeconds(tx.now), { ...usual, explain: false });
+    if (answer.placed) return { segment: turn.settle(segmentOf(tx, answer.seat)), moves: answer.moves };
+  }
+  return undefined;
+}
+
+const slotOf = ({ window, mbps }: PeerSegment): Slot => ({ window, mbps });
+
+/** One choice of labels at the borders: what is searched for, and what is held of it. */
+interface Turn {
+  readonly request: CircuitRequest;
+  settle(found: Segment): Segment;
+}
+
+function turnsFor(ground: Ground, asked: PeerSegment, request: CircuitRequest): readonly Turn[] | Declined {
+  const slot = slotOf(asked);
   const [a, z] = [endOf(ground, asked.a, slot), endOf(ground, asked.z, slot)];
   if (a.vlan === undefined || z.vlan === undefined) {
     const { port } = a.vlan === undefined ? asked.a : asked.z;
     return { kind: 'LABEL', cause: `none of the labels offered at ${port} is free` };
   }
   const known = knownHere(ground, request);
-  let refusal: Refusal | undefined;
-  for (const [aVlan, zVlan] of inTurn(ground, { ...a, vlan: a.vlan }, { ...z, vlan: z.vlan })) {
-    const between = {
+  return inTurn(ground, { ...a, vlan: a.vlan }, { ...z, vlan: z.vlan }).map(([aVlan, zVlan]) => ({
+    request: {
       ...known,
       a: { port: asked.a.port, vlan: aVlan },
       z: { port: asked.z.port, vlan: zVlan },
-    };
-    const found = planSegment(ground, between, slot);
-    if (!('found' in found)) return { segment: settle(ground, settle(ground, found, 'a', a), 'z', z) };
-    refusal ??= found;
-  }
-  invariant(refusal !== undefined, 'there is one turn at least');
-  return declined(refusal);
+    },
+    settle: (found) => settle(ground, settle(ground, found, 'a', a), 'z', z),
+  }));
 }
 
 /** Where a border's node cannot change labels, the road has the label that is preferred, not the lowest. */

@@ -4,7 +4,7 @@
  */
 import { BrokerError } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
-import { type Circuit, type Freed, localSegment, type Segment } from '../model/circuit.ts';
+import { type Circuit, type Constraints, type Freed, localSegment, type Segment } from '../model/circuit.ts';
 import { ALL_LABELS, rangesOf } from '../model/label.ts';
 import { overlaps } from '../model/window.ts';
 import { planGuest } from './guest.ts';
@@ -61,13 +61,20 @@ function roomFor(tx: Tx, { pending, request }: Circuit, own: Segment): Segment |
     const guest = planGuest(
       tx.ground,
       { ...asked, ...ends },
-      { ...request, a: vlanOf(ends.a), z: vlanOf(ends.z) },
+      { ...request, constraints: keptHere(tx, request, own), a: vlanOf(ends.a), z: vlanOf(ends.z) },
     );
     return 'segment' in guest ? guest.segment : undefined;
   } catch (error) {
     if (error instanceof BrokerError) return undefined;
     throw error;
   }
+}
+
+/** What was asked of the whole way was kept by the road that was chosen: it is that one, where anything was asked. */
+function keptHere({ book }: Tx, { constraints }: Circuit['request'], { links }: Segment): Constraints {
+  if (Object.keys(constraints).length === 0) return constraints;
+  const others = book.network.links.map(({ id }) => id).filter((id) => !links.includes(id));
+  return others.length === 0 ? {} : { exclude_links: others };
 }
 
 const vlanOf = ({ port, labels }: PeerEnd): { port: PeerEnd['port']; vlan: PeerEnd['labels'] } => ({

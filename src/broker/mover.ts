@@ -20,8 +20,9 @@ import type { Writer } from './writer.ts';
 
 /** New places that are tried for one circuit before whoever waits for it is told no. */
 const MOST_TRIES = 3;
-/** Circuits that a newcomer may be tried in the place of. */
+/** Circuits that a newcomer may be tried in the place of, and how many of them may have to go. */
 const MOST_VICTIMS = 8;
+const MOST_TOGETHER = 3;
 /** Everything else is held, and the move agreed, within this time. */
 export const WAITING_MS = 60_000;
 
@@ -198,8 +199,8 @@ function wishesOf(circuit: Circuit | undefined, avoid: Window, now: InstantMs, t
 }
 
 /**
- * A place for a newcomer where one of our circuits over several domains is now, and could be elsewhere: what
- * the newcomer would take, and who has to go first. Undefined when there is none.
+ * A place for a newcomer where circuits of ours over several domains are now, and could be elsewhere: what the
+ * newcomer would take, and who has to go first. Undefined when there is none.
  */
 export function placeInstead(
   tx: Tx,
@@ -207,19 +208,46 @@ export function placeInstead(
 ):
   | { readonly slot: Placing & { readonly kind: 'placed' }; readonly waitsFor: readonly string[] }
   | undefined {
-  const movable = [...tx.book.parties.abroad]
+  const { abroad, waiting } = tx.book.parties;
+  const going = new Set([...waiting].flatMap((id) => tx.mustGet(id).pending?.waitsFor ?? []));
+  const movable = [...abroad]
     .map((id) => tx.mustGet(id))
-    .filter(isMovableAbroad)
-    .sort((one, other) => one.request.priority - other.request.priority || (one.id < other.id ? -1 : 1));
-  for (const circuit of movable.slice(0, MOST_VICTIMS)) {
-    const placing = tx.book.without(circuit, place);
-    if (placing.kind === 'refused' || placing.moves.length > 0) continue;
-    const avoid = placing.slot.window;
-    const wishes = wishesOf(circuit, avoid, tx.now, 0);
-    const could = wishes.some((wish) => placeElsewhere(tx, circuit, wish).kind === 'placed');
-    if (could) return { slot: placing, waitsFor: [circuit.id] };
+    .filter((circuit) => isMovableAbroad(circuit) && !going.has(circuit.id))
+    .sort((one, other) => one.request.priority - other.request.priority || (one.id < other.id ? -1 : 1))
+    .slice(0, MOST_VICTIMS);
+  const fits = (without: readonly Circuit[]): (Placing & { readonly kind: 'placed' }) | undefined => {
+    const placing = tx.book.withoutAll(without, place);
+    return placing.kind === 'placed' && placing.moves.length === 0 ? placing : undefined;
+  };
+  const couldGo = (slot: Placing & { readonly kind: 'placed' }, all: readonly Circuit[]): boolean =>
+    all.every((circuit) =>
+      wishesOf(circuit, slot.slot.window, tx.now, 0).some(
+        (wish) => placeElsewhere(tx, circuit, wish).kind === 'placed',
+      ),
+    );
+  for (const circuit of movable) {
+    const slot = fits([circuit]);
+    if (slot !== undefined && couldGo(slot, [circuit])) return { slot, waitsFor: [circuit.id] };
   }
-  return undefined;
+  const several = fewest(movable, (all) => fits(all) !== undefined);
+  const slot = several === undefined || several.length > MOST_TOGETHER ? undefined : fits(several);
+  return several === undefined || slot === undefined || !couldGo(slot, several)
+    ? undefined
+    : { slot, waitsFor: several.map(({ id }) => id) };
+}
+
+/** Of those without whom it would do, as few as that takes: the last, who are the most important, stay if they can. */
+export function fewest<T>(
+  all: readonly T[],
+  does: (some: readonly T[]) => boolean,
+): readonly T[] | undefined {
+  if (!does(all)) return undefined;
+  let needed = all;
+  for (const one of all.toReversed()) {
+    const rest = needed.filter((other) => other !== one);
+    if (does(rest)) needed = rest;
+  }
+  return needed;
 }
 
 /** For what the desk is asked by peers: could the circuit be moved out of that time at all? */

@@ -12,19 +12,20 @@ import type { ParticipantEvent } from '../model/events.ts';
 import { ALL_LABELS } from '../model/label.ts';
 import { anyLight } from '../model/rules.ts';
 import { answerAsHome, hasPart } from './asHome.ts';
-import { Asks } from './asks.ts';
+import { Asks, guestOf } from './asks.ts';
 import type { Authoriser } from './authorise.ts';
 import { AvailabilityDesk } from './availability.ts';
 import type { Book } from './book.ts';
 import { matchOf } from './borderMatch.ts';
 import { type Caps, PeerCaps } from './caps.ts';
 import type { Ground } from './ground.ts';
-import { type Guest, planGuest, requestOf } from './guest.ts';
+import { type Guest, planGuest, planInstead, requestOf } from './guest.ts';
 import { HORIZON_S } from './limits.ts';
 
 import type { Freeing, PeerAnswer, PeerMessage, PeerSegment, RefusalKind } from './peerPorts.ts';
 import { peerQuestion } from './peerQuestion.ts';
 import { type Brought, subjectIn, subjectOf, unlocked, unlockPeer } from './peerToken.ts';
+import { applyMoves } from './place.ts';
 import { placementOf } from './plan.ts';
 import { isFrozen, isSameAsk, named, presentOf, type Taking } from './present.ts';
 import { blank } from './request.ts';
@@ -89,9 +90,7 @@ export class PeerDesk {
       if (own?.role === 'HOME') return answerAsHome(tx, own, from, message, this.#epoch);
       if (message.op === 'notify') return { state: 'UNKNOWN', epoch: this.#epoch };
     }
-    const id = tx.book.byHomeRef(from, message.circuit);
-    const known = id === undefined ? undefined : tx.book.circuits.get(id);
-    return this.#asParticipant(tx, known, from, message, brought);
+    return this.#asParticipant(tx, guestOf(tx, from, message.circuit), from, message, brought);
   }
 
   #asParticipant(
@@ -208,6 +207,14 @@ export class PeerDesk {
         if (error instanceof BrokerError) return this.#refused('INVALID', error.message);
         throw error;
       }
+      const instead =
+        'segment' in guest || message.op !== 'hold' || (known !== undefined && placements(known).length > 0)
+          ? undefined
+          : planInstead(tx, message.circuit, segment, request);
+      if (instead !== undefined) {
+        applyMoves(tx, instead.moves, message.circuit, decision.id);
+        guest = { segment: instead.segment };
+      }
       if (!('segment' in guest)) {
         const { kind, cause, opens } = guest;
         if (message.op === 'hold' && kind === 'ROOM') {
@@ -294,28 +301,24 @@ export class PeerDesk {
 
   /** A hold that has waited for room gets it before anybody else can ask. */
   #again(tx: Tx, from: string, message: Taking): void {
-    const id = tx.book.byHomeRef(from, message.circuit);
-    this.#take(tx, id === undefined ? undefined : tx.book.circuits.get(id), from, message);
+    const answer = this.#take(tx, guestOf(tx, from, message.circuit), from, message);
+    if ('state' in answer && answer.state === 'HELD') this.asks.forget(from, message.circuit);
   }
 
   /** Versions of other circuits of the same home that are no longer in force. */
   #free(tx: Tx, from: string, frees: readonly Freeing[]): void {
     for (const { circuit, version, active } of frees) {
-      const id = tx.book.byHomeRef(from, circuit);
-      if (id !== undefined) tx.apply(id, { type: 'free', version, active, at: tx.now });
+      const guest = guestOf(tx, from, circuit);
+      if (guest !== undefined) tx.apply(guest.id, { type: 'free', version, active, at: tx.now });
     }
   }
 
   /** Is there room once the circuits have gone that the same home means to move away first? */
   #fitsAfter(tx: Tx, from: string, { after = [], segment }: Extract<PeerMessage, { op: 'hold' }>): boolean {
-    const [first] = after;
-    const id = first === undefined ? undefined : tx.book.byHomeRef(from, first);
-    const circuit = id === undefined ? undefined : tx.book.circuits.get(id);
-    if (circuit === undefined) return false;
-    return tx.book.without(
-      circuit,
-      () => 'segment' in planGuest(tx.ground, segment, requestOf(segment, from)),
-    );
+    const going = after.flatMap((name) => guestOf(tx, from, name) ?? []);
+    const request = requestOf(segment, from);
+    const fits = (): boolean => 'segment' in planGuest(tx.ground, segment, request);
+    return going.length > 0 && tx.book.withoutAll(going, fits);
   }
 
   #step(

@@ -214,7 +214,6 @@ type Instead = NonNullable<ReturnType<typeof placeInstead>>;
 /** In the place of a circuit that other domains must agree to move; not for a set, which comes whole or not. */
 function findInstead(tx: Tx, id: CircuitId, request: CircuitRequest, wish: Wish): Instead | undefined {
   if (tx.book.parties.abroad.size === 0 || request.protection === 'PROTECTED') return undefined;
-  if (request.schedule.type === 'VOLUME') return undefined;
   return placeInstead(tx, () => findPlace(tx, id, request, wish));
 }
 

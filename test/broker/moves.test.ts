@@ -4,7 +4,7 @@ import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
 import type { PortId } from '../../src/model/port.ts';
 import { topologyOf } from '../sim/network.ts';
 import { aRequest, at, fixed } from '../support/builders.ts';
-import { call } from '../support/oneDomain.ts';
+import { call, operator } from '../support/oneDomain.ts';
 import { Several } from '../support/several.ts';
 
 const name = (i: number): string => `d${i}.example`;
@@ -126,5 +126,136 @@ describe('a participant whose room is taken by the circuit of a third domain', (
     await world.pass(50);
     expect((await world.circuit(name(0), third)).state).toBe('REJECTED');
     expect(startOf(await world.circuit(name(2), first))).toBe(now);
+  });
+});
+
+describe('a participant whose room is taken by a circuit of its own', () => {
+  /** In the second domain, from one switch to the other: the way round is too narrow for either. */
+  const inside = (over: Partial<CircuitRequest> = {}): CircuitRequest =>
+    between('d1:h1', 'd1:h3', flexible(over));
+  const through = between('d0:h1', 'd1:h3', { schedule: fixed(700, 1_000) });
+
+  it('moves it inside its window in the transaction of the hold, and it stays there whatever comes of that', async () => {
+    const world = await three();
+    const local = await world.book(name(1), inside());
+    await world.pass(1);
+    expect(startOf(await world.circuit(name(1), local))).toBe(600);
+    const newcomer = await world.book(name(0), through);
+    await world.pass(3);
+    const booked = await world.circuit(name(0), newcomer);
+    expect([booked.state, booked.version, startOf(booked)]).toEqual(['SCHEDULED', 1, 700]);
+    const moved = await world.circuit(name(1), local);
+    expect([moved.state, moved.moves]).toEqual(['SCHEDULED', 1]);
+    expect(startOf(moved)).toBeGreaterThanOrEqual(1_000);
+    const told = await world
+      .at(name(1))
+      .broker.events(operator, { circuitId: local, afterSeq: 0, limit: 100 });
+    expect(told.filter(({ type }) => type === 'circuit.moved')).toHaveLength(1);
+    await world.at(name(0)).broker.act(call(), newcomer, { type: 'cancel', detail: 'not needed' });
+    await world.pass(3);
+    expect(startOf(await world.circuit(name(1), local))).toBe(startOf(moved));
+    expect(world.said.some(({ message }) => message.op === 'ask-move')).toBe(false);
+  });
+
+  it('refuses when that circuit may not move, or not far enough', async () => {
+    const world = await three();
+    await world.book(name(1), inside({ pinned: true }));
+    await world.pass(1);
+    const newcomer = await world.book(name(0), through);
+    await world.pass(8);
+    expect((await world.circuit(name(0), newcomer)).state).toBe('REJECTED');
+  });
+});
+
+describe('a newcomer for whom one circuit is not enough', () => {
+  /** Over the one border between the first two domains, of ten gigabits. */
+  const direct = (a: PortId, z: PortId, over: Partial<CircuitRequest> = {}): CircuitRequest =>
+    between(a, z, { ...flexible(), constraints: { exclude_domains: [name(2)] }, ...over });
+
+  it('gets the room of two that both move, and of no third', async () => {
+    const world = await three();
+    const first = await world.book(name(0), direct('d0:h1', 'd1:h1', { mbps: 4_000 }));
+    await world.pass(2);
+    const second = await world.book(name(0), direct('d0:h2', 'd1:h2', { mbps: 4_000 }));
+    await world.pass(2);
+    const third = await world.book(name(0), direct('d0:h4', 'd1:h4', { mbps: 1_000, priority: 90 }));
+    await world.pass(2);
+    const newcomer = await world.book(
+      name(0),
+      direct('d0:h3', 'd1:h3', { mbps: 9_000, schedule: fixed(700, 1_000) }),
+    );
+    await world.pass(10);
+    const booked = await world.circuit(name(0), newcomer);
+    expect([booked.state, startOf(booked)]).toEqual(['SCHEDULED', 700]);
+    const moves = [];
+    for (const id of [first, second, third]) {
+      const circuit = await world.circuit(name(0), id);
+      moves.push(circuit.moves);
+      if (circuit.moves > 0) expect(startOf(circuit)).toBeGreaterThanOrEqual(1_000);
+      expect(circuit.pending).toBeUndefined();
+    }
+    expect(moves).toEqual([1, 1, 0]);
+  });
+
+  it('gets the room of one of its own home and of one that another home is asked to move', async () => {
+    const world = await three();
+    const ours = await world.book(name(0), direct('d0:h2', 'd1:h2'));
+    const others = between('d2:h1', 'd1:h1', flexible({ constraints: { exclude_domains: [name(0)] } }));
+    const theirs = await world.book(name(2), others);
+    await world.pass(3);
+    const newcomer = await world.book(name(0), direct('d0:h1', 'd1:h1', { schedule: fixed(700, 1_000) }));
+    await world.pass(20);
+    const booked = await world.circuit(name(0), newcomer);
+    expect([booked.state, booked.version, startOf(booked)]).toEqual(['SCHEDULED', 1, 700]);
+    for (const [domain, id] of [
+      [name(0), ours],
+      [name(2), theirs],
+    ] as const) {
+      const moved = await world.circuit(domain, id);
+      expect([moved.state, moved.moves]).toEqual(['SCHEDULED', 1]);
+      expect(startOf(moved)).toBeGreaterThanOrEqual(1_000);
+    }
+    expect(world.said.filter(({ message }) => message.op === 'ask-move')).toHaveLength(1);
+  });
+
+  it('has two of another home asked for where both are in the way, and takes the room when both have gone', async () => {
+    const world = await three();
+    const half = { mbps: 5_000, constraints: { exclude_domains: [name(0)] } };
+    const first = await world.book(name(2), between('d2:h1', 'd1:h1', flexible(half)));
+    await world.pass(2);
+    const second = await world.book(name(2), between('d2:h2', 'd1:h1', flexible(half)));
+    await world.pass(2);
+    const newcomer = await world.book(name(0), direct('d0:h1', 'd1:h1', { schedule: fixed(700, 1_000) }));
+    await world.pass(20);
+    expect((await world.circuit(name(0), newcomer)).state).toBe('SCHEDULED');
+    const moves = [];
+    for (const id of [first, second]) moves.push((await world.circuit(name(2), id)).moves);
+    expect(moves).toEqual([1, 1]);
+    expect(world.said.filter(({ message }) => message.op === 'ask-move')).toHaveLength(2);
+  });
+
+  it('may be a volume', async () => {
+    const world = await three();
+    const first = await world.book(name(0), direct('d0:h1', 'd1:h1'));
+    await world.pass(3);
+    const newcomer = await world.book(
+      name(0),
+      direct('d0:h2', 'd1:h2', {
+        mbps: 0,
+        schedule: {
+          type: 'VOLUME',
+          // Five minutes at 8 Gb/s.
+          volumeBytes: 300e9,
+          minMbps: 8_000,
+          maxMbps: 8_000,
+          notBefore: at(700),
+          deadline: at(1_000),
+        },
+      }),
+    );
+    await world.pass(10);
+    const booked = await world.circuit(name(0), newcomer);
+    expect([booked.state, booked.current?.mbps, startOf(booked)]).toEqual(['SCHEDULED', 8_000, 700]);
+    expect((await world.circuit(name(0), first)).moves).toBe(1);
   });
 });
