@@ -4,6 +4,7 @@
  * it plans is a proposal; holds decide.
  */
 import { type Bottleneck, BrokerError } from '../kernel/errors.ts';
+import type { CircuitId } from '../kernel/ids.ts';
 import { relabel } from '../model/borders.ts';
 import { type Edge, linkEdge, portEdge } from '../model/capacity.ts';
 import type {
@@ -212,7 +213,8 @@ function cut(ground: Ground, world: World, asked: Asked, path: Path, free: World
     first = i;
   }
   const { domain } = ground.network.document;
-  const labels = labelsToTry(world, domain, asked, path, free);
+  const present = ground.circuits.get(asked.id as CircuitId)?.current;
+  const labels = labelsToTry(world, domain, asked, path, free, present);
   return segments.map((segment) => offer(segment, labels));
 }
 

@@ -104,7 +104,7 @@ export class AbroadOffice {
   /** What the desk has been asked to have moved, and what it asks of others: now that its reason is durable. */
   #followAsks(): void {
     const { asks } = this.desk;
-    for (const { id, avoid, by } of asks.moves.splice(0)) this.#mover.move(id, avoid, by);
+    for (const { id, avoid, by } of asks.moves.splice(0)) this.#mover.move(id, avoid, { by, asked: true });
     for (const { to, message } of asks.outgoing.splice(0))
       this.#ports.peers.send(to, message).then(
         (answer) => {

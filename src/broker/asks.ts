@@ -47,7 +47,6 @@ export interface AskedMove {
 
 export class Asks {
   readonly #waiting = new Map<string, Waiting>();
-  readonly #moved = new Map<CircuitId, { times: number; last: InstantMs }>();
   readonly #credit = new Map<string, number>();
   /** To be sent, and to be begun, once what led to them is durable. */
   readonly outgoing: OutgoingAsk[] = [];
@@ -151,12 +150,11 @@ export class Asks {
     if (circuit.pending !== undefined) return { state: 'BUSY', epoch };
     const credit = this.#credit.get(from) ?? CREDIT;
     if (credit < 1) return refused('CAP', 'too many asks for what was granted');
-    const { times, last } = this.#moved.get(circuit.id) ?? { times: 0, last: 0 as InstantMs };
+    const { times, last } = circuit.asked ?? { times: 0, last: -BETWEEN_MS };
     if (times >= MOST_ASKED_MOVES) return refused('CAP', `it was moved ${times} times for others`);
     if (tx.now - last < BETWEEN_MS) return refused('CAP', 'it was moved for others a moment ago');
     if (!couldLeave(tx, circuit, window)) return refused('ROOM', 'it has no other place in its window');
     this.#credit.set(from, credit - 1);
-    this.#moved.set(circuit.id, { times: times + 1, last: tx.now });
     this.moves.push({ id: circuit.id, avoid: window, by: `${from}/${askId}` });
     return { state: 'BUSY', epoch };
   }

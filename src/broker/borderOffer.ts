@@ -5,7 +5,7 @@
  * the same.
  */
 import { type Free, toSeconds } from '../model/capacity.ts';
-import type { CircuitRequest, EndpointAsk } from '../model/circuit.ts';
+import type { CircuitRequest, EndpointAsk, Placement } from '../model/circuit.ts';
 import { HIGHEST_LABEL, type Label, LabelSet } from '../model/label.ts';
 import type { Labels, Network } from '../topology/network.ts';
 import { hashText } from '../topology/network.ts';
@@ -14,7 +14,7 @@ import type { World } from '../topology/stitch.ts';
 import type { Slot } from './plan.ts';
 
 /** Labels offered at a border, so that one conflict rarely costs a round. */
-export const MOST_CANDIDATES = 4;
+const MOST_CANDIDATES = 4;
 
 /** By border link of the path; the same for both of its ends. */
 export function labelsToTry(
@@ -23,6 +23,7 @@ export function labelsToTry(
   asked: { readonly id: string; readonly request: CircuitRequest; readonly slot: Slot },
   path: Path,
   free: Free,
+  present: Placement | undefined,
 ): ReadonlyMap<string, readonly Label[]> {
   const open = new Map<string, readonly Label[]>();
   for (const link of path.links)
@@ -33,8 +34,20 @@ export function labelsToTry(
   const wanted = new Uint32Array(HIGHEST_LABEL + 1);
   for (const labels of places) for (const label of labels) wanted[label] = (wanted[label] as number) + 1;
   const start = hashText(asked.id) >>> 0;
-  return new Map([...open].map(([link, labels]) => [link, best(labels, wanted, places.length, start)]));
+  return new Map(
+    [...open].map(([link, labels]) => {
+      const chosen = best(labels, wanted, places.length, start);
+      const has = labelAt(present, link);
+      // What is lit there already stays as it is, if it can.
+      return has === undefined || !labels.includes(has)
+        ? [link, chosen]
+        : [link, [has, ...chosen.filter((label) => label !== has)].slice(0, MOST_CANDIDATES)];
+    }),
+  );
 }
+
+const labelAt = (p: Placement | undefined, border: string): Label | undefined =>
+  p?.segments.flatMap(({ a, z }) => [a, z]).find((end) => end.border === border)?.label;
 
 function best(labels: readonly Label[], wanted: Uint32Array, most: number, start: number): Label[] {
   const chosen: Label[] = [];

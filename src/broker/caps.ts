@@ -2,8 +2,9 @@
  * What one peer may hold of us at most, so that a bad one squats on its quota and no more: holds by number and
  * by bandwidth times time, attempts over a circuit's whole life, and fewer at a time the more it abandons.
  */
-import type { InstantMs } from '../kernel/clock.ts';
+import { type InstantMs, NEVER } from '../kernel/clock.ts';
 import type { Circuit } from '../model/circuit.ts';
+import { LEASE_MS } from '../model/participant.ts';
 import type { Book } from './book.ts';
 import type { PeerSegment } from './peerPorts.ts';
 
@@ -56,8 +57,10 @@ export class PeerCaps {
   ): string | undefined {
     const held = [...(book.parties.heldBy.get(from) ?? [])].filter((id) => id !== known?.id);
     if (held.length >= this.#caps.holds) return `${held.length} holds are not committed yet`;
-    const size = (slot: Pick<PeerSegment, 'window' | 'mbps'>): number =>
-      (slot.mbps * (slot.window.end - slot.window.start)) / 1000;
+    const size = (slot: Pick<PeerSegment, 'window' | 'mbps'>): number => {
+      const { start, end } = slot.window;
+      return (slot.mbps * (end === NEVER ? LEASE_MS : end - start)) / 1000;
+    };
     const sum = held.reduce((all, id) => {
       const placement = book.circuits.get(id)?.pending?.placement;
       return placement === undefined ? all : all + size(placement);

@@ -2,7 +2,7 @@
  * Moves circuits of ours that other domains have a part in, so that somebody who needs the room can have it.
  * The newcomer is held everywhere else first and the move comes last: a new version is held and committed in
  * every domain, and only then is the old one let go. Whoever is to move, and for whom, follows from the circuits
- * that wait; only how often it was tried is remembered here.
+ * that wait, also after a restart; only how often it was tried is remembered here.
  */
 import { type Clock, type InstantMs, instant } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';
@@ -30,6 +30,8 @@ interface Moving {
   readonly id: CircuitId;
   readonly avoid: Window;
   readonly for: string;
+  /** Another home has asked for it. */
+  readonly asked?: true;
   tries: number;
   /** The version that was tried last. */
   version: number;
@@ -59,18 +61,26 @@ export class Mover {
       const circuit = this.#writer.book.circuits.get(id);
       if (circuit?.pending?.waitsFor !== undefined && allElseHeld(circuit))
         for (const other of circuit.pending.waitsFor)
-          this.move(other as CircuitId, circuit.pending.placement.window, id);
+          this.move(other as CircuitId, circuit.pending.placement.window, { by: id });
       const moving = this.#moving.get(id);
       if (moving !== undefined) this.#after(moving, circuit);
     }
   }
 
   /** Begins to move a circuit out of a time; false when it cannot be, or is being moved for somebody else. */
-  move(id: CircuitId, avoid: Window, by: string): boolean {
+  move(id: CircuitId, avoid: Window, { by, asked }: { readonly by: string; readonly asked?: true }): boolean {
     const known = this.#moving.get(id);
     if (known !== undefined) return known.for === by;
-    const moving: Moving = { id, avoid, for: by, tries: 0, version: 0 };
-    if (wishesOf(this.#writer.book.circuits.get(id), avoid, this.#clock.now(), 0).length === 0) {
+    const more = asked === undefined ? {} : { asked };
+    const moving: Moving = { id, avoid, for: by, ...more, tries: 0, version: 0 };
+    const circuit = this.#writer.book.circuits.get(id);
+    const { pending } = circuit ?? {};
+    if (pending?.cause === 'MOVE' && pending.for === by) {
+      // Proposed before a restart: it is waited for, not proposed again.
+      this.#moving.set(id, { ...moving, tries: 1, version: pending.placement.version });
+      return true;
+    }
+    if (wishesOf(circuit, avoid, this.#clock.now(), 0).length === 0) {
       this.#refuse(moving, 'it cannot be moved');
       return false;
     }
@@ -143,7 +153,7 @@ function propose(
   id: CircuitId,
   wishes: readonly Wish[],
   known: readonly Availability[],
-  { avoid, for: by }: Moving,
+  { avoid, for: by, asked }: Moving,
 ): number {
   const circuit = tx.book.circuits.get(id);
   if (circuit === undefined || !isMovableAbroad(circuit)) return 0;
@@ -164,6 +174,7 @@ function propose(
       until,
       cause: 'MOVE',
       for: by,
+      ...(asked === undefined ? {} : { asked }),
       at: tx.now,
     });
     return placement.version;

@@ -1,9 +1,10 @@
 /**
  * Labels at borders that were lit a moment ago. The other domain's clock may be behind ours, so that nobody
- * else gets such a label until both ends have surely let go of it. What a restart forgets has rested meanwhile.
+ * else gets such a label until both ends have surely let go of it. A fold of what circuits have left, so that a
+ * restart and a takeover know it too.
  */
 import { type InstantMs, instant } from '../kernel/clock.ts';
-import { type Circuit, isFinal, type Placement, placements, type State } from '../model/circuit.ts';
+import type { Circuit } from '../model/circuit.ts';
 import type { Label } from '../model/label.ts';
 import type { Window } from '../model/window.ts';
 import { REST_S } from './limits.ts';
@@ -12,9 +13,6 @@ interface Rest {
   readonly label: Label;
   readonly until: InstantMs;
 }
-
-/** States in which something may have been lit. */
-const litStates: readonly State[] = ['PROVISIONING', 'ACTIVE', 'RELEASING'];
 
 export class Rests {
   readonly #rests = new Map<string, readonly Rest[]>();
@@ -25,27 +23,14 @@ export class Rests {
   }
 
   /** What the circuit no longer has on a border begins to rest. */
-  note(before: Circuit | undefined, after: Circuit, undo: (() => void)[]): void {
-    if (before === undefined || !litStates.includes(before.state)) return;
-    const same = before.current === after.current && before.pending === after.pending;
-    if (same && !isFinal(after.state)) return;
-    const kept = new Set((isFinal(after.state) ? [] : placements(after)).flatMap(borderLabels).map(keyOf));
-    for (const one of placements(before).flatMap(borderLabels)) {
-      if (kept.has(keyOf(one))) continue;
-      const rest = { label: one.label, until: instant(after.updateTime + REST_S * 1000) };
-      const there = this.#rests.get(one.port) ?? [];
-      this.#rests.set(one.port, [...there.filter(({ until }) => until > after.updateTime), rest]);
-      undo.push(() => this.#rests.set(one.port, there));
+  note(before: Circuit | undefined, after: Circuit, undo: (() => void)[] = []): void {
+    if (after.left === undefined || after.left === before?.left) return;
+    for (const { port, label, at } of after.left) {
+      if (before?.left?.some((one) => one.port === port && one.label === label && one.at === at)) continue;
+      const there = this.#rests.get(port) ?? [];
+      const rest = { label, until: instant(at + REST_S * 1000) };
+      this.#rests.set(port, [...there.filter(({ until }) => until > at), rest]);
+      undo.push(() => this.#rests.set(port, there));
     }
   }
 }
-
-const borderLabels = (p: Placement): { port: string; label: Label }[] =>
-  p.segments
-    .filter((s) => s.local)
-    .flatMap((s) => [s.a, s.z])
-    .flatMap(({ port, label, border }) =>
-      border === undefined || label === undefined ? [] : [{ port, label }],
-    );
-
-const keyOf = ({ port, label }: { port: string; label: Label }): string => `${port} ${label}`;

@@ -39,6 +39,9 @@ const COMPARE_SOON_MS = 1_000;
 /** How often expired keys and tombstones are swept out of memory. */
 const SWEEP_MS = 600_000;
 const DAY_MS = 86_400_000;
+/** So long before its start a circuit may have been lit, and so long after its end have gone out. */
+const EARLIEST_LIGHT_MS = 60_000;
+const LONGEST_DARKENING_MS = 3_600_000;
 
 export interface TermEvents {
   events(records: readonly EventRecord[]): void;
@@ -150,6 +153,7 @@ export class Term {
     for await (const page of store.usage({ from: yearOf(clock.now()), live: true }))
       for (const used of page) book.accounts.loadUsage(used);
     for (const circuit of await tombstones(ports)) book.put(circuit, noUndo);
+    for await (const circuit of ended(ports)) book.rests.note(undefined, circuit);
     for await (const page of store.idempotencyKeys(clock.now())) {
       for (const key of page)
         book.setKey(
@@ -340,6 +344,25 @@ async function* ahead<T>(source: AsyncIterable<T>): AsyncGenerator<T> {
     next.catch(() => {});
     yield page.value;
   }
+}
+
+/** Whose labels at borders may still rest: what was lit and has ended, on time or before. */
+async function* ended({ store, clock }: BrokerPorts): AsyncGenerator<Circuit> {
+  const now = clock.now();
+  let after: string | undefined;
+  do {
+    const page = await store.circuits({
+      role: 'HOME',
+      states: finalStates,
+      startBefore: instant(now + EARLIEST_LIGHT_MS),
+      endFrom: instant(now - LONGEST_DARKENING_MS),
+      sort: 'end_time',
+      limit: 500,
+      ...(after === undefined ? {} : { after }),
+    });
+    yield* page.items;
+    after = page.next;
+  } while (after !== undefined);
 }
 
 /** Final participants that must still answer CLOSED to a late message. */

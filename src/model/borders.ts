@@ -1,9 +1,19 @@
 /**
  * Labels at borders: both domains of a link must use the same one. While a circuit is being agreed each end
  * of a border carries the labels that its domain holds there; when all have answered, one that both hold is
- * taken and the others drop.
+ * taken and the others drop. What a circuit has let go of there is kept with it for a while.
  */
-import type { Placement, Segment, SegmentEnd } from './circuit.ts';
+import type { InstantMs } from '../kernel/clock.ts';
+import {
+  type Circuit,
+  isFinal,
+  type LeftLabel,
+  type Placement,
+  placements,
+  type Segment,
+  type SegmentEnd,
+  type State,
+} from './circuit.ts';
 import type { Label } from './label.ts';
 
 /** One of a segment's ends gets the label, and nothing else is held there any more. */
@@ -67,3 +77,30 @@ export function answeredAt(
   const said = labels ?? (label === undefined ? [] : [label]);
   return { ...end, offered: end.offered.filter((one) => said.includes(one)) };
 }
+
+/** States in which something may have been lit. */
+const litStates: readonly State[] = ['PROVISIONING', 'ACTIVE', 'RELEASING'];
+/** Nobody asks for how long it was left after this. */
+const LEFT_KEPT_MS = 60_000;
+
+/** The labels at our borders that a circuit has let go of, with those that it let go of before. */
+export function leftBy(before: Circuit, after: Circuit, at: InstantMs): readonly LeftLabel[] | undefined {
+  if (!litStates.includes(before.state)) return after.left;
+  const same = before.current === after.current && before.pending === after.pending;
+  if (same && !isFinal(after.state)) return after.left;
+  const kept = isFinal(after.state) ? [] : placements(after).flatMap(labelsAtBorders);
+  const gone = placements(before)
+    .flatMap(labelsAtBorders)
+    .filter((one) => !kept.some(({ port, label }) => port === one.port && label === one.label))
+    .map((one) => ({ ...one, at }));
+  if (gone.length === 0) return after.left;
+  return [...(after.left ?? []).filter((one) => one.at > at - LEFT_KEPT_MS), ...gone];
+}
+
+const labelsAtBorders = (p: Placement): Omit<LeftLabel, 'at'>[] =>
+  p.segments
+    .filter((s) => s.local)
+    .flatMap((s) => [s.a, s.z])
+    .flatMap(({ port, label, border }) =>
+      border === undefined || label === undefined ? [] : [{ port, label }],
+    );

@@ -248,8 +248,18 @@ export interface Circuit {
   readonly setbacks?: readonly Setback[];
   /** Why a circuit that was stored before it was decided was refused. */
   readonly problem?: Problem;
+  /** Labels of borders that it had lit and has no longer, with when that was: another's clock may be behind. */
+  readonly left?: readonly LeftLabel[];
+  /** How often another home has had it moved, and when last. */
+  readonly asked?: { readonly times: number; readonly last: InstantMs };
   /** Participant only: where the home is, what it calls the circuit, and whether it has confirmed. */
   readonly home?: HomeRef;
+}
+
+export interface LeftLabel {
+  readonly port: PortId;
+  readonly label: Label;
+  readonly at: InstantMs;
 }
 
 /** Why an attempt over several domains failed, and what of it the next one must not try again. */
@@ -280,6 +290,8 @@ export interface HomeRef {
   readonly tryingSince?: InstantMs;
   /** The home has told us that the commit stands. Until then we ask. */
   readonly told: boolean;
+  /** Of a segment without an end: it goes on until then, and longer each time that its home confirms it. */
+  readonly leaseUntil?: InstantMs;
   readonly askAt?: InstantMs;
   readonly asks: number;
   /** Counts what we tell the home, so that it can put a late one aside. */

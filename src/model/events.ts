@@ -95,6 +95,8 @@ export type HomeEvent = At &
         readonly cause?: ChangeCause;
         /** MOVE: the circuit that needed the room. */
         readonly for?: string;
+        /** MOVE: another home has asked for it. */
+        readonly asked?: true;
       }
   );
 

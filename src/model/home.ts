@@ -195,7 +195,11 @@ const modify = go<Ev<'modify'>>(stays, (c, e) => {
   if (e.cause === undefined && isEarly(c, e.at))
     return no('CHANGE_PENDING', 'it is being set up for its start, which is less than a minute away');
   invariant(placement.version > c.version, 'a version is never used twice');
-  const asked: Circuit = { ...c, version: placement.version };
+  const asked: Circuit = {
+    ...c,
+    version: placement.version,
+    ...(e.asked === true ? { asked: { times: (c.asked?.times ?? 0) + 1, last: e.at } } : {}),
+  };
   const why = {
     ...(e.cause === undefined ? {} : { cause: e.cause }),
     ...(e.for === undefined ? {} : { for: e.for }),

@@ -5,6 +5,7 @@
  */
 import { invariant } from '../kernel/assert.ts';
 import type { InstantMs } from '../kernel/clock.ts';
+import { leftBy } from './borders.ts';
 import { type Circuit, isFinal, type State } from './circuit.ts';
 import type { Effect } from './effects.ts';
 import type { CircuitEvent } from './events.ts';
@@ -47,8 +48,10 @@ export function step(circuit: Circuit, event: CircuitEvent): Step {
     to === circuit.state || cell.to.includes(to),
     `${circuit.role} ${circuit.state} on ${event.type} leads to ${to}, which its cell does not name`,
   );
+  const left = leftBy(circuit, result.circuit, event.at);
   const stamped: Circuit = {
     ...result.circuit,
+    ...(left === undefined ? {} : { left }),
     revision: circuit.revision + 1,
     updateTime: event.at,
     ...(event.decisionId === undefined

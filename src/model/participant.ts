@@ -8,7 +8,7 @@
  * somebody's promise when a message is lost.
  */
 import { invariant } from '../kernel/assert.ts';
-import { type InstantMs, instant } from '../kernel/clock.ts';
+import { type InstantMs, instant, NEVER } from '../kernel/clock.ts';
 import {
   type Circuit,
   type FinalState,
@@ -57,6 +57,9 @@ const ASK_FIRST_MS = 5_000;
 const ASK_LAST_MS = 300_000;
 /** A tombstone outlives its window by a day. */
 const TOMBSTONE_MS = 86_400_000;
+/** What has no end ends when its home has not confirmed it for a day; it is asked three times in that time. */
+export const LEASE_MS = 86_400_000;
+const ASK_TO_RENEW_MS = LEASE_MS / 3;
 /** "Unknown" from the home releases a commit only when it says so twice. */
 const UNKNOWNS_TO_RELEASE = 2;
 
@@ -71,7 +74,7 @@ const firstHold = go<Ev<'hold'>>(['HELD'], (c, e) => {
     state: 'HELD',
     version: Math.max(c.version, version),
     pending: { phase: 'HOLDING', placement: e.placement, until: e.until },
-    home: { tryingSince: e.at, ...homeOf(c), keepUntil: keep(c, e.placement) },
+    home: { tryingSince: e.at, ...homeOf(c), keepUntil: keep(c, e.placement, e.at) },
     ...because('HELD', 'held for the home'),
   });
 });
@@ -99,7 +102,7 @@ const changeHold = go<Ev<'hold'>>(stays, (c, e) => {
   return next(c, {
     version,
     pending: { phase: 'HOLDING', placement: e.placement, until: e.until },
-    home: { ...homeOf(c), keepUntil: keep(c, e.placement) },
+    home: { ...homeOf(c), keepUntil: keep(c, e.placement, e.at) },
   });
 });
 
@@ -187,11 +190,13 @@ const told = go<Ev<'told'>>(['RESERVING', 'RELEASING', 'CANCELLED'], (c, e) => {
       return out(c, 'CANCELLED', 'UNKNOWN_TO_HOME', 'its home knows nothing of it');
     }
     case 'ACTIVE': {
-      const { askAt: _, ...rest } = home;
-      const settled: Circuit = { ...c, home: { ...rest, told: true, unknowns: 0 } };
-      const ours = placements(c).some((p) => p.version === e.version);
-      if (e.version === undefined || !ours || (home.told && c.pending === undefined)) return known(c);
-      return close(settled, e.version, e.version, e.at);
+      const { askAt: _, leaseUntil: _lease, ...rest } = home;
+      const confirmed = placements(c).find((p) => p.version === e.version);
+      if (e.version === undefined || confirmed === undefined) return known(c);
+      const heard: HomeRef = { ...rest, told: true, unknowns: 0 };
+      const settled: Circuit = { ...c, home: isEndless(confirmed) ? renewed(heard, e.at) : heard };
+      if (!home.told || c.pending !== undefined) return close(settled, e.version, e.version, e.at);
+      return isEndless(confirmed) ? next(settled, {}) : known(c);
     }
   }
 });
@@ -224,13 +229,17 @@ const dueCommitted = go<Ev<'due'>>(['PROVISIONING', 'RELEASING', 'ENDED', 'FAILE
         ])
       : out(c, 'ENDED', 'COMPLETED', 'ended as booked');
   }
+  if (e.at >= leaseEnd(c)) {
+    const cause = 'its home has not confirmed it for a day';
+    return out(c, 'ENDED', 'LEASE_LAPSED', cause, [notify(c, 'ENDED', { cause })]);
+  }
   const effects: Effect[] = [];
   let now = c;
   if (c.pending?.phase === 'HOLDING' && c.pending.until !== undefined && e.at >= c.pending.until) {
     now = { ...now, pending: { ...c.pending, phase: 'EXPIRED' } };
   }
   const home = homeOf(now);
-  if (!home.told && home.askAt !== undefined && e.at >= home.askAt) {
+  if (home.askAt !== undefined && e.at >= home.askAt) {
     const wait = Math.min(ASK_FIRST_MS * 2 ** Math.min(home.asks + 1, 10), ASK_LAST_MS);
     now = { ...now, home: { ...home, asks: home.asks + 1, askAt: plus(e.at, wait) } };
     effects.push({ type: 'peer.query', domain: home.domain });
@@ -488,7 +497,8 @@ export function participantDueAt(c: Circuit): InstantMs | undefined {
     case 'ACTIVE': {
       const home = homeOf(c);
       const times: number[] = [Math.max(...inForce(c).map((p) => p.window.end))];
-      if (!home.told && home.askAt !== undefined) times.push(home.askAt);
+      if (home.askAt !== undefined) times.push(home.askAt);
+      times.push(leaseEnd(c));
       if (c.pending?.phase === 'HOLDING' && c.pending.until !== undefined) times.push(c.pending.until);
       for (const p of inForce(c)) {
         if (shines(p)) times.push(p.window.end);
@@ -516,8 +526,12 @@ const inForce = (c: Circuit): Placement[] => [
 
 const isClosed = (c: Circuit, version: number): boolean => version <= Math.max(c.version, homeOf(c).floor);
 
-const keep = (c: Circuit, p: Placement): InstantMs =>
-  instant(Math.max(homeOf(c).keepUntil, p.window.end + TOMBSTONE_MS));
+const leaseEnd = (c: Circuit): InstantMs => homeOf(c).leaseUntil ?? NEVER;
+
+const keep = (c: Circuit, p: Placement, at: InstantMs): InstantMs => {
+  const end = isEndless(p) ? plus(at, LEASE_MS) : p.window.end;
+  return instant(Math.max(homeOf(c).keepUntil, end + TOMBSTONE_MS));
+};
 
 /** The home has still to confirm what is committed; it is asked when it does not. */
 function unconfirmed(c: Circuit, e: Ev<'commit'>): HomeRef {
@@ -529,9 +543,21 @@ function unconfirmed(c: Circuit, e: Ev<'commit'>): HomeRef {
     unknowns: 0,
     epoch: e.epoch,
     askAt: plus(e.at, ASK_FIRST_MS),
-    keepUntil: keep(c, e.placement),
+    keepUntil: keep(c, e.placement, e.at),
+    ...(isEndless(e.placement) ? { leaseUntil: plus(e.at, LEASE_MS) } : {}),
   };
 }
+
+/** Its home stands by what has no end: a day more, and the next question well before that. */
+const renewed = (home: HomeRef, at: InstantMs): HomeRef => ({
+  ...home,
+  asks: 0,
+  leaseUntil: plus(at, LEASE_MS),
+  askAt: plus(at, ASK_TO_RENEW_MS),
+  keepUntil: plus(at, LEASE_MS + TOMBSTONE_MS),
+});
+
+const isEndless = (p: Placement): boolean => p.window.end === NEVER;
 
 const mayShine = (c: Circuit): boolean => c.request.provision === 'AUTOMATIC' || c.armed;
 
