@@ -105,6 +105,10 @@ describe('a circuit over a ring of four domains', () => {
     expect(circuit.state).toBe('REJECTED');
     expect(circuit.problem).toMatchObject({ code: 'NO_FEASIBLE_SLOT', domain: name(2) });
     expect(circuit.problem?.detail).toContain('port d2:h1 is full');
+    // Two ways were tried, and both ended at the same port.
+    expect(circuit.problem?.bottlenecks).toEqual([
+      { kind: 'LINK', id: name(2), detail: 'ROOM: port d2:h1 is full' },
+    ]);
     // Nothing is left behind anywhere.
     for (const domain of [name(1), name(2), name(3)])
       expect(world.guest(domain, id)?.pending).toBeUndefined();
