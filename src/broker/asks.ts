@@ -9,7 +9,8 @@ import type { Circuit } from '../model/circuit.ts';
 import { placements } from '../model/circuit.ts';
 import { overlaps, type Window } from '../model/window.ts';
 import { planGuest, requestOf } from './guest.ts';
-import { couldLeave, fewest } from './mover.ts';
+import { fewest, withoutAll } from './instead.ts';
+import { couldLeave } from './mover.ts';
 import type { PeerAnswer, PeerMessage } from './peerPorts.ts';
 import type { Tx } from './tx.ts';
 
@@ -119,7 +120,7 @@ export class Asks {
       if (movable.length >= MOST_BLOCKERS) break;
     }
     const needed = fewest(movable, (some) =>
-      tx.book.withoutAll([...going, ...some], () => 'segment' in planGuest(tx.ground, segment, request)),
+      withoutAll(tx.book, [...going, ...some], () => 'segment' in planGuest(tx.ground, segment, request)),
     );
     return needed?.length === 0 ? undefined : needed;
   }

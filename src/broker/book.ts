@@ -269,12 +269,6 @@ export class Book {
     }
   }
 
-  /** The same of several of them. */
-  withoutAll<T>(circuits: readonly Circuit[], look: () => T): T {
-    const [first, ...rest] = circuits;
-    return first === undefined ? look() : this.without(first, () => this.withoutAll(rest, look));
-  }
-
   /** The calendar as it would be if it were built from the circuits now; for the check that the two agree. */
   rebuilt(): Calendar {
     const fresh = new Calendar();

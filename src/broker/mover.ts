@@ -10,6 +10,7 @@ import type { Circuit, CircuitRequest, Placement } from '../model/circuit.ts';
 import { MOVE_MARGIN_MS } from '../model/home.ts';
 import { remotes } from '../model/rules.ts';
 import { overlaps, plusSeconds, secondsBetween, type Window } from '../model/window.ts';
+import { fewest, withoutAll } from './instead.ts';
 import { ATTEMPT_MS } from './limits.ts';
 import { isMovableAbroad, windowOf } from './movable.ts';
 import { type Availability, placeAbroad } from './placeAbroad.ts';
@@ -227,7 +228,7 @@ export function placeInstead(
     .sort((one, other) => one.request.priority - other.request.priority || (one.id < other.id ? -1 : 1))
     .slice(0, MOST_VICTIMS);
   const fits = (without: readonly Circuit[]): (Placing & { readonly kind: 'placed' }) | undefined => {
-    const placing = tx.book.withoutAll(without, place);
+    const placing = withoutAll(tx.book, without, place);
     return placing.kind === 'placed' && placing.moves.length === 0 ? placing : undefined;
   };
   const couldGo = (slot: Placing & { readonly kind: 'placed' }, all: readonly Circuit[]): boolean =>
@@ -245,20 +246,6 @@ export function placeInstead(
   return several === undefined || slot === undefined || !couldGo(slot, several)
     ? undefined
     : { slot, waitsFor: several.map(({ id }) => id) };
-}
-
-/** Of those without whom it would do, as few as that takes: the last, who are the most important, stay if they can. */
-export function fewest<T>(
-  all: readonly T[],
-  does: (some: readonly T[]) => boolean,
-): readonly T[] | undefined {
-  if (!does(all)) return undefined;
-  let needed = all;
-  for (const one of all.toReversed()) {
-    const rest = needed.filter((other) => other !== one);
-    if (does(rest)) needed = rest;
-  }
-  return needed;
 }
 
 /** For what the desk is asked by peers: could the circuit be moved out of that time at all? */

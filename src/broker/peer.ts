@@ -20,6 +20,7 @@ import { matchOf } from './borderMatch.ts';
 import { type Caps, PeerCaps } from './caps.ts';
 import type { Ground } from './ground.ts';
 import { type Guest, planGuest, planInstead, requestOf } from './guest.ts';
+import { withoutAll } from './instead.ts';
 import { HORIZON_S } from './limits.ts';
 
 import type { Freeing, PeerAnswer, PeerMessage, PeerSegment, RefusalKind } from './peerPorts.ts';
@@ -198,6 +199,7 @@ export class PeerDesk {
     let placement = held === undefined ? undefined : named(held, segment);
     if (held !== undefined && placement === undefined)
       return this.#refused('LABEL', 'the label that is named is not one that is held');
+    let subject = known;
     if (placement === undefined) {
       const look = (): Guest => planGuest(tx.ground, segment, request);
       let guest: Guest;
@@ -210,9 +212,10 @@ export class PeerDesk {
       const instead =
         'segment' in guest || message.op !== 'hold' || (known !== undefined && placements(known).length > 0)
           ? undefined
-          : planInstead(tx, message.circuit, segment, request);
+          : planInstead(tx, known?.id ?? message.circuit, segment, request);
       if (instead !== undefined) {
-        applyMoves(tx, instead.moves, message.circuit, decision.id);
+        subject ??= this.#begin(tx, from, message.circuit, request, segment.requester);
+        applyMoves(tx, instead.moves, subject.id, decision.id);
         guest = { segment: instead.segment };
       }
       if (!('segment' in guest)) {
@@ -225,7 +228,7 @@ export class PeerDesk {
       }
       placement = placementOf(version, { window: segment.window, mbps: segment.mbps }, [guest.segment]);
     }
-    const subject = known ?? this.#begin(tx, from, message.circuit, request, segment.requester);
+    subject ??= this.#begin(tx, from, message.circuit, request, segment.requester);
     const committed = {
       ...placement,
       segments: placement.segments.map((s) => ({ ...s, agreed: 'COMMITTED' as const })),
@@ -318,7 +321,7 @@ export class PeerDesk {
     const going = after.flatMap((name) => guestOf(tx, from, name) ?? []);
     const request = requestOf(segment, from);
     const fits = (): boolean => 'segment' in planGuest(tx.ground, segment, request);
-    return going.length > 0 && tx.book.withoutAll(going, fits);
+    return going.length > 0 && withoutAll(tx.book, going, fits);
   }
 
   #step(

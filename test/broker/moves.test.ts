@@ -150,7 +150,9 @@ describe('a participant whose room is taken by a circuit of its own', () => {
     const told = await world
       .at(name(1))
       .broker.events(operator, { circuitId: local, afterSeq: 0, limit: 100 });
-    expect(told.filter(({ type }) => type === 'circuit.moved')).toHaveLength(1);
+    expect(
+      told.flatMap(({ type, data }) => (type === 'circuit.moved' ? [data['for_circuit_id']] : [])),
+    ).toEqual([world.guest(name(1), newcomer)?.id]);
     await world.at(name(0)).broker.act(call(), newcomer, { type: 'cancel', detail: 'not needed' });
     await world.pass(3);
     expect(startOf(await world.circuit(name(1), local))).toBe(startOf(moved));

@@ -279,6 +279,8 @@ export class PromiseKeeper {
     const own = steps.findIndex((step) => step.after === after);
     const cause = steps.slice(own + 1).find(({ event: { circuitId, input: theirs } }) => {
       if (circuitId !== input.for) return false;
+      // A peer's newcomer comes as a hold.
+      if (theirs?.type === 'hold') return true;
       return theirs?.type === 'place' || (theirs?.type === 'modify' && theirs.cause !== 'MOVE');
     });
     if (cause === undefined) this.#say(after, `was moved for ${input.for}, who did not come`);
