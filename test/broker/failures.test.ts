@@ -109,7 +109,7 @@ describe('a link in the domain of a peer', () => {
     expect(lightOf(after)).toMatchObject({ reason: 'NOT_YET_DUE' });
     await world.pass(300);
     expect(await lit(other)).toBe(0);
-    await world.at(name(0)).broker.act(call(), id, { type: 'provision' });
+    await world.at(name(0)).broker.act(call(operator, { override: 'to see it' }), id, { type: 'provision' });
     await world.pass(3);
     expect((await home(id)).state).toBe('ACTIVE');
   });
@@ -118,7 +118,7 @@ describe('a link in the domain of a peer', () => {
     await ring();
     const id = await world.book(name(0), across({ provision: 'MANUAL' }));
     await world.pass(2);
-    await world.at(name(0)).broker.act(call(), id, { type: 'provision' });
+    await world.at(name(0)).broker.act(call(operator, { override: 'to see it' }), id, { type: 'provision' });
     await world.pass(25);
     const [passes, other] = middle(await home(id));
     await set(passes, 'round-2', 'DOWN');
