@@ -112,6 +112,25 @@ describe('a participant whose room is taken by the circuit of a third domain', (
     expect([newcomer.state, newcomer.version, startOf(newcomer)]).toEqual(['SCHEDULED', 1, 700]);
   });
 
+  it('waits for it also while it is at both its places', async () => {
+    const world = await three();
+    const first = await world.book(
+      name(2),
+      between('d2:h1', 'd1:h1', flexible({ constraints: { exclude_domains: [name(0)] } })),
+    );
+    await world.pass(3);
+    // The old place is let go some seconds after the new one is agreed, and meanwhile it is asked for again.
+    let frees = 0;
+    world.between = (_from, _to, message, deliver) =>
+      message.op === 'free' && ++frees < 5 ? Promise.reject(new Error('silence')) : deliver();
+    const second = await world.book(name(0), between('d0:h1', 'd1:h1', { schedule: fixed(700, 1_000) }));
+    await world.pass(20);
+    expect(frees).toBeGreaterThanOrEqual(5);
+    expect((await world.circuit(name(2), first)).moves).toBe(1);
+    const newcomer = await world.circuit(name(0), second);
+    expect([newcomer.state, newcomer.version, startOf(newcomer)]).toEqual(['SCHEDULED', 1, 700]);
+  });
+
   it('is not asked for twice within ten minutes', async () => {
     const world = await three();
     const first = await world.book(
