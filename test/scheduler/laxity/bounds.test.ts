@@ -25,7 +25,7 @@ class Counting {
     for (const [edge, room] of network.rooms()) calendar.setRoom(edge, room);
     this.fleet = new Fleet(network, calendar);
     for (const of of [this.fleet.total, this.fleet.rigid]) {
-      for (const name of ['fits', 'free', 'nextOpen', 'profile'] as const) {
+      for (const name of ['fits', 'free', 'nextOpen', 'profile', 'missing', 'firstOver'] as const) {
         const look = of[name].bind(of) as (...args: unknown[]) => unknown;
         Object.assign(of, {
           [name]: (...args: unknown[]) => {
