@@ -298,10 +298,7 @@ function labels(name: string, kind: object, most: number, busy: number, target: 
     }
   }
   const end = (node: number) => ({ port: `b:n0000${node}`, vlan: 'ANY' as const });
-  const question = pose(
-    { network: net.network, free: net.calendar },
-    { a: end(0), z: end(8), mbps: 1, start: 0, end: 1 },
-  );
+  const question = pose({ network: net.network, free: net.calendar }, { a: end(0), z: end(8), mbps: 1 });
   if ('found' in question) throw new Error(question.detail);
   const links = [0, 1, 2, 3, 4, 5, 6, 7];
   const times = timesOf(20_000, (i) => {

@@ -148,5 +148,7 @@ export function bookingOf(ask: Ask, seat: Seat, intern: (edge: EdgeId) => Edge):
     ({ edge, label }): EdgeUse =>
       label === undefined ? { edge: intern(edge) } : { edge: intern(edge), label },
   );
-  return { ...ask, mbps: seat.mbps, duration: seat.end - seat.start, start: seat.start, uses };
+  const { start, end, mbps } = seat;
+  // Where what is spread is overridden, spreading takes as long as all the rest of entering a booking.
+  return Object.assign({}, ask, { mbps, duration: end - start, start, uses });
 }

@@ -128,7 +128,7 @@ export class Fleet {
     const entry = this.#entries.get(id);
     if (entry === undefined) return undefined;
     const { booking, start, uses, claims } = entry;
-    return { ...booking, start, uses, ...(claims === undefined ? {} : { claims }) };
+    return Object.assign({}, booking, claims === undefined ? { start, uses } : { start, uses, claims });
   }
 
   *bookings(): Iterable<Booking> {

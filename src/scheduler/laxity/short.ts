@@ -5,7 +5,7 @@
  */
 import type { Seconds } from '../../model/capacity.ts';
 import { coreOf } from '../../topology/search/core.ts';
-import type { Question } from '../../topology/search/question.ts';
+import { changed, type Question } from '../../topology/search/question.ts';
 import { firstCourse } from './course.ts';
 import type { Found, Posed } from './pair.ts';
 
@@ -24,7 +24,12 @@ export function shortCourse(posed: Posed, duration: number, from: Seconds, lates
   for (const stretch of STRETCHES) {
     if (length <= stretch * shortest) return any;
     const barred = offWays(question, stretch * shortest);
-    const found = firstCourse({ ...posed, question: { ...question, barred } }, duration, from, latest);
+    const found = firstCourse(
+      { query: posed.query, question: changed(question, { barred }), pair: false },
+      duration,
+      from,
+      latest,
+    );
     if (typeof found !== 'string') return found;
   }
   return any;

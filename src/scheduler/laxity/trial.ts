@@ -5,7 +5,7 @@
  */
 import type { Seconds } from '../../model/capacity.ts';
 import type { PathQuery } from '../../topology/search/question.ts';
-import { pose, type Question, type Refusal } from '../../topology/search/question.ts';
+import { changed, pose, type Question, type Refusal } from '../../topology/search/question.ts';
 import type { Ask, EdgeUse, Slot } from './booking.ts';
 import { courseAt, firstCourse, usesOf } from './course.ts';
 import type { Entry, Fleet } from './fleet.ts';
@@ -32,10 +32,22 @@ interface Step {
   readonly course: Course | undefined;
 }
 
-/** One question over each of the two calendars. */
-export interface Asked {
+/** One question over each of the two calendars. The second is put only to those who do not fit as things are. */
+export class Asked {
   readonly total: Posed;
-  readonly rigid: Posed;
+  readonly #fleet: Fleet;
+  #rigid: Posed | undefined;
+
+  constructor(fleet: Fleet, total: Posed) {
+    this.#fleet = fleet;
+    this.total = total;
+  }
+
+  get rigid(): Posed {
+    const { query, question, pair } = this.total;
+    this.#rigid ??= { query, question: changed(question, { free: this.#fleet.rigid }), pair };
+    return this.#rigid;
+  }
 }
 
 export class Trial {
@@ -121,15 +133,9 @@ export class Trial {
       ? (id: string) => this.linksOf(id)
       : (id: string) => this.linksOf(id) ?? [];
     const query = queryOf(fleet, entry.booking, linksOf);
-    const posed = pose({ network: fleet.network, free: fleet.total }, { ...query, start: 0, end: 1 });
+    const posed = pose({ network: fleet.network, free: fleet.total }, query);
     const pair = entry.booking.protected === true;
-    const made: Asked | Refusal =
-      'found' in posed
-        ? posed
-        : {
-            total: { query, question: posed, pair },
-            rigid: { query, question: { ...posed, free: fleet.rigid }, pair },
-          };
+    const made = 'found' in posed ? posed : new Asked(fleet, { query, question: posed, pair });
     // What keeps off another circuit's links depends on where that one is now.
     if (query.constraints?.['diverse_from'] === undefined) this.#asked.set(entry, made);
     return made;

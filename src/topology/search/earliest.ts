@@ -43,7 +43,7 @@ export interface Earliest {
 
 export function findEarliest(snapshot: Snapshot, query: EarliestQuery): Earliest | Refusal {
   const { notBefore, latest, duration } = query;
-  const question = pose(snapshot, { ...query, start: notBefore, end: notBefore + duration });
+  const question = pose(snapshot, query);
   if ('found' in question) return question;
   if (notBefore > latest) return refuse('CAPACITY', 'the window is shorter than the duration');
   let start = notBefore;

@@ -8,6 +8,7 @@ import { describe } from './describe.ts';
 import { type Exact, searchExactly } from './exact.ts';
 import { labelsFor } from './labels.ts';
 import {
+  changed,
   type Path,
   type PathQuery,
   pose,
@@ -111,7 +112,7 @@ export function findWidest(snapshot: Snapshot, query: PathQuery): Widest | Refus
   while (low <= high) {
     const middle = (low + high) >> 1;
     const mbps = candidates[middle] as number;
-    const attempt = attemptAt({ ...question, mbps }, query);
+    const attempt = attemptAt(changed(question, { mbps }), query);
     if (attempt.found === 'PATH') {
       best = { found: true, mbps, path: attempt.path };
       low = middle + 1;

@@ -22,6 +22,7 @@ import {
 } from './labels.ts';
 import {
   type Bottleneck,
+  changed,
   type Path,
   type PathQuery,
   pose,
@@ -168,8 +169,7 @@ function partnerOf(
   const inner = new Set(mode === 'NODE' ? nodesOf(question, first).slice(1, -1) : []);
   const groups = new Set(risks ? first.flatMap((link) => network.link(link).srlgs) : []);
   const ends = endsOf(question, first, window);
-  return {
-    ...question,
+  return changed(question, {
     askA: asAsk(ends.first),
     askZ: asAsk(ends.last),
     barred: (index) => {
@@ -177,7 +177,7 @@ function partnerOf(
       const link = network.link(index);
       return inner.has(link.a) || inner.has(link.z) || link.srlgs.some((srlg) => groups.has(srlg));
     },
-  };
+  });
 }
 
 function shareRisk({ network }: Question, one: readonly number[], other: readonly number[]): boolean {
@@ -214,7 +214,7 @@ function labelsOfBoth(
     last = first;
   }
   if (first.empty || last.empty) return undefined;
-  const fixed = { ...question, askA: lowestAsAsk(first), askZ: lowestAsAsk(last) };
+  const fixed = changed(question, { askA: lowestAsAsk(first), askZ: lowestAsAsk(last) });
   const rows = [labelsFor(fixed, one, window), labelsFor(fixed, other, window)];
   return rows[0] && rows[1] && [rows[0], rows[1]];
 }
