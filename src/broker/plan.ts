@@ -8,7 +8,6 @@ import type { CircuitId } from '../kernel/ids.ts';
 import { fromSeconds, LAST_SECOND, type Seconds, toSeconds } from '../model/capacity.ts';
 import {
   type CircuitRequest,
-  localSegment,
   type Placement,
   placements,
   type Road,
@@ -115,10 +114,16 @@ export const queryOf = (ground: Ground, request: CircuitRequest, { window, mbps 
   ignoreOperState: window.start > ground.now + MENDED_AFTER_MS,
 });
 
-/** The links of ours that another circuit runs over: what a diverse one keeps away from. */
+/**
+ * The links that another circuit runs over, those of borders and the ways through other domains among them: what a
+ * diverse one keeps away from.
+ */
 export function linksOf({ circuits }: Pick<Ground, 'circuits'>, id: string): readonly string[] | undefined {
   const circuit = circuits.get(id as CircuitId);
-  return circuit === undefined ? undefined : placements(circuit).flatMap((p) => localSegment(p)?.links ?? []);
+  if (circuit === undefined) return undefined;
+  return placements(circuit).flatMap(({ segments }) =>
+    segments.flatMap(({ links, z }) => [...links, ...(z.border === undefined ? [] : [z.border])]),
+  );
 }
 
 function localSegmentOf({ network }: Ground, found: Path, backup: Road | undefined): Segment {

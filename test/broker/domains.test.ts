@@ -256,3 +256,22 @@ it('a domain that cannot change labels is asked first for one that all of the wa
   expect([circuit.state, circuit.version]).toEqual(['SCHEDULED', 1]);
   expect(labels(circuit)).toEqual([3210, 3210, 3210, 3210]);
 });
+
+it('a protected one is not offered; two that keep clear of each other are', async () => {
+  const world = await ring(4);
+  await expect(world.book(name(0), across({ protection: 'PROTECTED' }))).rejects.toMatchObject({
+    code: 'NOT_SUPPORTED',
+    message: expect.stringContaining('diverse_from'),
+  });
+  const first = await world.book(name(0), across({ mbps: 100 }));
+  await world.pass(2);
+  const apart = (...circuits: string[]): CircuitRequest =>
+    across({ mbps: 100, constraints: { diverse_from: circuits } });
+  const second = await world.book(name(0), apart(first));
+  await world.pass(2);
+  const [one, other] = [await world.circuit(name(0), first), await world.circuit(name(0), second)];
+  expect(new Set([passes(one)?.[1], passes(other)?.[1]])).toEqual(new Set([name(1), name(3)]));
+  const borders = (c: Circuit) => c.current?.segments.flatMap(({ a, z }) => [a.border, z.border]) ?? [];
+  for (const border of borders(one)) if (border !== undefined) expect(borders(other)).not.toContain(border);
+  await expect(world.book(name(0), apart(first, second))).rejects.toMatchObject({ code: 'NO_FEASIBLE_SLOT' });
+});
