@@ -3,7 +3,7 @@
  * offers, the end that is the link's label master holds the first that is free and the other end all that are.
  */
 import { invariant } from '../kernel/assert.ts';
-import type { InstantMs } from '../kernel/clock.ts';
+import { type InstantMs, NEVER } from '../kernel/clock.ts';
 import { relabel } from '../model/borders.ts';
 import { fromSeconds, LAST_SECOND, portEdge, toSeconds } from '../model/capacity.ts';
 import type { CircuitRequest, Constraints, Segment } from '../model/circuit.ts';
@@ -42,7 +42,10 @@ export const requestOf = (
   z: { port: segment.z.port, vlan: segment.z.labels },
   mbps: segment.mbps,
   provision: segment.provision,
-  schedule: { type: 'FIXED', start: segment.window.start, end: segment.window.end },
+  schedule:
+    segment.window.end === NEVER
+      ? { type: 'NOW', durationS: 'NEVER' }
+      : { type: 'FIXED', start: segment.window.start, end: segment.window.end },
   protection: 'UNPROTECTED',
   constraints: constraintsOf(segment.constraints ?? {}),
   holdS: 0,
