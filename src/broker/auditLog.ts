@@ -89,7 +89,7 @@ function effectOf(tx: Tx, { op, circuit, decision }: AuditEntry): string | undef
 
 /** The record of a decision: what was asked, what the rules saw, and what they said. */
 export function recordOf(decision: DecisionRecord): AuditEntry {
-  const { facts, seen, policy, schema, circuitId, errors } = decision;
+  const { facts, seen, policy, schema, circuitId, errors, token } = decision;
   const ports = ['a_port', 'z_port'].map((name) => facts[name]).filter((port) => typeof port === 'string');
   return {
     op: 'decision',
@@ -107,6 +107,7 @@ export function recordOf(decision: DecisionRecord): AuditEntry {
     ...(ports.length === 0 ? {} : { ports }),
     ...(errors === undefined ? {} : { errors }),
     ...(seen === undefined ? {} : { facts: seen }),
+    ...(token === undefined ? {} : { token: { ...token, links: token.links.length } }),
     schema_sha256: schema,
     ...(POLICY_HASH.test(policy) ? { policy_set_sha256: policy } : {}),
   };

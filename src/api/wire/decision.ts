@@ -52,6 +52,12 @@ export const DecisionSchema = Type.Object(
       description:
         'RFC 2904: the broker acts for the user, a device or domain asks, or the user brings a token',
     }),
+    token: Type.Optional(
+      Type.Object(
+        { iss: Type.String(), jti: Type.String(), links: Type.Array(Type.String()) },
+        { description: 'Which token was shown: its issuer, its id, and those of its links' },
+      ),
+    ),
     proof: Type.Optional(ProofSchema),
     refused: Type.Optional(
       Type.String({
@@ -122,6 +128,7 @@ export const writeDecision = (d: DecisionRecord): Static<typeof DecisionSchema> 
   ...(d.circuitId === undefined ? {} : { circuit_id: d.circuitId }),
   request_id: d.requestId,
   sequence: d.sequence,
+  ...(d.token === undefined ? {} : { token: { ...d.token, links: [...d.token.links] } }),
   ...(d.refused === undefined ? {} : { refused: d.refused }),
   ...writeAnswered(d, { ...d.facts, ...d.seen }),
 });
