@@ -249,6 +249,26 @@ describe('attack 48: verbs that are not the sender’s to use', () => {
     expect(after).toEqual(part);
   });
 
+  test('what takes something is refused without the token of its circuit', async () => {
+    const start = instant(clock.now() + 7_200_000);
+    const segment = {
+      a: { port: 'd0:to-d1', labels: [[2, 2]] },
+      z: { port: 'd0:h2', labels: [[2, 2]] },
+      window: { start, end: instant(start + 3_600_000) },
+      mbps: 10,
+      provision: 'AUTOMATIC',
+      requester: 'somebody',
+    };
+    const header = { circuit: 'cir_bare', version: 1, epoch: 2_000, floor: 0, segment };
+    const held = { ...header, op: 'hold', until: instant(clock.now() + 60_000) } as unknown as PeerMessage;
+    expect((await speak({ message: held })).body).toMatchObject({ state: 'HELD' });
+    const cause = 'token HOLDER: commit needs the token of the circuit';
+    const commit = { ...header, op: 'commit' } as unknown as PeerMessage;
+    expect((await speak({ message: commit })).body).toMatchObject({ state: 'REFUSED', kind: 'TOKEN', cause });
+    const garbled = { ...header, op: 'commit', token: 'a.b.c~a.b.c' } as unknown as PeerMessage;
+    expect((await speak({ message: garbled })).body).toMatchObject({ state: 'REFUSED', kind: 'TOKEN' });
+  });
+
   test('the same operation with other contents is refused', async () => {
     const start = instant(clock.now() + 3_600_000);
     const hold = (mbps: number): PeerMessage => ({

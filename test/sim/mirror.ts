@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { MerkleLog } from '../../src/aaa/merkle/log.ts';
 import { readNote } from '../../src/aaa/merkle/note.ts';
 import { leafHash } from '../../src/aaa/merkle/tree.ts';
+import type { LightContext } from '../../src/broker/devicePorts.ts';
 import type { EffectRecord, Group } from '../../src/broker/ports.ts';
 import type { CircuitId } from '../../src/kernel/ids.ts';
 import { type Circuit, isFinal } from '../../src/model/circuit.ts';
@@ -13,6 +14,7 @@ import { step } from '../../src/model/lifecycle.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
 import { GuestKeeper } from './domainLaws.ts';
 import { PromiseKeeper, type Step } from './promises.ts';
+import { Shares, TokenKeeper } from './tokenLaws.ts';
 
 export class Mirror {
   readonly circuits = new Map<CircuitId, Circuit>();
@@ -26,8 +28,10 @@ export class Mirror {
   moves = 0;
   readonly #promises: PromiseKeeper;
   readonly #guests = new GuestKeeper();
+  readonly tokens: TokenKeeper;
 
-  constructor(document: TopologyDocument) {
+  constructor(document: TopologyDocument, shares: Shares = new Shares()) {
+    this.tokens = new TokenKeeper(shares);
     this.#promises = new PromiseKeeper(document);
   }
 
@@ -61,6 +65,7 @@ export class Mirror {
     }
     wrong.push(...this.#audit(group));
     wrong.push(...this.#promises.enter(group, steps, this.live), ...this.#guests.enter(group, steps));
+    wrong.push(...this.tokens.enter(group));
     for (const { circuit } of group.circuits) {
       if (!isDeepStrictEqual(this.circuits.get(circuit.id), circuit))
         wrong.push(
@@ -70,6 +75,16 @@ export class Mirror {
     for (const effect of group.effects) this.effects.set(effect.seq, effect);
     for (const seq of group.effectsDone) this.effects.delete(seq);
     return wrong;
+  }
+
+  /** A device is told to light: is the order durable, and somebody's with a token? */
+  lights({ circuit, version }: LightContext): string[] {
+    const orders = [...this.effects.values()].filter(
+      ({ circuitId, effect }) =>
+        circuitId === circuit && effect.type === 'device.light' && effect.version === version,
+    );
+    const early = orders.length === 0 ? [`lights ${circuit} v${version} before the order is durable`] : [];
+    return [...early, ...this.tokens.lights(this.circuits.get(circuit), version)];
   }
 
   /** Numbered without a gap, hashed as it is, tiles as the tree has them, and a record for each decision. */

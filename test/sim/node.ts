@@ -8,9 +8,11 @@ import type { BookSeams } from '../../src/broker/book.ts';
 import { Broker } from '../../src/broker/broker.ts';
 import type { PeerAnswer, PeerMessage, Peers } from '../../src/broker/peerPorts.ts';
 import type { Group, Store } from '../../src/broker/ports.ts';
+import { audienceOf, type ForeignIssuers } from '../../src/broker/tokenDesk.ts';
 import type { HttpServer } from '../../src/http/server.ts';
 import type { InstantMs } from '../../src/kernel/clock.ts';
 import { type Log, type LogEvent, silentLog } from '../../src/kernel/log.ts';
+import { newP256Key } from '../../src/kernel/random.ts';
 import type { Circuit } from '../../src/model/circuit.ts';
 import type { Principal } from '../../src/model/principal.ts';
 import { openStore } from '../../src/store/open.ts';
@@ -23,6 +25,7 @@ import type { Gate, Owner } from './gate.ts';
 import { Mirror } from './mirror.ts';
 import { domainName, topologyOf } from './network.ts';
 import { GatedStore } from './store.ts';
+import type { Shares } from './tokenLaws.ts';
 
 /** What a test may break on purpose, to see that the checkers see it. */
 export interface Plants {
@@ -42,6 +45,8 @@ export interface Surroundings {
   readonly plants: Plants;
   readonly deviceFaults: () => DeviceFaults;
   peersOf(owner: Owner): Peers;
+  /** Where circuits have tokens. */
+  readonly tokens?: { readonly shares: Shares; abroadOf(name: string): ForeignIssuers };
   note(text: string): void;
   wrong(texts: readonly string[]): void;
 }
@@ -84,7 +89,7 @@ export class Node {
     this.index = index;
     this.name = domainName(index);
     this.topology = topologyOf(index, around.domains);
-    this.mirror = new Mirror(this.topology);
+    this.mirror = new Mirror(this.topology, around.tokens?.shares);
     this.devices = new Map(
       this.topology.nodes.map((node) => [node.id, new SimDevice(node.id, around.clock)]),
     );
@@ -138,6 +143,8 @@ export class Node {
           this.#around.wrong([
             `${this.name} lights ${context.circuit} v${context.version} before it is durable`,
           ]);
+        if (kind === 'light' && this.#around.tokens !== undefined)
+          this.#around.wrong(this.mirror.lights(context).map((text) => `${this.name} ${text}`));
       },
     );
     // What a broker says has failed, and is nobody else's fault.
@@ -159,6 +166,16 @@ export class Node {
       devices,
       peers: this.#around.peersOf(process),
       policy: rulesFor(),
+      ...(this.#around.tokens === undefined
+        ? {}
+        : {
+            tokens: {
+              issuer: audienceOf(this.name),
+              audienceOf,
+              newKey: newP256Key,
+              abroad: this.#around.tokens.abroadOf(this.name),
+            },
+          }),
       seedTopology: this.topology,
       audit: this.audit,
       leaseTtlMs: this.leaseTtlMs,
@@ -211,6 +228,7 @@ export class Node {
     const { broker } = this;
     const process = this.#process;
     if (broker === undefined || !this.up) throw new Error(`${this.name} is down`);
+    this.mirror.tokens.hear(message);
     const answer = await broker.peer(from, message);
     return process.alive ? answer : new Promise(() => {});
   }

@@ -8,6 +8,7 @@ import type { InstantMs } from '../../src/kernel/clock.ts';
 import type { Circuit } from '../../src/model/circuit.ts';
 import type { Dice } from './devices.ts';
 import { Offers, operate, set } from './errands.ts';
+import type { SimHolder } from './holder.ts';
 import { clientPorts } from './network.ts';
 import { patch, pick, wish } from './wishes.ts';
 
@@ -61,11 +62,13 @@ export class Workload {
   readonly #domains: number;
   readonly #dice: Dice;
   readonly #look: Look;
+  readonly #holder: SimHolder | undefined;
   readonly #offers = new Offers();
   readonly #windows = new Map<number, string[]>();
   #keys = 0;
 
-  constructor(domains: number, dice: Dice, look: Look) {
+  constructor(domains: number, dice: Dice, look: Look, holder?: SimHolder) {
+    this.#holder = holder;
     this.#domains = domains;
     this.#dice = dice;
     this.#look = look;
@@ -121,7 +124,8 @@ export class Workload {
       project: 'sim',
       a: { port: a },
       z: { port: z, ...(dice.chance(0.15) ? { vlan: 2 + dice.int(4) } : {}) },
-      provision: dice.chance(0.15) ? 'MANUAL' : 'AUTOMATIC',
+      provision: dice.chance(this.#holder === undefined ? 0.15 : 0.4) ? 'MANUAL' : 'AUTOMATIC',
+      ...(this.#holder === undefined ? {} : { holder_jwk: this.#holder.jwk }),
       hold_s: dice.chance(0.25) ? 5 + dice.int(40) : 0,
       priority: pick(dice, [10, 50, 50, 90]),
       ...(!abroad && type !== 'VOLUME' && dice.chance(0.08) ? { protection: 'PROTECTED' } : {}),
@@ -160,6 +164,7 @@ export class Workload {
     const extend = (): Ask => ask('POST', `${at}/extend`, { extend_s: 5 + dice.int(30) });
     const { set: setId } = one;
     const sets = `/v1/circuit-sets/${setId}`;
+    const held = (): Ask => this.#holder?.provision(one.home, one.id) ?? ask('POST', `${at}/provision`);
     const choices: readonly (() => Ask)[] = [
       ...(one.held
         ? [
@@ -171,7 +176,8 @@ export class Workload {
         : []),
       ...(setId !== undefined && one.held ? [() => ask('POST', `${sets}/commit`)] : []),
       ...(setId !== undefined ? [() => ask('DELETE', sets)] : []),
-      ...(one.manual ? [() => ask('POST', `${at}/provision`), () => ask('POST', `${at}/provision`)] : []),
+      ...(one.manual ? [() => ask('POST', `${at}/provision`), held] : []),
+      ...(one.manual && this.#holder !== undefined ? [held, held] : []),
       () => ask('POST', `${at}/abort`),
       extend,
       extend,

@@ -8,11 +8,13 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import type { ForeignIssuers } from '../../src/broker/tokenDesk.ts';
 import { instant, nextTurn } from '../../src/kernel/clock.ts';
 import { BrokerError } from '../../src/kernel/errors.ts';
 import type { CircuitId } from '../../src/kernel/ids.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
 import { isFinal } from '../../src/model/circuit.ts';
+import type { TrustedIssuer } from '../../src/tokens/verify.ts';
 import type { DomainDocument } from '../../src/topology/domainDocument.ts';
 import { T0 } from '../support/builders.ts';
 import {
@@ -32,11 +34,13 @@ import type { DeviceFaults, Dice } from './devices.ts';
 import { checkGuard, checkLabels } from './domainLaws.ts';
 import { mend } from './errands.ts';
 import { type Fate, Gate } from './gate.ts';
+import { SimHolder } from './holder.ts';
 import { boast, lie, lieBack } from './liar.ts';
 import { domainName } from './network.ts';
 import { Node, type Plants } from './node.ts';
 import { type Bearings, type NetFaults, SimPeers } from './peers.ts';
 import { checkRefusal, checkUntouched, type Stand, standOf } from './refusals.ts';
+import { refusedToGiveBack, Shares } from './tokenLaws.ts';
 import { type Ask, type DirectAsk, type HttpAsk, Workload } from './workload.ts';
 
 export interface SimOptions {
@@ -48,6 +52,8 @@ export interface SimOptions {
   /** Stop at the first violation: enough for a test that plants one. */
   readonly stopAtFirst?: boolean;
   readonly keepTrace?: boolean;
+  /** With capability tokens: each domain an issuer that the others know. */
+  readonly tokens?: boolean;
 }
 
 export interface SimResult {
@@ -99,6 +105,7 @@ class World {
   readonly #seen = new Set<string>();
   /** The version that each has handed to each. */
   readonly #flooded = new Map<string, string>();
+  readonly #issuers = new Map<string, TrustedIssuer>();
   #ended = false;
   /** Until when two domains do not reach each other. */
   readonly #cut = new Map<string, number>();
@@ -120,9 +127,15 @@ class World {
     };
     const many = options.domains > 2;
     this.#liar = many && options.seed % 5 === 2 ? domainName(1) : undefined;
-    this.#workload = new Workload(options.domains, this.#dice.clients, (home, id) =>
-      this.nodes[home]?.mirror.circuits.get(id as CircuitId),
+    const look = (home: number, id: string) => this.nodes[home]?.mirror.circuits.get(id as CircuitId);
+    const holder = new SimHolder(this.#dice.clients, (home) => this.nodes[home]);
+    this.#workload = new Workload(
+      options.domains,
+      this.#dice.clients,
+      look,
+      options.tokens === true ? holder : undefined,
     );
+    const shares = new Shares();
     for (let i = 0; i < options.domains; i++) {
       const skew = this.#dice.calamity.int(801) - 400;
       this.nodes.push(
@@ -134,6 +147,9 @@ class World {
           domains: options.domains,
           plants: options.plants ?? {},
           deviceFaults: () => (this.#healing ? NO_DEVICE_FAULTS : { fails: 0.05, slow: 0.08 }),
+          ...(options.tokens === true
+            ? { tokens: { shares, abroadOf: (name: string) => this.#issuersFor(name) } }
+            : {}),
           peersOf: (owner) =>
             new SimPeers(
               this.clock,
@@ -143,7 +159,9 @@ class World {
               async (to, from, message) => {
                 const target = this.nodes.find((n) => n.name === to);
                 if (target === undefined) throw new Error(`nobody is called ${to}`);
-                return target.take(from, message);
+                const answer = await target.take(from, message);
+                this.wrong(refusedToGiveBack(to, message, answer));
+                return answer;
               },
               (text) => this.note(text),
             ),
@@ -156,6 +174,36 @@ class World {
       );
     }
     this.#mortal = many && options.seed % 5 === 4 ? this.nodes.at(-1) : undefined;
+  }
+
+  /** What a domain knows of the others' issuers: the keys that they had when they were last up. */
+  #issuersFor(name: string): ForeignIssuers {
+    const { prefix } = this.nodes.find((node) => node.name === name)?.topology ?? {};
+    return {
+      trusted: () =>
+        this.nodes.flatMap((node) => {
+          const now = node.broker?.term?.tokens?.ring;
+          if (now !== undefined && !now.incomplete) this.#issuers.set(node.name, now.trusted);
+          const known = this.#issuers.get(node.name);
+          return known === undefined || node.name === name ? [] : [{ ...known, mintsFor: [prefix ?? ''] }];
+        }),
+      statusAt: () => 'VALID',
+      refresh: async () => {},
+    };
+  }
+
+  /** Everybody tells everybody what is withdrawn, as far as there is a way. */
+  #pushWithdrawals(): void {
+    if (this.#ended) return;
+    for (const from of this.nodes)
+      for (const to of this.nodes) {
+        const { broker } = from;
+        const cut = (this.#cut.get(between(from.name, to.name)) ?? 0) > this.clock.now();
+        if (from === to || cut || broker?.term === undefined || to.broker?.term === undefined) continue;
+        // Out of office by the time that it comes.
+        void to.broker.hearWithdrawn(from.name, broker.withdrawn()).catch(() => {});
+      }
+    this.clock.alarm(instant(this.clock.now() + FLOOD_MS), () => this.#pushWithdrawals());
   }
 
   /** How messages of one domain fare: no way to some for a while, and lies where the liar has a hand in it. */
@@ -403,7 +451,7 @@ class World {
     const response = await app.inject({
       method: ask.method,
       url: ask.url,
-      headers: { ...ask.headers },
+      headers: { ...ask.headers, ...(this.#options.tokens === true ? OVERRIDE : {}) },
       ...(ask.body === undefined ? {} : { payload: ask.body as object }),
     });
     if (node.app !== app) return;
@@ -436,6 +484,7 @@ class World {
     for (const node of this.nodes) this.#boot(node);
     await this.runUntil(T0 + 1_000);
     if (this.nodes.length > 2) this.#flood();
+    if (this.#options.tokens === true) this.#pushWithdrawals();
     const dice = this.#dice.clients;
     for (let t = 1_000; t < safetyMs && !this.stopped; ) {
       t += dice.int(5_000);
@@ -515,6 +564,9 @@ class World {
     return this.nodes.reduce((sum, node) => sum + node.mirror.circuits.size, 0);
   }
 }
+
+/** Everybody here is an operator, and has a reason. */
+const OVERRIDE = { 'turnpike-override-reason': 'the simulation' };
 
 const between = (one: string, other: string): string => (one < other ? `${one} ${other}` : `${other} ${one}`);
 
