@@ -26,7 +26,7 @@ import { newP256Key, type Random, systemRandom } from './kernel/random.ts';
 import { Deliverer } from './notify/deliver.ts';
 import { sender } from './notify/send.ts';
 import type { Peering } from './peering/peering.ts';
-import { openPeering } from './peers.ts';
+import { credentialsOf, openPeering } from './peers.ts';
 import { readPolicy } from './policySeed.ts';
 import { readTopology } from './seeds.ts';
 import { openStore, type StoreOptions } from './store/open.ts';
@@ -46,6 +46,8 @@ export interface Domain {
   readonly development?: DevelopmentIssuer;
   readonly broker: Broker;
   readonly topology: TopologyDocument;
+  /** Takes certificates, keys and pins of peering as the files have them now; throws and changes nothing when one is wrong. */
+  renew(config: Config): void;
   /** Stops taking requests, ends streams, writes what was decided, gives the lease back. */
   stop(): Promise<void>;
 }
@@ -166,6 +168,10 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
       broker,
       topology,
       stop,
+      renew: (now) => {
+        const credentials = credentialsOf(now);
+        if (credentials !== undefined) peering?.renew(credentials);
+      },
       ...(peeringAddress === undefined ? {} : { peering: peeringAddress }),
       ...(development === undefined ? {} : { development }),
     };

@@ -11,6 +11,7 @@ import { textOf } from './kernel/errors.ts';
 import { readPins } from './peering/certificate.ts';
 import type { PeerSettings } from './peering/peer.ts';
 import { Peering, type PeeringPorts } from './peering/peering.ts';
+import type { Credentials } from './peering/renewal.ts';
 import { type PeerKeys, signerOf } from './peering/seal.ts';
 import { importPublic, publicJwk, thumbprint } from './tokens/jwk.ts';
 
@@ -18,8 +19,15 @@ const KEY_BLOCK = /-----BEGIN PUBLIC KEY-----[^-]+-----END PUBLIC KEY-----/g;
 
 /** Undefined for a domain without peering. Throws StartError. */
 export function openPeering(config: Config, prefix: string, ports: PeeringPorts): Peering | undefined {
+  const { host, port, messages_per_s: perSecond } = config.peering;
+  const credentials = credentialsOf(config);
+  return credentials && new Peering({ ...credentials, prefix, host, port, perSecond }, ports);
+}
+
+/** What the files say now; undefined without peering. Throws StartError. */
+export function credentialsOf(config: Config): Credentials | undefined {
   const { domain, peering } = config;
-  const { certificate_file, key, signing_key, host, port } = peering;
+  const { certificate_file, key, signing_key } = peering;
   // loadConfig has seen to it that with the one there are the others.
   if (certificate_file === undefined || key === undefined || signing_key === undefined) return undefined;
   return told('`peering`', () => {
@@ -30,7 +38,7 @@ export function openPeering(config: Config, prefix: string, ports: PeeringPorts)
     const signer = signerOf(createPrivateKey(signing_key));
     const identity = { domain, signer, key, certificate };
     const peers = peering.peers.map((peer) => told(`the peer ${peer.domain}`, () => settingsOf(peer)));
-    return new Peering({ identity, prefix, host, port, peers, perSecond: peering.messages_per_s }, ports);
+    return { identity, peers };
   });
 }
 

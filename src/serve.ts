@@ -3,11 +3,14 @@ import type { Config } from './config.ts';
 import { type Domain, startDomain } from './domain.ts';
 import { configFrom, type Io, readFlags, withMessages } from './flags.ts';
 import { instant, wallClock } from './kernel/clock.ts';
-import { jsonLog } from './kernel/log.ts';
+import { textOf } from './kernel/errors.ts';
+import { jsonLog, type Log } from './kernel/log.ts';
+import { SettingsError } from './settings.ts';
 
 const HELP = `turnpike serve --config FILE [--host HOST] [--port PORT] [--set section.key=value ...]
 
 Runs the broker of one domain. \`turnpike config check --reference\` lists every setting.
+On SIGHUP the certificates, keys and pins of peering are read again.
 `;
 
 /** A stop that takes longer ends without ceremony; what was acknowledged is on the disk anyhow. */
@@ -29,9 +32,24 @@ export function serve(argv: readonly string[], io: Io): Promise<number> {
     const own: [string, string][] = [];
     if (flags.host !== undefined) own.push(['http.host', flags.host]);
     if (flags.port !== undefined) own.push(['http.port', flags.port]);
-    const config: Config = await configFrom(flags, io, own);
+    const read = (): Promise<Config> => configFrom(flags, io, own);
+    const config = await read();
     const log = jsonLog(config.log.level);
-    return untilStopped((onLost) => startDomain(config, { log, onLost }));
+    return untilStopped(async (onLost) => {
+      const domain = await startDomain(config, { log, onLost });
+      onHangUp(async () => domain.renew(await read()), log);
+      return domain;
+    });
+  });
+}
+
+/** SIGHUP: read again what may change while it runs. What is wrong is told, and nothing is changed. */
+function onHangUp(renew: () => Promise<void>, log: Log): void {
+  process.on('SIGHUP', () => {
+    renew().catch((error: unknown) => {
+      const faults = error instanceof SettingsError ? error.faults.join('; ') : textOf(error);
+      log.error({ event: 'peering.not_renewed', error: faults });
+    });
   });
 }
 

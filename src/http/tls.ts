@@ -19,7 +19,7 @@ export const mutualTls = ({ key, certificate, askCertificate = true }: ServerTls
   cert: certificate,
   requestCert: askCertificate,
   rejectUnauthorized: false,
-  minVersion: 'TLSv1.3',
+  minVersion: 'TLSv1.3' as const,
   secureOptions: constants.SSL_OP_NO_TICKET,
 });
 

@@ -117,6 +117,9 @@ export type LogEvent =
   | { readonly event: 'peer.session'; readonly peer: string; readonly protocol: number }
   | { readonly event: 'peer.certificate'; readonly peer: string; readonly days_left: number }
   | { readonly event: 'peering.listening'; readonly address: string }
+  /** Certificates, keys and pins were read again, or could not be: then the old ones stay. */
+  | { readonly event: 'peering.renewed'; readonly peers: number }
+  | { readonly event: 'peering.not_renewed'; readonly error: string }
   /** The stored log is not the one that was signed; nothing is served. */
   | { readonly event: 'audit.refused'; readonly detail: string }
   /** A witness has seen what we signed and cannot show: the log goes on under a new name. */

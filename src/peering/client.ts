@@ -101,6 +101,13 @@ export class PeerClient {
     }
   }
 
+  /** From now on every call connects anew; those under way end as they began. */
+  reconnect(): void {
+    const pools = [...this.#pools.values()];
+    this.#pools.clear();
+    for (const pool of pools) pool.close().catch(() => {});
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
   }

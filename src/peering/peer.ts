@@ -45,7 +45,7 @@ export type Vouched = NonNullable<PeerView['vouched']>;
 export type Said = Pick<PeerMessageLine, 'op' | 'circuit' | 'version'>;
 
 export class Peer {
-  readonly settings: PeerSettings;
+  settings: PeerSettings;
   readonly breaker: Breaker;
   readonly jtis = new Seen(REMEMBER_MS, MOST_REMEMBERED);
   /** The digest of each operation's contents, by circuit, version and verb. */
@@ -111,6 +111,12 @@ export class Peer {
   /** Why it is not trusted any more: it has contradicted itself. Until an operator lets it in again. */
   get quarantined(): string | undefined {
     return this.#quarantined();
+  }
+
+  /** An operator has laid down something else for it: its certificates, its keys, its address. */
+  renew(settings: PeerSettings): void {
+    this.settings = settings;
+    this.breaker.answered();
   }
 
   /** One more message of its under way here, unless it has too many. */

@@ -4,10 +4,9 @@
  * no answer is the broker's lanes' business.
  */
 
-import type { PeerOffice, PeerView } from '../broker/peerOffice.ts';
+import type { PeerOffice } from '../broker/peerOffice.ts';
 import type { PeerAnswer, PeerMessage, Peers } from '../broker/peerPorts.ts';
 import type { PublishedIssuer } from '../broker/tokenRing.ts';
-import type { TokenUse } from '../broker/tokenUse.ts';
 import { newAjv } from '../http/schema.ts';
 import type { HttpServer } from '../http/server.ts';
 import { type Cancel, type Clock, every, stopwatch } from '../kernel/clock.ts';
@@ -15,18 +14,27 @@ import { BrokerError, textOf } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { newJti } from '../tokens/mint.ts';
-import type { TopologyDocument } from '../topology/document.ts';
 import { type Answered, type Identity, NoAnswer, PeerClient } from './client.ts';
 import { warnOfEnds } from './expiry.ts';
 import { bordersTo, greet, type Hello, HelloSchema } from './hello.ts';
 import { type Tell, TokenStatusLists, writeIssuer } from './issuers.ts';
 import { Peer, type PeerSettings } from './peer.ts';
-import { hearRevocations, pushRevocations, type Withdrawals } from './revocations.ts';
-import { buildPeerServer, HELLO_PATH, MESSAGES_PATH, type Receiver, saidOf, TAKING } from './routes.ts';
-import { type Atlas, Topologies, type TopologyPorts } from './topologies.ts';
-import { FAILED, viewOf } from './view.ts';
+import { type Credentials, PresentIdentity } from './renewal.ts';
+import { hearRevocations, pushRevocations } from './revocations.ts';
+import {
+  buildPeerServer,
+  HELLO_PATH,
+  MESSAGES_PATH,
+  presentAnew,
+  type Receiver,
+  saidOf,
+  TAKING,
+} from './routes.ts';
+import type { Speaker } from './speaker.ts';
+import { Topologies, type TopologyPorts } from './topologies.ts';
+import { FAILED, officeOf } from './view.ts';
 import { AnswerSchema, PROTOCOLS, readAnswer, writeMessage } from './wire.ts';
-import { type Notary, Witnesses } from './witnesses.ts';
+import { Witnesses } from './witnesses.ts';
 
 /** How long a message may be under way, by its verb; lighting takes as long as the devices take. */
 const TIMEOUT_MS = 5_000;
@@ -52,17 +60,6 @@ export interface PeeringOptions {
   readonly protocols?: readonly number[];
 }
 
-/** What peering needs of the broker that it speaks for. */
-export interface Speaker extends Atlas, Withdrawals {
-  readonly audit: Notary;
-  readonly standings: Atlas['standings'] & { quarantineOf(domain: string): string | undefined };
-  peer(from: string, message: PeerMessage): Promise<PeerAnswer>;
-  readiness(): { readonly epoch: number };
-  topology(): { readonly document: TopologyDocument };
-  readonly tokens: Pick<TokenUse, 'published' | 'statusList'>;
-  onEvents(listen: (events: readonly { readonly type: string }[]) => void): Cancel;
-}
-
 export interface PeeringPorts {
   readonly clock: Clock;
   readonly random: Random;
@@ -77,6 +74,7 @@ const isHello = ajv.compile(HelloSchema);
 export class Peering implements Peers, Receiver {
   readonly session: string;
   readonly #options: PeeringOptions;
+  readonly #identity: PresentIdentity;
   readonly #ports: PeeringPorts;
   readonly #client: PeerClient;
   readonly #peers: ReadonlyMap<string, Peer>;
@@ -90,9 +88,10 @@ export class Peering implements Peers, Receiver {
 
   constructor(options: PeeringOptions, ports: PeeringPorts) {
     this.#options = options;
+    this.#identity = new PresentIdentity(options.identity);
     this.#ports = ports;
     this.session = newJti(ports.random);
-    this.#client = new PeerClient(options.identity, ports);
+    this.#client = new PeerClient(this.#identity, ports);
     this.topologies = new Topologies(this.#topologyPorts());
     const tell: Tell = (peer, call) => this.#inSession(peer, call);
     this.tokens = new TokenStatusLists(
@@ -121,7 +120,7 @@ export class Peering implements Peers, Receiver {
   #topologyPorts(): TopologyPorts {
     return {
       ...this.#ports,
-      identity: this.#options.identity,
+      identity: this.#identity,
       peer: (domain) => this.#peers.get(domain),
       reachable: () => this.peers().filter((peer) => peer.session !== undefined && peer.unfit === undefined),
       atlas: () => this.#inOffice(),
@@ -132,7 +131,7 @@ export class Peering implements Peers, Receiver {
   /** Listens; gives the address as it really is. Peers are answered once the broker is in office. */
   async listen(speaker: Speaker): Promise<string> {
     this.#speaker = speaker;
-    this.#server = await buildPeerServer(this, { ...this.#ports, identity: this.#options.identity });
+    this.#server = await buildPeerServer(this, { ...this.#ports, identity: this.#identity });
     const { host, port } = this.#options;
     const address = await this.#server.listen({ host, port });
     this.#ports.log.info({ event: 'peering.listening', address });
@@ -165,30 +164,30 @@ export class Peering implements Peers, Receiver {
     await this.#server?.close();
   }
 
+  /** Certificates, keys and pins as they are now. Who the peers are is another matter: that takes a start. */
+  renew({ identity, peers }: Credentials): void {
+    this.#identity.take(identity);
+    for (const settings of peers) this.#peers.get(settings.domain)?.renew(settings);
+    this.#client.reconnect();
+    if (this.#server !== undefined) presentAnew(this.#server, identity);
+    this.topologies.signAnew();
+    warnOfEnds(this.peers(), this.#ports);
+    this.#ports.log.info({ event: 'peering.renewed', peers: peers.length });
+    this.#publish();
+    this.#greetAll();
+  }
+
   peers(): readonly Peer[] {
     return [...this.#peers.values()];
   }
 
   /** What operators see. */
   office(): PeerOffice {
-    const view = (peer: Peer): PeerView => {
-      const speaker = this.#inOffice();
-      const record = speaker.domains().find(({ document }) => document.domain === peer.domain);
-      const known =
-        record === undefined ? undefined : { ...record.document.version, expires: record.expires };
-      return viewOf(peer, speaker.topology().document, known);
-    };
-    return {
-      peers: () => this.peers().map(view),
-      check: async (domain) => {
-        const peer = this.#peers.get(domain);
-        if (peer === undefined) return undefined;
-        // How it went is with the peer.
-        await this.#greet(peer, true).catch(() => {});
-        return view(peer);
-      },
-      messages: (domain) => (this.#peers.get(domain)?.journal ?? []).toReversed(),
-    };
+    return officeOf(
+      () => this.#inOffice(),
+      this.#peers,
+      (peer) => this.#greet(peer, true),
+    );
   }
 
   // ---- what we say -----------------------------------------------------------------------------------------
@@ -211,7 +210,7 @@ export class Peering implements Peers, Receiver {
   async #ask(peer: Peer, message: PeerMessage): Promise<PeerAnswer> {
     if (peer.quarantined !== undefined && TAKING.has(message.op))
       return this.#refused(peer, peer.quarantined);
-    const trace = [this.#options.identity.domain];
+    const trace = [this.#identity.domain];
     const body = { message: writeMessage(message), trace };
     const timeoutMs = TIMEOUTS_MS[message.op] ?? TIMEOUT_MS;
     const answered = await this.#inSession(peer, { path: MESSAGES_PATH, body, timeoutMs });
@@ -294,11 +293,11 @@ export class Peering implements Peers, Receiver {
   }
 
   #hello(peer: Peer): Hello {
-    const { identity, prefix, protocols = PROTOCOLS } = this.#options;
+    const { prefix, protocols = PROTOCOLS } = this.#options;
     const speaker = this.#inOffice();
     const issuer = this.#issuer();
     return {
-      domain: identity.domain,
+      domain: this.#identity.domain,
       prefix,
       protocols: [...protocols],
       session: this.session,

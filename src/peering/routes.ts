@@ -3,11 +3,13 @@
  * never who its message says. What a message must pass is in checks.ts; every answer to a message that is surely
  * the peer's is signed, refusals too.
  */
+import type { Server as TlsServer } from 'node:tls';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Static, TSchema } from 'typebox';
 import type { PeerAnswer, PeerMessage } from '../broker/peerPorts.ts';
 import { ref } from '../http/schema.ts';
 import { buildServer, type HttpServer } from '../http/server.ts';
+import { mutualTls } from '../http/tls.ts';
 import { type Clock, stopwatch } from '../kernel/clock.ts';
 import { BrokerError, textOf } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
@@ -114,6 +116,13 @@ export async function buildPeerServer(receiver: Receiver, ports: RoutePorts): Pr
   revocationRoute(app, receiver);
   checkpointRoutes(app, receiver);
   return app;
+}
+
+/** Connections from now on are shown this certificate; those that are idle are hung up on. */
+export function presentAnew({ server }: HttpServer, { key, certificate }: Identity): void {
+  // With TLS, as it was built.
+  (server as unknown as TlsServer).setSecureContext(mutualTls({ key, certificate }));
+  server.closeIdleConnections();
 }
 
 function admit(request: FastifyRequest, receiver: Receiver, { identity, clock, log }: RoutePorts): void {

@@ -157,6 +157,11 @@ export class Topologies {
     this.#flood(signed, []);
   }
 
+  /** With another key: the next publication is signed with it. */
+  signAnew(): void {
+    this.#own = undefined;
+  }
+
   /** A document that a peer brought: its own, or one that it hands on. */
   async accept(from: Peer, signed: Signed): Promise<Outcome> {
     const { clock, log, identity } = this.#ports;

@@ -1,5 +1,6 @@
 /** A peer as operators see it. */
-import type { PeerMessageLine, PeerState, PeerView } from '../broker/peerOffice.ts';
+import type { PeerMessageLine, PeerOffice, PeerState, PeerView } from '../broker/peerOffice.ts';
+import type { DomainRecord } from '../broker/ports.ts';
 import { instant } from '../kernel/clock.ts';
 import type { TopologyDocument } from '../topology/document.ts';
 import { lastEnd } from './certificate.ts';
@@ -14,7 +15,7 @@ const failed = ({ outcome }: PeerMessageLine): boolean => outcome.startsWith(FAI
 /** How the journal writes that no answer came. */
 export const FAILED = 'no answer: ';
 
-export function viewOf(peer: Peer, own: TopologyDocument, topology: PeerView['topology']): PeerView {
+function viewOf(peer: Peer, own: TopologyDocument, topology: PeerView['topology']): PeerView {
   const { settings, protocol, skewMs, lastSeen, lastError } = peer;
   const asked = peer.journal.filter((line) => line.direction === 'OUT').slice(-SCORED);
   const [state, reason] = stateOf(peer);
@@ -44,6 +45,34 @@ export function viewOf(peer: Peer, own: TopologyDocument, topology: PeerView['to
     }),
     ...(peer.vouched === undefined ? {} : { vouched: peer.vouched }),
     ...(topology === undefined ? {} : { topology }),
+  };
+}
+
+export function officeOf(
+  speaker: () => {
+    domains(): readonly DomainRecord[];
+    topology(): { readonly document: TopologyDocument };
+  },
+  peers: ReadonlyMap<string, Peer>,
+  greet: (peer: Peer) => Promise<void>,
+): PeerOffice {
+  const view = (peer: Peer): PeerView => {
+    const record = speaker()
+      .domains()
+      .find(({ document }) => document.domain === peer.domain);
+    const known = record === undefined ? undefined : { ...record.document.version, expires: record.expires };
+    return viewOf(peer, speaker().topology().document, known);
+  };
+  return {
+    peers: () => [...peers.values()].map(view),
+    check: async (domain) => {
+      const peer = peers.get(domain);
+      if (peer === undefined) return undefined;
+      // How it went is with the peer.
+      await greet(peer).catch(() => {});
+      return view(peer);
+    },
+    messages: (domain) => (peers.get(domain)?.journal ?? []).toReversed(),
   };
 }
 

@@ -111,6 +111,7 @@ export class House {
   devices!: MemoryDevices;
   #store!: Store;
   #port = 0;
+  #urls: readonly string[] = [];
   #terms = 0;
   readonly #dir: string;
   readonly #options: TownOptions;
@@ -125,6 +126,7 @@ export class House {
   /** On the port that it had before, if it ran before. `urls` are those of all houses. */
   async open(urls: readonly string[]): Promise<void> {
     const { domains = 2, wrapStore = (_i, store) => store } = this.#options;
+    this.#urls = urls;
     const keep = (event: LogEvent): void => void this.logged.push(event);
     const log: Log = { info: keep, warn: keep, error: keep };
     const { clock } = this;
@@ -175,6 +177,16 @@ export class House {
     this.url = await this.peering.listen(this.broker);
     this.#port = Number(new URL(this.url).port);
     await this.broker.start();
+  }
+
+  /** Takes the files as they are now. */
+  renew(): void {
+    const { files = (i) => filesOf(domainName(i)), domains = 2 } = this.#options;
+    const others = [...Array(domains).keys()].filter((i) => i !== this.index);
+    this.peering.renew({
+      identity: identityOf(this.name, files(this.index)),
+      peers: others.map((i) => settingsOf(domainName(i), this.#urls[i] as string, files(i))),
+    });
   }
 
   async close(): Promise<void> {

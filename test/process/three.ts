@@ -47,7 +47,7 @@ export class Row {
     const ports = await freePorts(2 * this.size);
     const indexes = [...Array(this.size).keys()];
     for (const i of indexes) {
-      const dir = this.#dir(i);
+      const dir = this.dir(i);
       mkdirSync(dir);
       const files = makePeerFiles({ domain: domainName(i), from: wallClock().now(), days: 30 }, systemRandom);
       writeFileSync(join(dir, 'certificate.pem'), files.certificate);
@@ -61,8 +61,8 @@ export class Row {
           domain: domainName(other),
           prefix: `d${other}`,
           url: `https://127.0.0.1:${ports[this.size + other]}`,
-          certificate_file: join(this.#dir(other), 'certificate.pem'),
-          keys_file: join(this.#dir(other), 'signing-public.pem'),
+          certificate_file: join(this.dir(other), 'certificate.pem'),
+          keys_file: join(this.dir(other), 'signing-public.pem'),
         }));
       writeFileSync(
         join(dir, 'domain.yaml'),
@@ -91,8 +91,8 @@ export class Row {
   }
 
   start(i: number): void {
-    this.#programs[i] = new Program(['serve', '--config', join(this.#dir(i), 'domain.yaml')], {
-      cwd: this.#dir(i),
+    this.#programs[i] = new Program(['serve', '--config', join(this.dir(i), 'domain.yaml')], {
+      cwd: this.dir(i),
     });
   }
 
@@ -125,7 +125,7 @@ export class Row {
   /** All circuits of a domain, from its database; the process must have ended. */
   async rows(i: number): Promise<Circuit[]> {
     const store = await openStore(
-      { client: 'sqlite', file: join(this.#dir(i), 'turnpike.db'), reserveBytes: 0 },
+      { client: 'sqlite', file: join(this.dir(i), 'turnpike.db'), reserveBytes: 0 },
       { clock: wallClock(), log: silentLog },
     );
     const found: Circuit[] = [];
@@ -145,12 +145,12 @@ export class Row {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  #dir(i: number): string {
+  dir(i: number): string {
     return join(this.folder, `d${i}`);
   }
 
   async #token(i: number): Promise<string> {
-    const directory = join(this.#dir(i), 'keys');
+    const directory = join(this.dir(i), 'keys');
     const issuer = await developmentIssuer({ directory, audience: domainName(i), clock: wallClock() });
     return issuer.mint('operator');
   }
