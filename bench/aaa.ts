@@ -32,6 +32,7 @@ import type { RootClaims } from '../src/tokens/claims.ts';
 import { sha256 } from '../src/tokens/encoding.ts';
 import { publicOf, thumbprint } from '../src/tokens/jwk.ts';
 import { attenuate, mintRoot, newJti, prove } from '../src/tokens/mint.ts';
+import { RedemptionBook, redeem } from '../src/tokens/redeem.ts';
 import {
   type PrefixCache,
   type Trust,
@@ -184,6 +185,38 @@ async function* tokens(scale: number): AsyncGenerator<BenchLine> {
     against: 'crypto.sign',
     ratio: mint / rateOf(5_000 * scale, () => sign('sha256', data, options)),
   });
+  // Between domains each circuit has a token of its own, which nobody else has seen before.
+  const fresh: string[] = [];
+  const times = 1_000 * scale;
+  const atHome = cpu(times, () => {
+    fresh.push(prove(mintRoot(claims(), { kid, key: issuerKey }), spec(), holders[0]));
+  });
+  const book = new RedemptionBook();
+  let next = 0;
+  const there = cpu(times, () => {
+    const text = fresh[next++] ?? '';
+    const chain = verifyChain(text, trust, withdrawals, NOW, cache);
+    const proof = verifyProof(text, chain, request, trust);
+    // Asked again in the transaction: what can change.
+    verifyChain(text, trust, withdrawals, NOW, cache);
+    const outcome = redeem(chain, { proof, peer: 'ams.example', mbit: 1_000 }, book, NOW);
+    if (outcome.kind === 'REDEEM') book.enter(outcome.redemption);
+  });
+  const msEach = (seconds: number): number => (seconds * 1_000) / Math.max(1, Math.floor(times));
+  yield line(
+    'the token of a commit between domains',
+    'CPU at the home',
+    msEach(atHome),
+    'ms',
+    atMost(msEach(atHome), 1),
+  );
+  yield line(
+    'the token of a commit between domains',
+    'CPU there',
+    msEach(there),
+    'ms',
+    atMost(msEach(there), 1),
+  );
   const { cpuPerSecond, wallPerSecond } = await redemptions(Math.ceil(400 * scale));
   // Everything of the verb: read, verified, policy, redemption, effect, record, and the group on the disk.
   yield line('redeemed through the writer, on SQLite', 'per second of CPU', cpuPerSecond, '1/s', {
