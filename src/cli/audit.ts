@@ -40,7 +40,7 @@ export function addAudit(program: Command, run: Run, local: () => Promise<void>)
     .option('--key <key>', 'the key of the log, as you know it from elsewhere; or a file that holds it')
     .option('--known <file>', 'a checkpoint seen before (repeatable): the log must contain it', collect)
     .option('--witness <key>', 'the key of a witness (repeatable)', collect)
-    .option('--quorum <n>', 'the last checkpoint must have so many witnesses', '0')
+    .option('--quorum <n>', 'some checkpoint must have so many witnesses; `witnessed` says up to where', '0')
     .action((path: string, options: VerifyOptions, command: Command) =>
       run(command, async (context) => {
         // Cedar and its policies are loaded for those who verify only.

@@ -22,7 +22,7 @@ export interface ExportInput {
   readonly checkpoints: readonly string[];
   readonly log: NoteKey;
   readonly origin: string;
-  /** Each of the checkpoints that it has cosigned must be the log's; the last must have `quorum` of them. */
+  /** Each of the checkpoints that it has cosigned must be the log's; one must have `quorum` of them. */
   readonly witnesses?: readonly NoteKey[];
   readonly quorum?: number;
   /** Checkpoints known from elsewhere (a witness, an earlier export): this log must contain them. */
@@ -38,7 +38,10 @@ export interface ExportVerdict {
   readonly checkpoints: number;
   /** Records after the last checkpoint: not wrong, but nobody has vouched for them. */
   readonly unsigned: number;
+  /** Of the last checkpoint that has enough of them; the newest may not have been shown to anybody yet. */
   readonly cosignatures: number;
+  /** Records that this checkpoint covers. */
+  readonly witnessed: number;
   readonly erased: number;
   /** Leaves whose record retention has taken: in their place, and nothing can be said of them. */
   readonly withheld: number;
@@ -55,6 +58,8 @@ export const asideKey = (seq: number, field: string): string => `${seq}/${field}
 
 export function verifyExport(input: ExportInput): ExportVerdict {
   const notes = readNotes(input);
+  const { witnesses = [], quorum = 0 } = input;
+  const vouched = notes.signed.findLast((note) => countWitnesses(note, witnesses) >= Math.max(1, quorum));
   const log = new MerkleLog();
   let [checked, at, erased, withheld] = [0, 0, 0, 0];
   const done = (bad?: BadRecord): ExportVerdict => ({
@@ -62,7 +67,8 @@ export function verifyExport(input: ExportInput): ExportVerdict {
     records: log.size,
     checkpoints: at,
     unsigned: log.size - checked,
-    cosignatures: bad === undefined ? countWitnesses(notes.signed.at(-1), input.witnesses ?? []) : 0,
+    cosignatures: bad === undefined ? countWitnesses(vouched, witnesses) : 0,
+    witnessed: bad === undefined ? (vouched?.checkpoint.size ?? 0) : 0,
     erased,
     withheld,
     ...(bad === undefined ? {} : { bad }),
@@ -110,11 +116,9 @@ export function verifyExport(input: ExportInput): ExportVerdict {
       upTo: next.checkpoint.size - 1,
       why: 'the tail is cut off: a checkpoint covers more',
     });
-  const verdict = done();
-  const quorum = input.quorum ?? 0;
-  return verdict.cosignatures >= quorum
-    ? verdict
-    : { ...done({ seq: 0, why: `the last checkpoint has ${verdict.cosignatures} of ${quorum} witnesses` }) };
+  if (quorum > 0 && vouched === undefined)
+    return done({ seq: 0, why: `no checkpoint has ${quorum} of these witnesses` });
+  return done();
 }
 
 /** All checkpoints by size, or the first thing that is wrong with one. */

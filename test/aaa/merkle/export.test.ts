@@ -94,6 +94,7 @@ test('an export as it was written', () => {
     unsigned: 0,
     withheld: 0,
     cosignatures: 0,
+    witnessed: 0,
     erased: 0,
   });
 });
@@ -278,8 +279,19 @@ describe('notes', () => {
     });
     expect(verify({ witnesses: [sdg, lon], quorum: 1 })).toMatchObject({
       ok: false,
-      bad: { why: 'the last checkpoint has 0 of 1 witnesses' },
+      bad: { why: 'no checkpoint has 1 of these witnesses' },
     });
+    // The newest has not been shown to anybody yet: what they vouched for ends before it.
+    const earlier = (good.checkpoints[2] ?? '') + cosign(readNote(good.checkpoints[2] ?? '') ?? note, sdg, 1);
+    const mixed = [...good.checkpoints.slice(0, 2), earlier, text];
+    const size = readNote(earlier)?.checkpoint.size ?? 0;
+    expect(size).toBeLessThan(note.checkpoint.size);
+    expect(verify({ checkpoints: mixed, witnesses: [sdg, lon], quorum: 1 })).toMatchObject({
+      ok: true,
+      cosignatures: 1,
+      witnessed: size,
+    });
+    expect(verify({ checkpoints: mixed, witnesses: [sdg, lon], quorum: 2 }).ok).toBe(false);
   });
   test.each([
     ['nothing', ''],
