@@ -3,13 +3,14 @@
  * a silent peer or a slow switch delays nobody else. An effect leaves its lane only when it is done and that
  * is durable; a failed one waits and is tried again, and holds up its own lane alone. Orders to go dark that
  * follow each other are of different versions, which devices count one by one: they go side by side, so that
- * a device that is silent about the one does not keep the other shining elsewhere. What they led to is written
+ * a device that is silent about the one does not keep the other shining elsewhere, and neither does a light that
+ * fails. What they led to is written
  * down in their order all the same: a circuit is dark when the last of them is.
  */
 import { type Cancel, type Clock, instant } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
-import { laneOf } from '../model/effects.ts';
+import { type Effect, laneOf } from '../model/effects.ts';
 import type { EffectRecord } from './ports.ts';
 
 /** What became of one try; `early`: it is answered, and to be written down when its turn comes. */
@@ -229,8 +230,22 @@ export class Lanes {
 export const backOff = (attempt: number, longestMs: number): number =>
   Math.min(250 * 2 ** Math.min(attempt, 16), longestMs);
 
-/** What may be under way: the first in the queue, and as long as that is a dark, the darks right behind it. */
+/**
+ * What may be under way: the first in the queue, and as long as that is a dark, the darks right behind it. They do
+ * not wait for a light that has failed either, unless it is to take over what they let go of.
+ */
 function inTurn({ queue }: Lane): readonly Errand[] {
-  const end = queue.findIndex(({ record }) => record.effect.type !== 'device.dark');
-  return queue.slice(0, end === 0 ? 1 : end < 0 ? queue.length : end);
+  const [first] = queue;
+  if (first === undefined) return [];
+  const { effect } = first.record;
+  if (effect.type === 'device.dark') return asLongAs(queue, (dark) => dark.type === 'device.dark');
+  if (effect.type !== 'device.light' || first.attempt === 0) return [first];
+  const apart = (dark: Effect): boolean =>
+    dark.type === 'device.dark' && dark.segment === undefined && dark.version !== effect.version;
+  return [first, ...asLongAs(queue.slice(1), apart)];
+}
+
+function asLongAs(queue: readonly Errand[], fits: (effect: Effect) => boolean): readonly Errand[] {
+  const end = queue.findIndex(({ record }) => !fits(record.effect));
+  return end < 0 ? queue : queue.slice(0, end);
 }

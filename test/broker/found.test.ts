@@ -177,3 +177,38 @@ it('a device that is silent about one version keeps no other version shining els
   // Seed 401: an extended circuit had ended by the dark of its last version, and still shone for the one before.
   expect(written).toEqual([1, 2, 3, 4]);
 });
+
+it('what is over is put out although the light that replaces it fails', async () => {
+  // A device that was silent about the new road kept the old one shining on the others, long past its end.
+  const order = (
+    seq: number,
+    type: 'device.light' | 'device.dark',
+    version: number,
+    more: object = {},
+  ): EffectRecord => ({
+    seq,
+    circuitId: 'cir_1' as CircuitId,
+    decisionId: '',
+    time: T0,
+    effect: { type, version, ...more },
+  });
+  const clock = new HandClock(T0);
+  const tried: number[] = [];
+  const lanes = new Lanes(
+    clock,
+    seededRandom(1),
+    async ({ effect: { type }, seq }, _attempt, _answered, isFirst) => {
+      tried.push(seq);
+      if (type === 'device.light') return { retryInMs: 30_000 };
+      return isFirst() ? 'done' : 'early';
+    },
+    () => {},
+  );
+  lanes.push([order(1, 'device.light', 2)]);
+  await calm();
+  // The second shares its cross-connects with the light: it lets go when that has taken over, and not before.
+  lanes.push([order(2, 'device.dark', 1), order(3, 'device.dark', 2, { segment: {} })]);
+  await calm();
+  expect(tried.filter((seq) => seq !== 1)).toEqual([2]);
+  expect(lanes.outstanding('cir_1' as CircuitId)).toBe(3);
+});
