@@ -1,5 +1,5 @@
 /** What a home answers to the domains that have a part in a circuit of its own: how it stands, and that it has heard. */
-import { type Circuit, placements } from '../model/circuit.ts';
+import { agreedOf, type Circuit, placements } from '../model/circuit.ts';
 import type { PeerAnswer, PeerMessage } from './peerPorts.ts';
 import { newsOf } from './present.ts';
 import type { Tx } from './tx.ts';
@@ -23,7 +23,7 @@ export function answerAsHome(
     case 'SCHEDULED':
     case 'PROVISIONING':
     case 'ACTIVE':
-      return { state: 'ACTIVE', version: now.current?.version ?? 0, epoch };
+      return { state: 'ACTIVE', version: agreedOf(now)?.version ?? 0, epoch };
     default:
       return { state: 'ABORTED', epoch };
   }

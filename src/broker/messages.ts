@@ -1,6 +1,13 @@
 /** Makes the message that a peer effect stands for, from the circuit as it is now. Undefined: no longer needed. */
 import { instant } from '../kernel/clock.ts';
-import { type Circuit, type Pending, type Placement, placements, type Segment } from '../model/circuit.ts';
+import {
+  agreedOf,
+  type Circuit,
+  type Pending,
+  type Placement,
+  placements,
+  type Segment,
+} from '../model/circuit.ts';
 import type { Effect } from '../model/effects.ts';
 import { ALL_LABELS, type LabelAsk, type LabelRanges, rangesOf } from '../model/label.ts';
 import type { PortId } from '../model/port.ts';
@@ -15,7 +22,7 @@ const HOLD_TTL_MS = 60_000;
 export function messageFor(circuit: Circuit, effect: PeerEffect, epoch: number): PeerMessage | undefined {
   const settled =
     circuit.state === 'SCHEDULED' || circuit.state === 'PROVISIONING' || circuit.state === 'ACTIVE';
-  const active = settled ? circuit.current?.version : undefined;
+  const active = settled ? agreedOf(circuit)?.version : undefined;
   const header = {
     circuit: circuit.home?.circuit ?? circuit.id,
     epoch,

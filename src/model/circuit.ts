@@ -308,6 +308,10 @@ export const placements = (c: Circuit): Placement[] => [
   ...(c.pending === undefined || c.pending.phase === 'EXPIRED' ? [] : [c.pending.placement]),
 ];
 
+/** What all domains have agreed on: at home a change counts as soon as nothing but its own light is missing. */
+export const agreedOf = ({ current, pending }: Circuit): Placement | undefined =>
+  pending?.phase === 'LIGHTING' ? pending.placement : current;
+
 export const localSegment = (p: Placement): Segment | undefined => p.segments.find((s) => s.local);
 
 export const isLit = (s: Segment): boolean => s.light !== 'DARK';

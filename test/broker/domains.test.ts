@@ -1,10 +1,11 @@
 /** One circuit over several domains, each with a broker of its own: two ways round, and what is refused on one. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { instant } from '../../src/kernel/clock.ts';
 import { type BrokerError, toProblem } from '../../src/kernel/errors.ts';
 import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
 import { topologyOf } from '../sim/network.ts';
-import { aRequest, fixed } from '../support/builders.ts';
+import { aRequest, fixed, T0 } from '../support/builders.ts';
 import { call, operator } from '../support/oneDomain.ts';
 import { Several } from '../support/several.ts';
 
@@ -138,6 +139,51 @@ describe('a link of ours that fails', () => {
     expect(after.current?.window).toEqual(before?.window);
     for (const { domain, local } of after.current?.segments ?? [])
       if (!local) expect(world.guest(domain, id)?.current?.version).toBe(after.current?.version);
+  });
+});
+
+describe('while a home has not lit its own part of a change yet', () => {
+  it('its word is the version that all have agreed on: the one before has been let go of', async () => {
+    // Seed 2: a participant that asked was told the version that it had just been told to free.
+    const world = await ring(2);
+    const z = { port: 'd1:h1', vlan: 'ANY' } as const;
+    const id = await world.book(name(0), across({ z }));
+    await world.pass(110);
+    world.between = (from, _to, message, deliver) =>
+      message.op === 'border-match' && from === name(0)
+        ? Promise.resolve({ state: 'MISMATCH', label: 9, epoch: 1 })
+        : deliver();
+    await world.at(name(0)).broker.setLink(call(operator), 'trunk', { oper: 'DOWN' });
+    await world.pass(5);
+    const { current, pending } = await world.circuit(name(0), id);
+    expect([current?.version, pending?.phase]).toEqual([1, 'LIGHTING']);
+    expect(world.guest(name(1), id)?.current?.version).toBe(2);
+    const answer = await world
+      .at(name(0))
+      .broker.peer(name(1), { op: 'query', circuit: id, epoch: 1, floor: 0 });
+    expect(answer).toMatchObject({ state: 'ACTIVE', version: 2 });
+  });
+});
+
+describe('a home that means something else by a version than it said before', () => {
+  it.each([
+    ['another rate', { mbps: 10_000 }],
+    ['another slot', { window: { start: T0, end: instant(T0 + 300_000) } }],
+  ])('is refused: %s', async (_what, other) => {
+    // Seed 12, with a domain that lies: what was held at one rate was committed at another, and counted as the first.
+    const world = await ring(2);
+    world.between = async (_from, to, message, deliver) => {
+      if (message.op !== 'commit' || to !== name(1)) return deliver();
+      const changed = { ...message, segment: { ...message.segment, ...other } };
+      return world.at(name(1)).broker.peer(name(0), changed);
+    };
+    const id = await world.book(name(0), across({ z: { port: 'd1:h1', vlan: 'ANY' } }));
+    await world.pass(2);
+    const circuit = await world.circuit(name(0), id);
+    expect(circuit.setbacks?.[0] ?? circuit.problem).toMatchObject({
+      detail: expect.stringContaining('was asked for as something else'),
+    });
+    expect(world.guest(name(1), id)?.current).toBeUndefined();
   });
 });
 
