@@ -1,8 +1,10 @@
 /** A circuit that other domains have a part in makes room for another: in all of them, or in none. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { sleep } from '../../src/kernel/clock.ts';
 import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
 import type { PortId } from '../../src/model/port.ts';
 import { topologyOf } from '../sim/network.ts';
+import { afterwards, rule } from '../sim/planting.ts';
 import { aRequest, at, fixed } from '../support/builders.ts';
 import { call, operator } from '../support/oneDomain.ts';
 import { Several } from '../support/several.ts';
@@ -90,6 +92,46 @@ describe('a newcomer that needs the room of a circuit with a window', () => {
     await world.pass(3);
     const late = world.book(name(0), between('d0:h1', 'd1:h1', { schedule: fixed(700, 1_000) }));
     await expect(late).rejects.toMatchObject({ code: 'NO_FEASIBLE_SLOT' });
+  });
+});
+
+describe('a move that all have agreed to, but the last of them is heard too late', () => {
+  /** The hold is answered after most of the time for it, and the commit after the notice has begun. */
+  async function slowly(): Promise<{ readonly late: boolean; readonly stays: Circuit }> {
+    const world = await three();
+    const noticeS = 545;
+    const first = await world.book(name(0), between('d0:h1', 'd1:h1', flexible({ noticeS })));
+    await world.pass(3);
+    world.between = async (from, _to, message, deliver) => {
+      const answer = await deliver();
+      if ('kind' in message && message.kind === 'MOVE')
+        await sleep(world.at(from).clock, message.op === 'hold' ? 27_000 : 26_000);
+      return answer;
+    };
+    await world.book(name(0), between('d0:h1', 'd1:h1', { schedule: fixed(700, 1_000) }));
+    await world.pass(60);
+    const events = await world.at(name(0)).broker.events(call().principal, { afterSeq: 0, limit: 500 });
+    const told = events.find((event) => event.type === 'circuit.moved');
+    const late = told !== undefined && told.time >= at(600) - noticeS * 1000;
+    return { late, stays: await world.circuit(name(0), first) };
+  }
+
+  it('does not take place: it stays where its client was told', async () => {
+    const { late, stays } = await slowly();
+    expect([late, startOf(stays), stays.moves, stays.pending]).toEqual([false, 600, 0, undefined]);
+  });
+
+  it('planted: a home without a deadline moves it within its notice', async () => {
+    const undo = rule('HOME', 'held', (run, c, e) => {
+      if (c.pending?.cause !== 'MOVE') return run(c, e);
+      const { cause, ...pending } = c.pending;
+      const result = run({ ...c, pending }, e);
+      return afterwards(result, (now) =>
+        now.pending === undefined ? now : { ...now, pending: { ...now.pending, cause } },
+      );
+    });
+    const { late } = await slowly().finally(undo);
+    expect(late).toBe(true);
   });
 });
 

@@ -3,6 +3,7 @@
  * really have lit, and from the calendar that the broker goes by. None of them uses the code that it checks.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { readNote } from '../../src/aaa/merkle/note.ts';
 import { type InstantMs, instant } from '../../src/kernel/clock.ts';
 import { LAST_SECOND, toSeconds } from '../../src/model/capacity.ts';
 import {
@@ -11,10 +12,10 @@ import {
   isFinal,
   type Placement,
   type Segment,
-  type State,
   type Use,
 } from '../../src/model/circuit.ts';
 import { dueAt } from '../../src/model/lifecycle.ts';
+import { law } from './laws.ts';
 import { deviceCapacities } from './network.ts';
 import type { Node } from './node.ts';
 
@@ -67,7 +68,7 @@ export function checkLight(node: Node): string[] {
     for (const lit of device.lit.values()) {
       const circuit = node.mirror.circuits.get(lit.circuit);
       if (circuit === undefined || isFinal(circuit.state)) {
-        wrong.push(`${node.name} ${lit.circuit} is ${circuit?.state} and shines on ${device.name}`);
+        wrong.push(law(15, `${node.name} ${lit.circuit} is ${circuit?.state} and shines on ${device.name}`));
         continue;
       }
       for (const version of lit.versions) {
@@ -86,10 +87,13 @@ export function checkLight(node: Node): string[] {
         if (!node.up || waited < PUT_OUT_MS || answering) continue;
         if (told === undefined || told.at < since)
           wrong.push(
-            `${node.name} ${key} (${circuit.state}) shines ${waited} ms past its time and is not put out`,
+            law(
+              15,
+              `${node.name} ${key} (${circuit.state}) shines ${waited} ms past its time and is not put out`,
+            ),
           );
         else if (told.answered && told.kind === 'dark')
-          wrong.push(`${node.name} ${key} (${circuit.state}) was said to be dark and shines`);
+          wrong.push(law(15, `${node.name} ${key} (${circuit.state}) was said to be dark and shines`));
       }
     }
   }
@@ -104,6 +108,14 @@ function wants(c: Circuit, p: Placement, now: InstantMs): boolean {
   if (c.state === 'RELEASING') return false;
   const light = p.segments.find((s) => s.local)?.light;
   return (light === 'LIT' || light === 'LIGHTING') && now < p.window.end;
+}
+
+/** What is kept beside the key, for whoever opens the log next, is never ahead of what is durable. */
+export function checkHead(node: Node): string[] {
+  const size = readNote(node.audit.kept ?? '')?.checkpoint.size ?? 0;
+  return size <= node.mirror.log.size
+    ? []
+    : [law(12, `${node.name} has signed ${size} records, of which ${node.mirror.log.size} are durable`)];
 }
 
 /** Whatever is due has been done: a hold past its expiry, a start, an end. */
@@ -152,13 +164,15 @@ export function checkCalendar(node: Node): string[] {
       const load = here.reduce((sum, p) => sum + p.mbps, 0);
       const claimed = profile.findLast((step) => step.start <= at)?.claimed ?? 0;
       if (load !== claimed) {
-        wrong.push(`${node.name} ${edge}: the calendar says ${claimed}, the circuits ${load} Mb/s`);
+        wrong.push(law(6, `${node.name} ${edge}: the calendar says ${claimed}, the circuits ${load} Mb/s`));
         break;
       }
       const labels = [...new Set(here.flatMap((p) => p.labels))];
       const taken = book.calendar.labels(number, at, at + 1);
       if (labels.some((label) => !taken.has(label)) || (labels.length === 0 && !taken.empty)) {
-        wrong.push(`${node.name} ${edge}: the calendar's labels are not the circuits' ${labels.join(', ')}`);
+        wrong.push(
+          law(6, `${node.name} ${edge}: the calendar's labels are not the circuits' ${labels.join(', ')}`),
+        );
         break;
       }
     }
@@ -238,107 +252,6 @@ const usesOf = (s: Segment): readonly Use[] => [
 /** Labels that are held at a border until both ends have agreed on one. */
 const heldAt = ({ port, offered = [] }: Segment['a']): Use[] =>
   offered.map((label) => ({ edge: `port:${port}`, label }));
-
-const AGREED: readonly State[] = ['SCHEDULED', 'PROVISIONING', 'ACTIVE'];
-
-/** What a home calls agreed, every domain of its path has committed, or has let go and is saying so. */
-export function checkAgreements(nodes: readonly Node[]): string[] {
-  const wrong: string[] = [];
-  for (const home of nodes) {
-    for (const circuit of home.mirror.live.values()) {
-      const { current } = circuit;
-      if (circuit.role !== 'HOME' || current === undefined || !AGREED.includes(circuit.state)) continue;
-      if (current.window.end <= home.watch.now()) continue;
-      for (const segment of current.segments.filter((s) => !s.local)) {
-        const node = nodes.find((n) => n.name === segment.domain);
-        if (node === undefined || node.watch.now() >= current.window.end) continue;
-        const theirs = node.byHome(circuit.id);
-        // Held is not committed.
-        const committed =
-          theirs?.pending?.phase === 'HOLDING'
-            ? [theirs.current]
-            : theirs === undefined
-              ? []
-              : placementsOf(theirs);
-        const keeps = committed.some((p) => p?.version === current.version);
-        const saying = [...node.mirror.effects.values()].some(
-          (e) => e.circuitId === theirs?.id && e.effect.type === 'peer.notify' && e.effect.what === 'ENDED',
-        );
-        if (!keeps && !saying)
-          wrong.push(
-            `${home.name} ${circuit.id} is ${circuit.state} v${current.version}, ${node.name} has ${theirs?.state}`,
-          );
-      }
-    }
-  }
-  return wrong;
-}
-
-/** What a participant holds or has committed, its home wants, or is still busy taking back. */
-export function checkOrphans(nodes: readonly Node[]): string[] {
-  const wrong: string[] = [];
-  for (const node of nodes) {
-    for (const circuit of node.mirror.live.values()) {
-      const of = circuit.home;
-      if (of === undefined || circuit.state === 'RELEASING') continue;
-      const home = nodes.find((n) => n.name === of.domain);
-      if (home === undefined) continue;
-      const theirs = home.mirror.circuits.get(of.circuit as Circuit['id']);
-      const busy = [...home.mirror.effects.values()].some(
-        (e) => e.circuitId === of.circuit && 'domain' in e.effect && e.effect.domain === node.name,
-      );
-      if (busy) continue;
-      const wanted =
-        theirs === undefined || isFinal(theirs.state) ? [] : placementsOf(theirs).map((p) => p.version);
-      for (const p of placementsOf(circuit)) {
-        if (p === circuit.pending?.placement && circuit.pending.phase === 'RETIRING') continue;
-        // Of what has been over for an hour nothing more is said to a domain that does not answer.
-        if (p.window.end + 3_600_000 <= home.watch.now()) continue;
-        if (!wanted.includes(p.version))
-          wrong.push(
-            `${node.name} ${circuit.id} is ${circuit.state} with v${p.version}, its home ${theirs?.id} is ${theirs?.state} with ${wanted.join(' and ') || 'nothing'}`,
-          );
-      }
-    }
-  }
-  return wrong;
-}
-
-/** Once all is healed for a while, home and participants name the same version, and it shines when it should. */
-export function checkHealed(nodes: readonly Node[], forMs: number): string[] {
-  const wrong: string[] = [];
-  for (const node of nodes) {
-    const now = node.watch.now();
-    for (const circuit of node.mirror.live.values()) {
-      const { current } = circuit;
-      if (current === undefined || circuit.updateTime > now - forMs) continue;
-      if (circuit.role === 'PARTICIPANT' && AGREED.includes(circuit.state)) {
-        const home = nodes.find((n) => n.name === circuit.home?.domain);
-        if (home === undefined) continue;
-        const theirs = home.mirror.circuits.get(circuit.home?.circuit as Circuit['id']);
-        if (theirs?.current?.version !== current.version || !AGREED.includes(theirs.state))
-          wrong.push(
-            `${node.name} keeps v${current.version} of ${theirs?.id}, its home has ${theirs?.state} v${theirs?.current?.version}`,
-          );
-      }
-      const within = current.window.start <= now - forMs && now < current.window.end;
-      if (
-        within &&
-        AGREED.includes(circuit.state) &&
-        (circuit.request.provision === 'AUTOMATIC' || circuit.armed)
-      ) {
-        const hops = current.segments.find((s) => s.local)?.hops ?? [];
-        const lit = hops.every((hop) =>
-          [...(node.devices.get(hop.device)?.lit.values() ?? [])].some(
-            (l) => l.circuit === circuit.id && l.versions.has(current.version),
-          ),
-        );
-        if (!lit) wrong.push(`${node.name} ${circuit.id} is ${circuit.state} and dark in its window`);
-      }
-    }
-  }
-  return wrong;
-}
 
 /** At the very end: everything has ended, nothing shines, nothing is claimed, nothing waits. */
 export function checkEnd(node: Node, buried?: string): string[] {

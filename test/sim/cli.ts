@@ -1,11 +1,15 @@
 /**
  * `npm run sim -- --seed N [--seeds K] [--domains D] [--json]`: runs seeds N to N+K-1 and ends with one line.
  * `npm run sim:soak -- --minutes M` goes on for so long, with two to seven domains.
+ * With `--plant TEXT` the fault of that name (plants.ts) is planted, and the seeds at which it is caught are named;
+ * with `--without` as well, the same world is looked at without the fault.
  * A violation names its seed; the same seed gives the same run, and `--trace` writes it out.
  */
 import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { type SimResult, simulate } from './world.ts';
+import { lawOf } from './laws.ts';
+import { harmless, plants } from './plants.ts';
+import { type SimResult, simulate, tryPlant } from './world.ts';
 
 const { values } = parseArgs({
   options: {
@@ -15,6 +19,8 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
     minutes: { type: 'string' },
+    plant: { type: 'string' },
+    without: { type: 'boolean', default: false },
   },
 });
 
@@ -35,6 +41,20 @@ const domains = whole('domains', values.domains, 1);
 const until =
   values.minutes === undefined ? undefined : Date.now() + whole('minutes', values.minutes, 1) * 60_000;
 const goesOn = (done: number): boolean => (until === undefined ? done < count : Date.now() < until);
+
+if (values.plant !== undefined) {
+  const text = values.plant;
+  for (const plant of [...plants, ...harmless].filter(({ what }) => what.includes(text))) {
+    for (let seed = first; seed < first + count; seed++) {
+      const { violations } = await tryPlant(plant, seed, values.without);
+      const caught = violations.find((violation) => lawOf(violation) === plant.law);
+      const said = caught ?? (violations.length === 0 ? 'nothing' : `only ${violations[0]}`);
+      console.log(`${plant.what}: seed ${seed}: ${said}`);
+      if (caught !== undefined) break;
+    }
+  }
+  process.exit();
+}
 
 const results: SimResult[] = [];
 const hash = createHash('sha256');

@@ -26,6 +26,8 @@ export interface DeviceFaults {
   /** How often an order fails. */
   readonly fails: number;
   readonly slow: number;
+  /** How often an order is long under way before the device has it. */
+  readonly astray: number;
 }
 
 interface Order {
@@ -38,11 +40,14 @@ type Answer = 'applied' | 'already' | 'rejected' | 'unknown';
 
 /** An order that got no answer is given up after this long. */
 const TIMEOUT_MS = 5_000;
+const ASTRAY_MS = 20_000;
 
 export class SimDevice {
   readonly name: string;
   readonly lit = new Map<string, Lit>();
   mutedUntil = 0;
+  /** Circuits that shone here before a reboot, until they are ordered again. */
+  readonly forgotten = new Set<string>();
   /** The last order for each version of a circuit, and whether it was answered. */
   readonly told = new Map<
     string,
@@ -51,10 +56,13 @@ export class SimDevice {
   #fence = 0;
   #tail: Promise<unknown> = Promise.resolve();
   readonly #clock: SimClock;
+  readonly #looseFence: boolean;
 
-  constructor(name: string, clock: SimClock) {
+  /** `looseFence` is a fault to be planted: the epoch is looked at before an order waits for its turn, not after. */
+  constructor(name: string, clock: SimClock, looseFence = false) {
     this.name = name;
     this.#clock = clock;
+    this.#looseFence = looseFence;
   }
 
   get muted(): boolean {
@@ -62,15 +70,18 @@ export class SimDevice {
   }
 
   reboot(): void {
+    for (const { circuit } of this.lit.values()) this.forgotten.add(circuit);
     this.lit.clear();
   }
 
-  /** Orders are carried out one after another. */
-  order(order: Order, dice: Dice, faults: DeviceFaults, watch: Clock): Promise<Answer> {
+  /** Orders are carried out one after another, in the order in which they reach the device. */
+  async order(order: Order, dice: Dice, faults: DeviceFaults, watch: Clock): Promise<Answer> {
+    const wasOld = this.#looseFence ? this.#isOld(order) : undefined;
+    if (dice.chance(faults.astray)) await this.#clock.sleep(dice.int(ASTRAY_MS));
     const told = { kind: order.kind, at: watch.now(), answered: false };
     this.told.set(`${order.context.circuit} v${order.context.version}`, told);
     const done = this.#tail.then(async () => {
-      const answer = await this.#carryOut(order, dice, faults, watch);
+      const answer = await this.#carryOut(order, dice, faults, watch, wasOld);
       told.answered = answer === 'applied' || answer === 'already';
       return answer;
     });
@@ -78,7 +89,13 @@ export class SimDevice {
     return done;
   }
 
-  async #carryOut(order: Order, dice: Dice, faults: DeviceFaults, watch: Clock): Promise<Answer> {
+  async #carryOut(
+    order: Order,
+    dice: Dice,
+    faults: DeviceFaults,
+    watch: Clock,
+    wasOld: boolean | undefined,
+  ): Promise<Answer> {
     const { context, kind } = order;
     await this.#clock.sleep(dice.chance(faults.slow) ? 1_000 + dice.int(4_000) : 10 + dice.int(300));
     if (this.muted) {
@@ -87,8 +104,8 @@ export class SimDevice {
     }
     const fails = dice.chance(faults.fails);
     const applies = !fails || dice.chance(0.5);
-    if (context.fence < this.#fence) return 'rejected';
-    this.#fence = context.fence;
+    if (wasOld ?? this.#isOld(order)) return 'rejected';
+    this.#fence = Math.max(this.#fence, context.fence);
     if (kind === 'light' && watch.now() >= context.deadline) return 'rejected';
     const answer = applies ? this.#apply(order) : 'unknown';
     if (fails) {
@@ -98,8 +115,13 @@ export class SimDevice {
     return answer;
   }
 
+  #isOld({ context }: Order): boolean {
+    return context.fence < this.#fence;
+  }
+
   #apply({ kind, hops, context }: Order): Answer {
     let changed = false;
+    this.forgotten.delete(context.circuit);
     for (const hop of hops) {
       const key = `${hopKey(hop)} ${context.circuit}`;
       const known = this.lit.get(key);

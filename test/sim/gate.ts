@@ -4,8 +4,11 @@
  * end, and only then does anybody hear of it. Time stands still while a call is outstanding.
  */
 
-/** What the world may do to a call: a process can die before it, or after it but before its answer. */
-export type Fate = 'lives' | 'dies-before' | 'dies-after';
+/**
+ * What the world may do to a call: a process can die before it, or after it but before its answer; and what it
+ * has written can arrive long after it has died.
+ */
+export type Fate = 'lives' | 'dies-before' | 'dies-after' | 'arrives-late';
 
 interface Call {
   readonly owner: Owner;
@@ -21,6 +24,7 @@ export interface Owner {
 
 export class Gate {
   #calls: Call[] = [];
+  #late: Call[] = [];
 
   get outstanding(): number {
     return this.#calls.length;
@@ -50,9 +54,27 @@ export class Gate {
       kill(call.owner);
       return;
     }
+    if (fate === 'arrives-late') {
+      kill(call.owner);
+      this.#late.push(call);
+      return;
+    }
     const answer = await call.run();
     if (fate === 'dies-after') kill(call.owner);
     if (call.owner.alive) answer();
+  }
+
+  /** What the dead of that name have sent arrives now, one after another. */
+  arrive(name: string): void {
+    const theirs = this.#late.filter((call) => call.owner.name === name);
+    this.#late = this.#late.filter((call) => call.owner.name !== name);
+    for (const { what, run } of theirs)
+      this.#calls.push({
+        owner: { name, alive: true },
+        what: `late ${what}`,
+        // Nobody hears of the answer.
+        run: () => run().then(() => () => {}),
+      });
   }
 
   /** The calls of the dead have never been made. */

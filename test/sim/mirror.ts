@@ -13,6 +13,7 @@ import { type Circuit, isFinal } from '../../src/model/circuit.ts';
 import { step } from '../../src/model/lifecycle.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
 import { GuestKeeper } from './domainLaws.ts';
+import { law } from './laws.ts';
 import { PromiseKeeper, type Step } from './promises.ts';
 import { Shares, TokenKeeper } from './tokenLaws.ts';
 
@@ -26,6 +27,8 @@ export class Mirror {
   epoch = 0;
   events = 0;
   moves = 0;
+  /** Those of the last group. */
+  steps: readonly Step[] = [];
   readonly #promises: PromiseKeeper;
   readonly #guests = new GuestKeeper();
   readonly tokens: TokenKeeper;
@@ -38,7 +41,8 @@ export class Mirror {
   /** Takes in a group; what it says against the laws comes back as text. */
   enter(group: Group): string[] {
     const wrong: string[] = [];
-    if (group.epoch < this.epoch) wrong.push(`a write of epoch ${group.epoch} after one of ${this.epoch}`);
+    if (group.epoch < this.epoch)
+      wrong.push(law(14, `a write of epoch ${group.epoch} after one of ${this.epoch}`));
     this.epoch = Math.max(this.epoch, group.epoch);
     const steps: Step[] = [];
     for (const event of group.events) {
@@ -63,9 +67,13 @@ export class Mirror {
       this.#put(result.circuit);
       steps.push({ event, before, after: result.circuit });
     }
+    this.steps = steps;
     wrong.push(...this.#audit(group));
-    wrong.push(...this.#promises.enter(group, steps, this.live), ...this.#guests.enter(group, steps));
-    wrong.push(...this.tokens.enter(group));
+    wrong.push(
+      ...this.#promises.enter(group, steps, this.live),
+      ...this.#guests.enter(group, steps, this.live),
+      ...this.tokens.enter(group),
+    );
     for (const { circuit } of group.circuits) {
       if (!isDeepStrictEqual(this.circuits.get(circuit.id), circuit))
         wrong.push(
@@ -95,7 +103,9 @@ export class Mirror {
     for (const { size, note } of audit.checkpoints) {
       const signed = readNote(note)?.checkpoint;
       if (size > this.log.size || signed?.size !== size || !signed.root.equals(this.log.root(size)))
-        wrong.push(`a checkpoint of ${size} records is not that of the log, which has ${this.log.size}`);
+        wrong.push(
+          law(12, `a checkpoint of ${size} records is not that of the log, which has ${this.log.size}`),
+        );
     }
     for (const { seq, leaf, text } of audit.rows) {
       if (seq !== this.log.size) wrong.push(`audit record ${seq} follows ${this.log.size - 1}`);

@@ -25,13 +25,13 @@ export const neighboursOf = (i: number, domains: number): number[] =>
     ? [i - 1, i + 1].filter((n) => n >= 0 && n < domains)
     : [(i + domains - 1) % domains, (i + 1) % domains];
 
-export function topologyOf(i: number, domains: number): TopologyDocument {
+export function topologyOf(i: number, domains: number, labels = LABELS): TopologyDocument {
   const client = (n: number): TopologyDocument['ports'][number] => ({
     id: clientPorts(i)[n] as PortId,
     node: n >= 2 ? 'sw2' : 'sw1',
     kind: 'CLIENT',
     capacity_mbps: CAPACITY_MBPS,
-    vlans: LABELS,
+    vlans: labels,
   });
   return {
     domain: domainName(i),
@@ -47,14 +47,14 @@ export function topologyOf(i: number, domains: number): TopologyDocument {
         node: n < i ? 'sw1' : 'sw2',
         kind: 'BORDER' as const,
         capacity_mbps: CAPACITY_MBPS,
-        vlans: LABELS,
+        vlans: labels,
         remote: { domain: domainName(n), port: borderPort(n, i) },
       })),
     ],
     links: [
-      link('trunk', { node: 'sw1', port: 't' }, { node: 'sw2', port: 't' }, CAPACITY_MBPS, 1),
-      link('round-1', { node: 'sw1', port: 'r' }, { node: 'sw3', port: '1' }, ROUND_MBPS, 4),
-      link('round-2', { node: 'sw3', port: '2' }, { node: 'sw2', port: 'r' }, ROUND_MBPS, 4),
+      link(labels, 'trunk', { node: 'sw1', port: 't' }, { node: 'sw2', port: 't' }, CAPACITY_MBPS, 1),
+      link(labels, 'round-1', { node: 'sw1', port: 'r' }, { node: 'sw3', port: '1' }, ROUND_MBPS, 4),
+      link(labels, 'round-2', { node: 'sw3', port: '2' }, { node: 'sw2', port: 'r' }, ROUND_MBPS, 4),
     ],
     // Of two, each knows the other by its own configuration; more learn of each other.
     ...(domains > 2
@@ -63,7 +63,7 @@ export function topologyOf(i: number, domains: number): TopologyDocument {
           neighbours: neighboursOf(i, domains).map((n) => ({
             domain: domainName(n),
             prefix: `d${n}`,
-            ports: clientPorts(n).map((id) => ({ id, capacity_mbps: CAPACITY_MBPS, vlans: LABELS })),
+            ports: clientPorts(n).map((id) => ({ id, capacity_mbps: CAPACITY_MBPS, vlans: labels })),
           })),
         }),
   };
@@ -72,12 +72,13 @@ export function topologyOf(i: number, domains: number): TopologyDocument {
 type LinkDocument = TopologyDocument['links'][number];
 
 const link = (
+  labels: string,
   id: (typeof LINKS)[number],
   a: LinkDocument['a'],
   z: LinkDocument['z'],
   capacity: number,
   latency: number,
-): LinkDocument => ({ id, a, z, capacity_mbps: capacity, latency_ms: latency, vlans: LABELS });
+): LinkDocument => ({ id, a, z, capacity_mbps: capacity, latency_ms: latency, vlans: labels });
 
 /** What a device's port can carry, by `device port` as hops name them. */
 export function deviceCapacities(document: TopologyDocument): ReadonlyMap<string, number> {

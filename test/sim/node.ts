@@ -3,9 +3,9 @@
  * the process that comes and goes: the real broker and the real routes over the real store.
  */
 import { join } from 'node:path';
-import { buildApp } from '../../src/api/app.ts';
 import type { BookSeams } from '../../src/broker/book.ts';
 import { Broker } from '../../src/broker/broker.ts';
+import type { Devices } from '../../src/broker/devicePorts.ts';
 import type { PeerAnswer, PeerMessage, Peers } from '../../src/broker/peerPorts.ts';
 import type { Group, Store } from '../../src/broker/ports.ts';
 import { audienceOf, type ForeignIssuers } from '../../src/broker/tokenDesk.ts';
@@ -19,6 +19,7 @@ import { openStore } from '../../src/store/open.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
 import { MemoryKeeper } from '../support/auditLog.ts';
 import { rulesFor } from '../support/policies.ts';
+import type { Apps } from './apps.ts';
 import { type SimClock, Watch } from './clock.ts';
 import { type DeviceFaults, type Dice, SimDevice, SimDevices } from './devices.ts';
 import type { Gate, Owner } from './gate.ts';
@@ -31,17 +32,28 @@ import type { Shares } from './tokenLaws.ts';
 export interface Plants {
   readonly seams?: BookSeams;
   /** Called on the broker after each start. */
-  readonly tamper?: (broker: Broker) => void;
+  readonly tamper?: (broker: Broker, node: Node) => void;
   /** Gives the checkers something else to read than what was written. */
   readonly doctor?: (group: Group) => Group;
+  /** Ports of the broker, wrapped. */
+  readonly store?: (store: Store) => Store;
+  readonly peers?: (peers: Peers) => Peers;
+  readonly devices?: (devices: Devices, node: Node, clock: SimClock) => Devices;
+  /** Messages and answers, changed on the way. */
+  readonly said?: (message: PeerMessage) => PeerMessage;
+  readonly answered?: (by: string, message: PeerMessage, answer: PeerAnswer) => PeerAnswer;
+  /** Devices look at the epoch of an order before its turn has come. */
+  readonly looseFence?: boolean;
 }
 
 export interface Surroundings {
   readonly clock: SimClock;
   readonly gate: Gate;
+  readonly apps: Apps;
   readonly dice: { readonly devices: Dice; readonly broker: Dice };
   readonly dir: string;
   readonly domains: number;
+  readonly labels: string;
   readonly plants: Plants;
   readonly deviceFaults: () => DeviceFaults;
   peersOf(owner: Owner): Peers;
@@ -49,7 +61,11 @@ export interface Surroundings {
   readonly tokens?: { readonly shares: Shares; abroadOf(name: string): ForeignIssuers };
   note(text: string): void;
   wrong(texts: readonly string[]): void;
+  /** A group of that domain is durable, and in its mirror. */
+  entered(node: Node): void;
 }
+
+const LATE_WRITE_MS = 5_000;
 
 /** Everybody may ask for everything here: who may is another test's subject. */
 export const anybody: Principal = {
@@ -60,8 +76,25 @@ export const anybody: Principal = {
   assurance: 1,
 };
 
-interface Process extends Owner {
+class Process implements Owner {
+  readonly name: string;
   alive: boolean;
+  /** Rejects when it dies: whoever waits for its answer waits for nothing. */
+  readonly death: Promise<never>;
+  #die: (error: Error) => void = () => {};
+
+  constructor(name: string, alive: boolean) {
+    this.name = name;
+    this.alive = alive;
+    this.death = new Promise((_, reject) => {
+      this.#die = reject;
+    });
+    this.death.catch(() => {});
+  }
+  die(): void {
+    this.alive = false;
+    this.#die(new Error(`${this.name} died over it`));
+  }
 }
 
 export class Node {
@@ -88,15 +121,18 @@ export class Node {
   constructor(index: number, skewMs: number, around: Surroundings) {
     this.index = index;
     this.name = domainName(index);
-    this.topology = topologyOf(index, around.domains);
+    this.topology = topologyOf(index, around.domains, around.labels);
     this.mirror = new Mirror(this.topology, around.tokens?.shares);
     this.devices = new Map(
-      this.topology.nodes.map((node) => [node.id, new SimDevice(node.id, around.clock)]),
+      this.topology.nodes.map((node) => [
+        node.id,
+        new SimDevice(node.id, around.clock, around.plants.looseFence),
+      ]),
     );
     this.watch = new Watch(around.clock, skewMs, () => true);
     this.upSince = this.watch.now();
     this.#around = around;
-    this.#process = { name: this.name, alive: false };
+    this.#process = new Process(this.name, false);
     this.#skewMs = skewMs;
   }
   readonly #skewMs: number;
@@ -109,7 +145,7 @@ export class Node {
   /** A new process on the same disk. */
   async boot(): Promise<void> {
     const { clock, gate, dice, note, plants, deviceFaults } = this.#around;
-    const process: Process = { name: this.name, alive: true };
+    const process = new Process(this.name, true);
     this.#process = process;
     const watch = new Watch(clock, this.#skewMs, () => process.alive);
     const real = await gate.call(process, 'open', async () => {
@@ -121,13 +157,15 @@ export class Node {
         { client: 'sqlite', file, reserveBytes: 0 },
         { clock: watch, log: silentLog },
       );
-      this.#store = opened;
-      return opened;
+      this.#store = plants.store?.(opened) ?? opened;
+      return this.#store;
     });
-    const store = new GatedStore(real, gate, process, (group) => {
+    const current = (): Store => this.#store ?? real;
+    const store = new GatedStore(real, gate, process, current, (group) => {
       this.#around.wrong(
         this.mirror.enter(plants.doctor?.(group) ?? group).map((text) => `${this.name} ${text}`),
       );
+      this.#around.entered(this);
       note(`${this.name} wrote ${group.events.length} events, ${group.effects.length} effects`);
     });
     const devices = new SimDevices(
@@ -156,6 +194,7 @@ export class Node {
       if (event.event === 'invariant.broken') this.#around.wrong([`${this.name} ${event.detail}`]);
     };
     const log: Log = { ...silentLog, warn: complain, error: complain };
+    const peers = this.#around.peersOf(process);
     const broker = new Broker({
       domain: this.name,
       holder: `${this.name}-${this.watch.now()}`,
@@ -163,8 +202,8 @@ export class Node {
       random: dice.broker,
       log,
       store,
-      devices,
-      peers: this.#around.peersOf(process),
+      devices: plants.devices?.(devices, this, clock) ?? devices,
+      peers: plants.peers?.(peers) ?? peers,
       policy: rulesFor(),
       ...(this.#around.tokens === undefined
         ? {}
@@ -181,32 +220,28 @@ export class Node {
       leaseTtlMs: this.leaseTtlMs,
       ...(plants.seams === undefined ? {} : { seams: plants.seams }),
     });
-    const app = await buildApp({
-      broker,
-      domain: this.name,
-      version: '0',
-      authenticate: () => anybody,
-      log,
-      clock: watch,
-      random: dice.broker,
-      limits: { rate: false },
-      docs: false,
-    });
+    const behind = { broker, log, clock: watch, random: dice.broker };
+    // However long that really takes: of one that is there already it takes no time at all.
+    const app = await gate.call(process, 'open', () =>
+      this.#around.apps.inFrontOf(this.name, () => anybody, behind),
+    );
     await broker.start();
     if (!process.alive) return;
-    plants.tamper?.(broker);
+    plants.tamper?.(broker, this);
     this.broker = broker;
     this.orders = devices;
     this.app = app;
     this.up = true;
     this.upSince = this.watch.now();
     note(`${this.name} is up, epoch ${broker.readiness().epoch}`);
+    // By then it has written something itself.
+    void clock.sleep(LATE_WRITE_MS).then(() => gate.arrive(this.name));
   }
 
   /** The process is gone between two instructions. What it had asked of others may still happen. */
   kill(): void {
     if (!this.#process.alive) return;
-    this.#process.alive = false;
+    this.#process.die();
     this.up = false;
     this.broker = undefined;
     this.app = undefined;
@@ -229,8 +264,7 @@ export class Node {
     const process = this.#process;
     if (broker === undefined || !this.up) throw new Error(`${this.name} is down`);
     this.mirror.tokens.hear(message);
-    const answer = await broker.peer(from, message);
-    return process.alive ? answer : new Promise(() => {});
+    return Promise.race([broker.peer(from, message), process.death]);
   }
 
   /** The rows themselves, for the comparison at the end. */

@@ -17,6 +17,7 @@ export interface NetFaults {
 export type Deliver = (to: string, from: string, message: PeerMessage) => Promise<PeerAnswer>;
 
 const TIMEOUT_MS = 5_000;
+const LATE_MS = 10_000;
 const LONG_LOST_MS = 40_000;
 
 const wired = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
@@ -26,7 +27,7 @@ export interface Bearings {
   readonly faults: () => NetFaults;
   /** Is there a way to that domain now? */
   readonly reaches: (domain: string) => boolean;
-  readonly sent?: (message: PeerMessage) => PeerMessage;
+  readonly sent?: (to: string, message: PeerMessage) => PeerMessage;
   readonly answered?: (from: string, answer: PeerAnswer) => PeerAnswer;
 }
 
@@ -55,7 +56,7 @@ export class SimPeers implements Peers {
   }
 
   async send(domain: string, message: PeerMessage): Promise<PeerAnswer> {
-    const said = this.#bearings.sent?.(message) ?? message;
+    const said = this.#bearings.sent?.(domain, message) ?? message;
     const outcome = await this.#carry(domain, wired(said)).catch((error: unknown) => error as Error);
     // A process that has died hears nothing.
     if (!this.#owner.alive) return new Promise(() => {});
@@ -96,7 +97,7 @@ export class SimPeers implements Peers {
 
   async #travel(faults: NetFaults): Promise<void> {
     await this.#clock.sleep(
-      this.#dice.chance(faults.late) ? 1_000 + this.#dice.int(9_000) : 1 + this.#dice.int(100),
+      this.#dice.chance(faults.late) ? 1_000 + this.#dice.int(LATE_MS - 1_000) : 1 + this.#dice.int(100),
     );
   }
 

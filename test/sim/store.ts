@@ -22,10 +22,13 @@ export class GatedStore implements Store {
   readonly #real: Store;
   readonly #gate: Gate;
   readonly #owner: Owner;
+  readonly #current: () => Store;
   readonly #durable: (group: Group) => void;
 
-  constructor(real: Store, gate: Gate, owner: Owner, durable: (group: Group) => void) {
+  /** `current`: the store as whoever has it now has it, where a group may arrive after its process has died. */
+  constructor(real: Store, gate: Gate, owner: Owner, current: () => Store, durable: (group: Group) => void) {
     this.#real = real;
+    this.#current = current;
     this.#gate = gate;
     this.#owner = owner;
     this.#durable = durable;
@@ -60,7 +63,7 @@ export class GatedStore implements Store {
   }
   commit(group: Group): Promise<void> {
     return this.#call('commit', async () => {
-      await this.#real.commit(group);
+      await this.#current().commit(group);
       this.#durable(group);
     });
   }

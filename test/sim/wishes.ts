@@ -5,6 +5,7 @@
 import { type InstantMs, instant, rfc3339 } from '../../src/kernel/clock.ts';
 import type { Circuit } from '../../src/model/circuit.ts';
 import type { Dice } from './devices.ts';
+import type { Swarm } from './swarm.ts';
 
 export const RATES = [1_000, 2_500, 5_000, 10_000] as const;
 const NOTICES_S = [0, 5, 5, 20, 60, 400] as const;
@@ -29,11 +30,13 @@ export interface Wish {
 }
 
 /** How long, mostly a minute or two; some last long enough to see everything healed while they run. */
-const duration = (dice: Dice): number => (dice.chance(0.08) ? 600 + dice.int(600) : 10 + dice.int(110));
+const duration = (dice: Dice, lasting: number): number =>
+  dice.chance(lasting) ? 600 + dice.int(600) : 10 + dice.int(110);
 
 /** Exactly where another one ends, on top of where one is, or anywhere in the next two minutes. */
-function start(dice: Dice, now: InstantMs, near: Circuit | undefined): number {
+function start(dice: Dice, now: InstantMs, near: Circuit | undefined, wishes: Swarm['wishes']): number {
   const there = near?.current?.window;
+  if (wishes === 'BEHIND' && there !== undefined && there.end > now) return there.end;
   if (there !== undefined && there.start > now && dice.chance(0.4))
     return there.start + (dice.int(21) - 10) * 1000;
   if (there !== undefined && there.end > now && dice.chance(0.4)) return there.end;
@@ -41,11 +44,18 @@ function start(dice: Dice, now: InstantMs, near: Circuit | undefined): number {
 }
 
 /** `abroad`: a volume is carried by one domain alone. */
-export function wish(dice: Dice, now: InstantMs, near: Circuit | undefined, abroad: boolean): Wish {
+export function wish(
+  dice: Dice,
+  now: InstantMs,
+  near: Circuit | undefined,
+  abroad: boolean,
+  { wishes, lasting }: Swarm,
+): Wish {
+  if (wishes === 'MOVABLE') return movable(dice, now);
   const kind = dice.int(100);
   const mbps = pick(dice, RATES);
-  const from = Math.max(start(dice, now, near), secondOf(now) + 1_000);
-  const durationS = duration(dice);
+  const from = Math.max(start(dice, now, near, wishes), secondOf(now) + 1_000);
+  const durationS = duration(dice, lasting);
   if (kind < 10) {
     const short = 10 + dice.int(90);
     const schedule = { type: 'NOW', duration_s: short };
@@ -74,6 +84,25 @@ export function wish(dice: Dice, now: InstantMs, near: Circuit | undefined, abro
   };
   const schedule = { type: 'VOLUME', volume_bytes: bytes, ...window, ...limits };
   return { schedule, ...ways, endMs: deadline };
+}
+
+/** The whole rate, about as soon as it can still be moved, with much choice, and now and then with none. */
+function movable(dice: Dice, now: InstantMs): Wish {
+  const durationS = 10 + dice.int(20);
+  const from = secondOf(now) + (60 + dice.int(25)) * 1000;
+  const rest = { bandwidth_mbps: 10_000, notice_s: pick(dice, [0, 0, 5]) };
+  if (dice.chance(0.4)) {
+    const endMs = from + durationS * 1000;
+    return { schedule: { type: 'FIXED', start_time: time(from), end_time: time(endMs) }, ...rest, endMs };
+  }
+  const endMs = from + (300 + dice.int(200)) * 1000;
+  const schedule = {
+    type: 'FLEXIBLE',
+    duration_s: durationS,
+    not_before_time: time(from),
+    deadline_time: time(endMs),
+  };
+  return { schedule, ...rest, endMs };
 }
 
 /** A change of rate, end or window, one or two of them at a time. */

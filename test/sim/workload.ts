@@ -10,6 +10,7 @@ import type { Dice } from './devices.ts';
 import { Offers, operate, set } from './errands.ts';
 import type { SimHolder } from './holder.ts';
 import { clientPorts } from './network.ts';
+import type { Swarm } from './swarm.ts';
 import { patch, pick, wish } from './wishes.ts';
 
 export interface HttpAsk {
@@ -60,6 +61,7 @@ const WINDOWS_KNOWN = 4;
 export class Workload {
   readonly known: Known[] = [];
   readonly #domains: number;
+  readonly #swarm: Swarm;
   readonly #dice: Dice;
   readonly #look: Look;
   readonly #holder: SimHolder | undefined;
@@ -67,9 +69,10 @@ export class Workload {
   readonly #windows = new Map<number, string[]>();
   #keys = 0;
 
-  constructor(domains: number, dice: Dice, look: Look, holder?: SimHolder) {
+  constructor(domains: number, swarm: Swarm, dice: Dice, look: Look, holder?: SimHolder) {
     this.#holder = holder;
     this.#domains = domains;
+    this.#swarm = swarm;
     this.#dice = dice;
     this.#look = look;
   }
@@ -78,10 +81,12 @@ export class Workload {
   next(home: number, now: InstantMs): Errand {
     const dice = this.#dice;
     const what = dice.int(100);
-    if (what < 45) {
+    if (what < this.#swarm.touches) {
       const touch = this.touch(now);
       if (touch !== undefined) return touch;
     }
+    // Where all is about other domains, what is asked of one alone would only be in the way.
+    if (this.#swarm.wishes !== 'ANY') return { home, ask: this.create(home, now) };
     if (what < 52) return { home, ask: operate(dice, now, this.#windows.get(home) ?? []) };
     if (what < 58) {
       const heard = (made: readonly Circuit[]): void => {
@@ -102,7 +107,7 @@ export class Workload {
     const dice = this.#dice;
     const near = pick(dice, clientPorts(home));
     const others = Array.from({ length: this.#domains }, (_, n) => n).filter((n) => n !== home);
-    const abroad = others.length > 0 && dice.chance(0.4);
+    const abroad = others.length > 0 && dice.chance(this.#swarm.abroad);
     const far = abroad
       ? pick(dice, clientPorts(pick(dice, others)))
       : pick(
@@ -118,6 +123,7 @@ export class Workload {
       now,
       other === undefined ? undefined : this.#look(home, other.id),
       abroad,
+      this.#swarm,
     );
     const { type } = wanted.schedule;
     const body = {
@@ -179,8 +185,7 @@ export class Workload {
       ...(one.manual ? [() => ask('POST', `${at}/provision`), held] : []),
       ...(one.manual && this.#holder !== undefined ? [held, held] : []),
       () => ask('POST', `${at}/abort`),
-      extend,
-      extend,
+      ...Array.from({ length: this.#swarm.extends }, () => extend),
       change,
       change,
       change,

@@ -8,6 +8,8 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import type { PeerAnswer, PeerMessage } from '../../src/broker/peerPorts.ts';
+import { StoreError } from '../../src/broker/ports.ts';
 import type { ForeignIssuers } from '../../src/broker/tokenDesk.ts';
 import { instant, nextTurn } from '../../src/kernel/clock.ts';
 import { BrokerError } from '../../src/kernel/errors.ts';
@@ -17,30 +19,34 @@ import { isFinal } from '../../src/model/circuit.ts';
 import type { TrustedIssuer } from '../../src/tokens/verify.ts';
 import type { DomainDocument } from '../../src/topology/domainDocument.ts';
 import { T0 } from '../support/builders.ts';
+import { checkAgreements, checkHealed, checkOrphans, checkShining } from './agreements.ts';
+import { Apps } from './apps.ts';
 import {
-  checkAgreements,
   checkCalendar,
   checkDue,
   checkEnd,
-  checkHealed,
+  checkHead,
   checkLight,
   checkMemory,
-  checkOrphans,
   checkPorts,
   checkRigid,
 } from './checkers.ts';
 import { SimClock } from './clock.ts';
 import type { DeviceFaults, Dice } from './devices.ts';
-import { checkGuard, checkLabels } from './domainLaws.ts';
+import { checkGuard, checkHolds, checkLabels } from './domainLaws.ts';
 import { mend } from './errands.ts';
 import { type Fate, Gate } from './gate.ts';
 import { SimHolder } from './holder.ts';
+import { law } from './laws.ts';
 import { boast, lie, lieBack } from './liar.ts';
 import { domainName } from './network.ts';
 import { Node, type Plants } from './node.ts';
 import { type Bearings, type NetFaults, SimPeers } from './peers.ts';
+import type { Plant } from './plants.ts';
 import { checkRefusal, checkUntouched, type Stand, standOf } from './refusals.ts';
+import { type Swarm, usual } from './swarm.ts';
 import { refusedToGiveBack, Shares } from './tokenLaws.ts';
+import { WireTap } from './wireLaws.ts';
 import { type Ask, type DirectAsk, type HttpAsk, Workload } from './workload.ts';
 
 export interface SimOptions {
@@ -49,8 +55,9 @@ export interface SimOptions {
   /** How long things may go wrong, in virtual seconds. */
   readonly safetyS?: number;
   readonly plants?: Plants;
-  /** Stop at the first violation: enough for a test that plants one. */
-  readonly stopAtFirst?: boolean;
+  /** Stop at the first violation like this: enough for a test that plants one. */
+  readonly stopAt?: RegExp;
+  readonly swarm?: Partial<Swarm>;
   readonly keepTrace?: boolean;
   /** With capability tokens: each domain an issuer that the others know. */
   readonly tokens?: boolean;
@@ -82,15 +89,16 @@ const TAIL_MS = 27 * HOUR_MS;
 /** How long after the last fault everybody must agree again: the longest pause between two questions. */
 const AGREE_MS = 6 * 60_000;
 
-const NO_DEVICE_FAULTS: DeviceFaults = { fails: 0, slow: 0 };
+const NO_DEVICE_FAULTS: DeviceFaults = { fails: 0, slow: 0, astray: 0 };
 const NO_NET_FAULTS: NetFaults = { lost: 0, twice: 0, late: 0 };
-const FAULTS: NetFaults = { lost: 0.06, twice: 0.1, late: 0.05 };
 /** How often who has something new to publish hands it round. */
 const FLOOD_MS = 5_000;
+const LATE_COPY_MS = 40_000;
 
 class World {
   readonly clock = new SimClock(T0);
   readonly gate = new Gate();
+  readonly apps = new Apps();
   readonly nodes: Node[] = [];
   readonly violations: string[] = [];
   readonly trace: string[] = [];
@@ -100,6 +108,9 @@ class World {
   #written = true;
   readonly #hash = createHash('sha256');
   readonly #options: SimOptions;
+  readonly #swarm: Swarm;
+  readonly #tap = new WireTap();
+  #found = false;
   readonly #dice: { readonly [K in 'clients' | 'devices' | 'net' | 'calamity' | 'broker']: Dice };
   readonly #workload: Workload;
   readonly #seen = new Set<string>();
@@ -116,6 +127,7 @@ class World {
 
   constructor(options: SimOptions, dir: string) {
     this.#options = options;
+    this.#swarm = { ...usual, ...options.swarm };
     // Streams of their own, so that one more message does not change every client.
     const stream = (n: number): Dice => seededRandom(options.seed * 16 + n);
     this.#dice = {
@@ -125,12 +137,13 @@ class World {
       calamity: stream(4),
       broker: stream(5),
     };
-    const many = options.domains > 2;
+    const many = options.domains > 2 && this.#swarm.villains;
     this.#liar = many && options.seed % 5 === 2 ? domainName(1) : undefined;
     const look = (home: number, id: string) => this.nodes[home]?.mirror.circuits.get(id as CircuitId);
     const holder = new SimHolder(this.#dice.clients, (home) => this.nodes[home]);
     this.#workload = new Workload(
       options.domains,
+      this.#swarm,
       this.#dice.clients,
       look,
       options.tokens === true ? holder : undefined,
@@ -142,11 +155,14 @@ class World {
         new Node(i, skew, {
           clock: this.clock,
           gate: this.gate,
+          apps: this.apps,
           dice: this.#dice,
           dir,
           domains: options.domains,
+          labels: this.#swarm.labels,
           plants: options.plants ?? {},
-          deviceFaults: () => (this.#healing ? NO_DEVICE_FAULTS : { fails: 0.05, slow: 0.08 }),
+          deviceFaults: () =>
+            this.#healing ? NO_DEVICE_FAULTS : { fails: 0.05, slow: 0.08, astray: this.#swarm.astray },
           ...(options.tokens === true
             ? { tokens: { shares, abroadOf: (name: string) => this.#issuersFor(name) } }
             : {}),
@@ -156,16 +172,11 @@ class World {
               owner,
               this.#dice.net,
               this.#bearings(owner.name),
-              async (to, from, message) => {
-                const target = this.nodes.find((n) => n.name === to);
-                if (target === undefined) throw new Error(`nobody is called ${to}`);
-                const answer = await target.take(from, message);
-                this.wrong(refusedToGiveBack(to, message, answer));
-                return answer;
-              },
+              (to, from, message) => this.#deliver(to, from, message),
               (text) => this.note(text),
             ),
           note: (text) => this.note(text),
+          entered: (node) => this.wrong(this.#tap.entered(node, node.mirror.steps, this.clock.now())),
           wrong: (texts) => {
             this.#written = true;
             this.wrong(texts);
@@ -211,11 +222,37 @@ class World {
     const dice = this.#dice.net;
     const lying = (name: string): boolean => name === this.#liar && !this.#healing;
     return {
-      faults: () => (this.#healing ? NO_NET_FAULTS : FAULTS),
-      reaches: (to) => (this.#cut.get(between(from, to)) ?? 0) <= this.clock.now(),
-      sent: (message) => (lying(from) ? lie(dice, message) : message),
+      faults: () => (this.#healing ? NO_NET_FAULTS : this.#swarm.net),
+      reaches: (to) => this.#hasWay(from, to),
+      sent: (to, message) => {
+        this.#tap.sends(from, to, message, this.clock.now());
+        const said = this.#options.plants?.said?.(message) ?? message;
+        return lying(from) ? lie(dice, said) : said;
+      },
       answered: (to, answer) => (lying(to) ? lieBack(dice, answer) : answer),
     };
+  }
+
+  #hasWay(from: string, to: string): boolean {
+    return (this.#cut.get(between(from, to)) ?? 0) <= this.clock.now();
+  }
+
+  /** Hands a message over, and hears what is said to it. */
+  async #deliver(to: string, from: string, message: PeerMessage): Promise<PeerAnswer> {
+    const target = this.nodes.find((n) => n.name === to);
+    if (target === undefined) throw new Error(`nobody is called ${to}`);
+    const isHonest = to !== this.#liar && from !== this.#liar;
+    try {
+      const answer = await target.take(from, message);
+      this.#tap.taken(to, message);
+      const said = this.#options.plants?.answered?.(to, message, answer) ?? answer;
+      this.wrong(refusedToGiveBack(to, message, answer));
+      if (isHonest) this.wrong(this.#tap.answered(to, message, said));
+      return said;
+    } catch (error) {
+      if (isHonest) this.wrong(this.#tap.refused(to, message, error));
+      throw error;
+    }
   }
 
   /** Nobody reaches it for a while, or two do not reach each other. */
@@ -243,7 +280,7 @@ class World {
   /** Everybody hands round what it publishes, until all have the newest; nobody is told when it gets lost. */
   #flood(): void {
     if (this.#ended) return;
-    const faults = this.#healing ? NO_NET_FAULTS : FAULTS;
+    const faults = this.#healing ? NO_NET_FAULTS : this.#swarm.net;
     for (const from of this.nodes) {
       const { broker } = from;
       if (!from.up || broker === undefined) continue;
@@ -261,25 +298,30 @@ class World {
         const key = `${from.name}>${to.name}`;
         const version = `${document.version.epoch}.${document.version.n}`;
         if (this.#flooded.get(key) === version || this.#dice.net.chance(faults.lost)) continue;
-        if ((this.#cut.get(between(from.name, to.name)) ?? 0) > this.clock.now()) continue;
-        this.#hand(from, to, document, () => this.#flooded.set(key, version));
+        if (!this.#hasWay(from.name, to.name)) continue;
+        this.#hand(from, to, document, 500, () => this.#flooded.set(key, version));
+        // Somebody else brings it as well, and late.
+        if (this.#dice.net.chance(faults.twice)) this.#hand(from, to, document, LATE_COPY_MS, () => {});
       }
     }
     this.clock.alarm(instant(this.clock.now() + FLOOD_MS), () => this.#flood());
   }
 
-  #hand(from: Node, to: Node, document: DomainDocument, taken: () => void): void {
+  #hand(from: Node, to: Node, document: DomainDocument, withinMs: number, taken: () => void): void {
     const expires = instant(this.clock.now() + 2 * TAIL_MS);
     void this.clock
-      .sleep(1 + this.#dice.net.int(500))
+      .sleep(1 + this.#dice.net.int(withinMs))
       .then(() => to.broker?.learn({ document, expires, signed: '' }))
       .then((said) => {
         if (said !== undefined) this.note(`${to.name} learns of ${from.name}: ${said}`);
         if (said === 'NEW' || said === 'SAME' || said === 'OLDER') taken();
         else if (said !== undefined) this.wrong([`${to.name} takes ${from.name}'s document for ${said}`]);
       })
-      // Not in office.
-      .catch(() => {});
+      .catch((error: unknown) => {
+        // Not in office; else the constraints of the store have had to refuse what should not have reached it.
+        if (error instanceof StoreError && error.kind === 'CONFLICT')
+          this.wrong([law(17, `${to.name} would write down an older document of ${from.name}`)]);
+      });
   }
 
   note(text: string): void {
@@ -296,14 +338,12 @@ class World {
       this.#seen.add(kind);
       this.note(`VIOLATION ${text}`);
       this.violations.push(`at ${(this.clock.now() - T0) / 1000} s: ${text}`);
+      this.#found ||= this.#options.stopAt?.test(text) === true;
     }
   }
 
   get stopped(): boolean {
-    return (
-      this.violations.length >= (this.#options.stopAtFirst === true ? 1 : MOST_VIOLATIONS) ||
-      this.steps >= MOST_STEPS
-    );
+    return this.#found || this.violations.length >= MOST_VIOLATIONS || this.steps >= MOST_STEPS;
   }
 
   get hash(): string {
@@ -342,26 +382,37 @@ class World {
   #check(): void {
     const wrong: string[] = [];
     for (const node of this.nodes) {
-      wrong.push(...checkPorts(node), ...checkLight(node));
-      if (this.gate.outstanding === 0) wrong.push(...checkDue(node));
+      wrong.push(...checkPorts(node), ...checkLight(node), ...checkHead(node));
+      if (this.gate.outstanding === 0) {
+        wrong.push(...checkDue(node), ...checkHolds(node));
+        wrong.push(...this.#tap.overdue(node, this.clock.now(), (to) => this.#answers(node.name, to)));
+      }
       if (this.#written) wrong.push(...checkCalendar(node), ...checkRigid(node));
       if (this.#written && this.gate.outstanding === 0) wrong.push(...checkMemory(node));
     }
     if (this.#written) {
       const { honest } = this;
       wrong.push(...checkAgreements(honest), ...checkOrphans(honest));
-      wrong.push(...checkLabels(honest), ...checkGuard(honest));
+      wrong.push(...checkLabels(honest), ...checkGuard(honest), ...checkShining(honest));
     }
     this.#written = false;
     if (wrong.length > 0) this.wrong(wrong);
+  }
+
+  /** Is somebody there, and on the way to be reached? */
+  #answers(from: string, to: string): boolean {
+    return this.#hasWay(from, to) && this.nodes.find((node) => node.name === to)?.up === true;
   }
 
   // ---- calamities ----------------------------------------------------------------------------------------
 
   #fateOf(name: string, what: string): Fate {
     const dice = this.#dice.calamity;
-    if (this.#healing || what === 'open' || !dice.chance(0.003)) return 'lives';
+    // Whoever dies in every other call would never be up.
+    const chance = what === 'commit' ? this.#swarm.deaths : Math.min(this.#swarm.deaths, usual.deaths);
+    if (this.#healing || what === 'open' || !dice.chance(chance)) return 'lives';
     this.note(`${name} dies in ${what}`);
+    if (what === 'commit' && dice.chance(0.5)) return 'arrives-late';
     return dice.chance(0.5) ? 'dies-before' : 'dies-after';
   }
 
@@ -387,9 +438,12 @@ class World {
     if (node === undefined) return;
     const devices = [...node.devices.values()];
     const device = devices[dice.int(devices.length)];
-    const what = dice.int(this.nodes.length > 1 ? 13 : 10);
-    if (what > 9) this.#partition();
-    else if (what < 3 && node.up) this.#crash(node);
+    if (this.nodes.length > 1 && dice.chance(this.#swarm.partitions)) {
+      this.#partition();
+      return;
+    }
+    const what = dice.int(10);
+    if (what < 3 && node.up) this.#crash(node);
     else if (what < 8 && device !== undefined) {
       device.mutedUntil = this.clock.now() + 5_000 + dice.int(60_000);
       this.note(`${node.name} ${device.name} falls silent`);
@@ -487,10 +541,10 @@ class World {
     if (this.#options.tokens === true) this.#pushWithdrawals();
     const dice = this.#dice.clients;
     for (let t = 1_000; t < safetyMs && !this.stopped; ) {
-      t += dice.int(5_000);
+      t += dice.int(this.#swarm.pauseMs);
       await this.runUntil(T0 + t);
       this.#visit();
-      if (this.#dice.calamity.chance(0.08)) this.#calamity();
+      if (this.#dice.calamity.chance(this.#swarm.calamities)) this.#calamity();
       if (this.#mortal !== undefined && !this.#buried && t > safetyMs / 2) {
         this.note(`${this.#mortal.name} is gone for good`);
         this.#buried = true;
@@ -593,6 +647,22 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
       node.kill();
       await node.close();
     }
+    world.apps.leave();
     rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** A run with a fault in it, up to the law that it breaks. */
+export async function tryPlant(
+  { plant, ground, law }: Plant,
+  seed: number,
+  without = false,
+): Promise<SimResult> {
+  const { domains, safetyS, swarm = {} } = ground;
+  const { plants = {}, undo } = without ? {} : plant();
+  try {
+    return await simulate({ seed, domains, safetyS, swarm, plants, stopAt: new RegExp(`law ${law}: `) });
+  } finally {
+    undo?.();
   }
 }
