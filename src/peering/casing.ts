@@ -22,18 +22,10 @@ export type Wire<T> = T extends number
 const snake = (key: string): string => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 const camel = (key: string): string => key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
-/** What has the names of the API within the broker too. */
-const VERBATIM = new Set(['constraints']);
-
 function renamed(value: unknown, rename: (key: string) => string): unknown {
   if (Array.isArray(value)) return value.map((item) => renamed(item, rename));
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [
-      rename(key),
-      VERBATIM.has(key) ? item : renamed(item, rename),
-    ]),
-  );
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [rename(key), renamed(item, rename)]));
 }
 
 export const toWire = <T>(value: T): Wire<T> => renamed(value, snake) as Wire<T>;

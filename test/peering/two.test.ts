@@ -21,6 +21,12 @@ test('a circuit is agreed with the neighbour, and each side has its part', async
   ]);
 });
 
+test('what a domain must keep to inside itself gets there', async () => {
+  const circuit = await town.book({ constraints: { max_latency_ms: 500 } });
+  expect(circuit.state).toBe('SCHEDULED');
+  expect(town.house(1).partOf(circuit)?.request.constraints).toHaveProperty('max_latency_ms');
+});
+
 test('it is lit on both sides when its time comes, and put out on both when it is released', async () => {
   const { broker, clock } = town.house(0);
   const start = instant(Math.ceil((clock.now() + 1_000) / 1000) * 1000);
