@@ -140,7 +140,7 @@ export const plants: readonly Plant[] = [
   {
     law: 5,
     what: 'a commit frees what it is to replace',
-    ground: { domains: 2, safetyS: 200, seed: 1, swarm: changing },
+    ground: { domains: 2, safetyS: 200, seed: 7, swarm: changing },
     plant: () => ({
       undo: rule('PARTICIPANT', 'commit', (run, c, e) => {
         const result = run(c, e);
@@ -161,7 +161,7 @@ export const plants: readonly Plant[] = [
   {
     law: 5,
     what: 'a commit supersedes what it is to replace, and an abort finds nothing to go back to',
-    ground: { domains: 2, safetyS: 200, seed: 1, swarm: doubting },
+    ground: { domains: 2, safetyS: 200, seed: 10, swarm: doubting },
     plant: () => ({
       undo: rule('PARTICIPANT', 'abort', (run, c, e) => {
         if (e.type !== 'abort' || !('version' in e)) return run(c, e);
@@ -301,7 +301,7 @@ export const plants: readonly Plant[] = [
     ground: {
       domains: 1,
       safetyS: 300,
-      seed: 4,
+      seed: 10,
       swarm: { deaths: 0.015, astray: 0.7, pauseMs: 1_200, touches: 65, calamities: 0.01 },
     },
     plant: () => ({ plants: { looseFence: true } }),
@@ -327,7 +327,7 @@ export const plants: readonly Plant[] = [
   {
     law: 16,
     what: 'a standby answers, from what it read when it was started',
-    ground: { domains: 2, safetyS: 200, seed: 1, swarm: { ...abroad, deaths: 0.02 } },
+    ground: { domains: 2, safetyS: 200, seed: 2, swarm: { ...abroad, deaths: 0.02 } },
     plant: () => {
       const read = new Map<string, PeerAnswer>();
       let questions = 0;
@@ -368,7 +368,7 @@ export const plants: readonly Plant[] = [
   {
     law: 18,
     what: 'all peers share one lane',
-    ground: { domains: 3, safetyS: 200, seed: 1, swarm: { ...torn, pauseMs: 1_000, calamities: 0.02 } },
+    ground: { domains: 3, safetyS: 200, seed: 2, swarm: { ...torn, pauseMs: 1_000, calamities: 0.02 } },
     plant: () => ({
       plants: {
         peers: (peers) => {
