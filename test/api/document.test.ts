@@ -87,6 +87,7 @@ describe('authorisation', () => {
       '/metrics',
       '/openapi.json',
       '/readyz',
+      '/v1/tokens/holder',
       '/v1/tokens/status/:list',
       '/version',
     ]);
