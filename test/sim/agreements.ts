@@ -122,7 +122,10 @@ export function checkShining(nodes: readonly Node[]): string[] {
   return wrong;
 }
 
-/** Every cross-connect of that version is there, or was lost by a device that nobody has looked at since. */
+/**
+ * Every cross-connect of that version is there, or was lost by a device that has had no order for it since. An order
+ * to put out another version, whose hops it shares, does not look for it: the next comparison does.
+ */
 function shines(node: Node, theirs: Circuit, version: number): boolean {
   const hops = placementsOf(theirs)
     .find((p) => p.version === version)
@@ -133,7 +136,7 @@ function shines(node: Node, theirs: Circuit, version: number): boolean {
       const lit = [...(device?.lit.values() ?? [])].some(
         (l) => l.circuit === theirs.id && l.hop.in.port === hop.in.port && l.hop.out.port === hop.out.port,
       );
-      return lit || device?.forgotten.has(theirs.id) === true;
+      return lit || device?.forgotten.has(`${theirs.id} v${version}`) === true;
     }) === true
   );
 }

@@ -46,7 +46,7 @@ export class SimDevice {
   readonly name: string;
   readonly lit = new Map<string, Lit>();
   mutedUntil = 0;
-  /** Circuits that shone here before a reboot, until they are ordered again. */
+  /** Versions of circuits that shone here before a reboot, until each is ordered again. */
   readonly forgotten = new Set<string>();
   /** The last order for each version of a circuit, and whether it was answered. */
   readonly told = new Map<
@@ -70,7 +70,8 @@ export class SimDevice {
   }
 
   reboot(): void {
-    for (const { circuit } of this.lit.values()) this.forgotten.add(circuit);
+    for (const { circuit, versions } of this.lit.values())
+      for (const version of versions) this.forgotten.add(`${circuit} v${version}`);
     this.lit.clear();
   }
 
@@ -121,7 +122,7 @@ export class SimDevice {
 
   #apply({ kind, hops, context }: Order): Answer {
     let changed = false;
-    this.forgotten.delete(context.circuit);
+    this.forgotten.delete(`${context.circuit} v${context.version}`);
     for (const hop of hops) {
       const key = `${hopKey(hop)} ${context.circuit}`;
       const known = this.lit.get(key);
