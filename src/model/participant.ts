@@ -164,6 +164,7 @@ const cancel = go<Ev<'cancel'>>(['CANCELLED', 'RELEASING'], (c, e) => {
     'cancelled by its home',
   );
 });
+/** Of what is only held, too: it takes nothing but room, and what lets go is never refused. */
 const release = go<Ev<'release'>>(['ENDED', 'RELEASING'], (c, e) => out(c, 'ENDED', 'RELEASED', e.detail));
 
 const provision = go<Ev<'provision'>>(['PROVISIONING'], (c, e) => {
@@ -361,7 +362,7 @@ export const participantMatrix = {
     abort: only(stays, letGo),
     free: only(stays, letGo),
     provision: refuse,
-    release: refuse,
+    release: only(['ENDED'], release),
     cancel: only(['CANCELLED'], cancel),
     told: ignore,
     differs: ignore,
@@ -379,7 +380,7 @@ export const participantMatrix = {
     abort: only(['RESERVING'], letGo),
     free: only(['RESERVING'], letGo),
     provision: refuse,
-    release: refuse,
+    release: only(['ENDED'], release),
     cancel: only(['CANCELLED'], cancel),
     told: only(['CANCELLED'], told),
     differs: ignore,

@@ -96,6 +96,27 @@ describe('a link in the domain of a peer', () => {
     expect([world.guest(passes, id)?.current, await lit(passes)]).toEqual([undefined, 0]);
   });
 
+  it('and whoever holds a part of the new way only lets it go when the circuit is released', async () => {
+    // The release found a hold and nothing committed, and was refused until the hold ran out.
+    await ring();
+    const id = await world.book(name(0), across());
+    await world.pass(25);
+    const [passes, other] = middle(await home(id));
+    const refused: unknown[] = [];
+    world.between = async (_from, to, message, deliver) => {
+      if (message.op === 'hold' && to === name(2)) throw new Error('no answer');
+      const answer = await deliver();
+      if (message.op === 'release' && answer.state !== 'CLOSED') refused.push([to, answer]);
+      return answer;
+    };
+    for (const link of ['round-1', 'trunk']) await set(passes, link, 'DOWN');
+    await world.pass(3);
+    expect(world.guest(other, id)?.state).toBe('HELD');
+    await world.at(name(0)).broker.act(call(), id, { type: 'release', detail: 'enough' });
+    await world.pass(2);
+    expect([world.guest(other, id)?.state, refused]).toEqual(['ENDED', []]);
+  });
+
   it('is moved away from before it starts, too, and what waits for its key is not lit by that', async () => {
     await ring();
     const id = await world.book(name(0), across({ schedule: fixed(300, 900), provision: 'MANUAL' }));

@@ -136,7 +136,7 @@ const table: Readonly<Record<Row, readonly PeerAnswer['state'][]>> = {
   abort: ['CLOSED', 'CLOSED', 'CLOSED', 'CLOSED', 'CLOSED'],
   free: ['CLOSED', 'CLOSED', 'CLOSED', 'CLOSED', 'CLOSED'],
   provision: ['UNKNOWN', 'REFUSED', 'EXPIRED', 'COMMITTED', 'CLOSED'],
-  release: ['UNKNOWN', 'REFUSED', 'EXPIRED', 'CLOSED', 'CLOSED'],
+  release: ['UNKNOWN', 'CLOSED', 'CLOSED', 'CLOSED', 'CLOSED'],
   cancel: ['CLOSED', 'CLOSED', 'CLOSED', 'CLOSED', 'CLOSED'],
   query: ['UNKNOWN', 'HELD', 'EXPIRED', 'COMMITTED', 'CLOSED'],
 };
@@ -188,6 +188,14 @@ describe('a version that is closed stays closed', () => {
     const p = new Participant();
     columns.CLOSED(p);
     expect(p.hears({ ...messages.hold, version: 2 }).state).toBe('HELD');
+  });
+  test.each(['HELD', 'EXPIRED'] as const)('and a release closes what is %s for good', (column) => {
+    const p = new Participant();
+    columns[column](p);
+    p.hears(messages.release);
+    expect(p.hears(messages.commit).state).toBe('CLOSED');
+    expect(p.hears({ ...messages.hold, version: 2 }).state).toBe('CLOSED');
+    expect(p.taken).toBe(0);
   });
   test('and none is after a cancel', () => {
     const p = new Participant();
