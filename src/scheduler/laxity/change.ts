@@ -1,7 +1,7 @@
 /**
- * Changing what is booked: another rate, duration or window. Who has started keeps its path and start, and
- * others may have to make room for what it needs more; who has not is placed anew, where it is if that can
- * be. Answers only; the caller enters it.
+ * Changing what is booked: another rate, duration or window. Who has started, or may not move, keeps its path
+ * and start, and others may have to make room for what it needs more; who may is placed anew, where it is if
+ * that can be. Answers only; the caller enters it.
  */
 import type { Seconds } from '../../model/capacity.ts';
 import type { Share } from '../calendar.ts';
@@ -60,6 +60,7 @@ export function canChange(
   // What has begun, or is about to, cannot go elsewhere.
   if (booking.start <= now + booking.notice) return { possible: false, stuck: kept?.stuck ?? [] };
   const elsewhere = anew(fleet, booking, ask, now, limits);
+  if (elsewhere === undefined) return { possible: false, stuck: kept?.stuck ?? [] };
   if (!elsewhere.placed) return { possible: false, refused: elsewhere, stuck: kept?.stuck ?? [] };
   const { seat, moves } = elsewhere;
   const together = !inOrder(fleet, moves, now);
@@ -68,15 +69,23 @@ export function canChange(
     : { possible: true, ask, seat, moves, together };
 }
 
-/** As if it were a new request, its old place free; on its old path at its old start if that can be. */
-function anew(fleet: Fleet, booking: Booking, ask: Ask, now: Seconds, limits: Limits): Placed | Refused {
+/**
+ * As if it were a new request, its old place free; on its old path at its old start if that can be. What may not
+ * move has no other place.
+ */
+function anew(
+  fleet: Fleet,
+  booking: Booking,
+  ask: Ask,
+  now: Seconds,
+  limits: Limits,
+): Placed | Refused | undefined {
   const undo: Undo[] = [];
   try {
     fleet.drop(booking.id, undo);
     const seat = samePath(fleet, booking, ask, now);
-    return seat === undefined
-      ? place(fleet, ask, now, limits)
-      : { placed: true, seat, moves: [], by: 'DIRECT' };
+    if (seat !== undefined) return { placed: true, seat, moves: [], by: 'DIRECT' };
+    return booking.movable ? place(fleet, ask, now, limits) : undefined;
   } finally {
     for (const one of undo.reverse()) one();
   }

@@ -71,6 +71,24 @@ describe('maintenance', () => {
 describe('a change of a booking', () => {
   const line = net(['ab'], { mbps: 10 });
 
+  test.each([
+    ['may not move stays on its road', false, undefined],
+    ['may move takes another', true, ['ac', 'cb']],
+  ])('one that %s, where there is no room to last longer', (_what, movable, links) => {
+    const world = new World(square);
+    const one = flexible('t:a', 't:b', 6, 10, [20, 60], { movable });
+    const next = fixed('t:a', 't:b', 6, [30, 40]);
+    for (const ask of [one, next]) world.request(ask);
+    const { id: nextId } = next;
+    expect([one.id, nextId].map((id) => world.fleet.get(id)?.start)).toEqual([20, 30]);
+    const answer = asked(world, () =>
+      canChange(world.fleet, one.id, { duration: 15, deadline: 35 }, world.now),
+    );
+    expect(answer).toMatchObject(
+      links === undefined ? { possible: false } : { possible: true, seat: { path: { links } } },
+    );
+  });
+
   test('one that is lit lasts longer, and a flexible one makes room', () => {
     const world = new World(line);
     const lit = fixed('t:a', 't:b', 6, [0, 10]);
