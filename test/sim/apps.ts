@@ -61,5 +61,7 @@ async function build(
     limits: { rate: false },
     docs: false,
   });
+  // Else the first request would wait for that, and be answered a step later than in a world that came after others.
+  await kept.app.ready();
   return kept as Kept;
 }
