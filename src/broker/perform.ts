@@ -31,9 +31,9 @@ const PEER_RETRY_MS = 5_000;
 const GATE_MS = 1_000;
 /** A participant that is still going out is asked again after this long. */
 const STILL_LIT_MS = 1_000;
-/** The first few times sooner: most devices are done within half a second. */
+/** The first times sooner: most devices are done within a second or two. */
 const SOON_DARK_MS = 100;
-const SOON = 5;
+const SOON = 20;
 
 interface PerformerPorts {
   readonly devices: Devices;
