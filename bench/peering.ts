@@ -12,6 +12,8 @@ const OPENNSA = { sequential: 82, inFlight: 16, slowdown: 3 };
 const SWITCH_MS = 300;
 const CHAIN = 5;
 const IN_FLIGHT = 16;
+/** Circuits that processes have agreed before they are timed: what runs all day is compiled by then. */
+const WARM_UP = 300;
 const clock = wallClock();
 
 const line = (
@@ -33,6 +35,7 @@ export const run: Bench = async function* (options) {
 interface Shown {
   readonly id: string;
   readonly state: string;
+  readonly placement?: { readonly start_time: string };
 }
 
 const rfc3339 = (ms: number): string => new Date(ms).toISOString().replace(/\.\d{3}Z$/, 'Z');
@@ -94,7 +97,7 @@ async function* twoDomains(samples: number, burst: number, stored: number): Asyn
   try {
     await row.begin();
     await known(row, 10);
-    await many(row, 30, 1, 1);
+    await many(row, WARM_UP, 4, 1);
     const empty = await many(row, samples, 1, 1);
     const p50 = percentile(empty.ms, 0.5);
     yield line('two domains, one client in sequence', 'reserve + commit p50', p50, 'ms', {
@@ -115,7 +118,7 @@ async function* twoDomains(samples: number, burst: number, stored: number): Asyn
       ratio: perSecond / OPENNSA.inFlight,
       ...atLeast(perSecond, 150),
     });
-    const already = 30 + samples + 50 + burst;
+    const already = WARM_UP + samples + 50 + burst;
     if (stored > already) await many(row, stored - already, IN_FLIGHT, 1);
     const full = percentile((await many(row, samples, 1, 1)).ms, 0.5);
     yield line(`two domains, ${stored} circuits stored`, 'p50 against none stored', full / p50, 'ratio', {
@@ -134,21 +137,25 @@ async function* chain(count: number): AsyncGenerator<BenchLine> {
   try {
     await row.begin([`devices: {delay_ms: ${SWITCH_MS}, least_delay_ms: ${SWITCH_MS}}`]);
     await known(row, 4 * CHAIN + 2 * (CHAIN - 1));
+    await many(row, WARM_UP, 4, CHAIN - 1);
     const up: number[] = [];
+    const begun: number[] = [];
     const down: number[] = [];
     for (let i = 0; i < count + 1; i++) {
       const watch = stopwatch();
       const made = await row.call<Shown>(0, 'POST', '/v1/circuits', { body: ask(asked++, CHAIN - 1, true) });
       if (made.status !== 201) throw new Error(JSON.stringify(made.body).slice(0, 400));
       const path = `/v1/circuits/${made.body.id}`;
-      await reaches(row, path, 'ACTIVE');
+      const active = await reaches(row, path, 'ACTIVE');
       const lit = stopwatch() - watch;
+      const late = clock.now() - Date.parse(active.placement?.start_time ?? '');
       const again = stopwatch();
       await row.call(0, 'DELETE', path);
       await reaches(row, path, 'CANCELLED');
       // The first finds no connections yet.
       if (i > 0) {
         up.push(lit);
+        begun.push(late);
         down.push(stopwatch() - again);
       }
     }
@@ -162,15 +169,17 @@ async function* chain(count: number): AsyncGenerator<BenchLine> {
       const beside = { against: 'DRAC 2006 (40 s)', ratio: p50 / 40_000, ...atMost(p50, target) };
       yield line(name, metric, p50, 'ms', beside);
     }
+    // What is asked for now begins with the next whole second.
+    yield line(name, 'first second of the slot to ACTIVE p50', percentile(begun, 0.5), 'ms');
   } finally {
     await row.clear();
   }
 }
 
-async function reaches(row: Row, path: string, state: string): Promise<void> {
+async function reaches(row: Row, path: string, state: string): Promise<Shown> {
   for (;;) {
     const { body } = await row.call<Shown>(0, 'GET', path);
-    if (body.state === state) return;
+    if (body.state === state) return body;
     if (['REJECTED', 'FAILED'].includes(body.state)) throw new Error(JSON.stringify(body).slice(0, 600));
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
@@ -182,7 +191,7 @@ async function* partitioned(count: number): AsyncGenerator<BenchLine> {
   try {
     await row.begin();
     await known(row, 3 * 4 + 4);
-    await many(row, 50, 4, 1);
+    await many(row, WARM_UP, 4, 1);
     const before = percentile((await many(row, count, 4, 1)).ms, 0.99);
     row.signal(2, 'SIGSTOP');
     for (let i = 0; i < 8; i++) await row.call(0, 'POST', '/v1/circuits', { body: ask(asked++, 2) });
