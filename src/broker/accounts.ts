@@ -28,6 +28,7 @@ import {
   type UsageRecord,
 } from './accountRecords.ts';
 import type { AuditEntry } from './auditPorts.ts';
+import { put } from './put.ts';
 
 /** What an operator did is recorded with his name and his words. */
 type Who = Pick<AuditEntry, 'actor' | 'reason'>;
@@ -358,14 +359,4 @@ export function ledgerProblem(error: unknown): unknown {
   return new BrokerError('INVALID_REQUEST', error.message, {
     errors: [{ pointer: '/amount_mbit', detail: error.message }],
   });
-}
-
-function put<K, V>(map: Map<K, V>, key: K, value: V | undefined): () => void {
-  const before = map.get(key);
-  if (value === undefined) map.delete(key);
-  else map.set(key, value);
-  return () => {
-    if (before === undefined) map.delete(key);
-    else map.set(key, before);
-  };
 }

@@ -30,6 +30,7 @@ import { Due, type DueOrder } from './due.ts';
 import { isMovable, windowOf } from './movable.ts';
 import { Parties } from './parties.ts';
 import type { DomainRecord, TopologyRecord, WebhookRecord } from './ports.ts';
+import { put } from './put.ts';
 import { Rests } from './rests.ts';
 import { Rulebook, type RuleSettings } from './rulebook.ts';
 import type { Standing } from './standings.ts';
@@ -289,10 +290,7 @@ export class Book {
     undo.push(put(this.webhooks, hook.id, hook));
   }
   dropWebhook(id: WebhookId, undo: Undo[]): void {
-    const before = this.webhooks.get(id);
-    if (before === undefined) return;
-    this.webhooks.delete(id);
-    undo.push(() => this.webhooks.set(id, before));
+    undo.push(put(this.webhooks, id, undefined));
   }
 
   setDomain(record: DomainRecord, undo: Undo[]): void {
@@ -386,13 +384,6 @@ export class Book {
       ...(claim.label === undefined ? {} : { label: claim.label }),
     };
   }
-}
-
-/** Gives the way back. */
-function put<K, V>(map: Map<K, V>, key: K, value: V): Undo {
-  const before = map.get(key);
-  map.set(key, value);
-  return () => (before === undefined ? map.delete(key) : map.set(key, before));
 }
 
 const refKey = (space: string, ref: string): string => `${space}\u0000${ref}`;

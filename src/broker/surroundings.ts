@@ -10,6 +10,7 @@ import { compareVersions, type DomainDocument, mistakeIn } from '../topology/dom
 import type { OutOfReach } from '../topology/network.ts';
 import { stitch, type World } from '../topology/stitch.ts';
 import type { DomainRecord } from './ports.ts';
+import { put } from './put.ts';
 
 /** SAME: only its expiry is later. CONFLICT: the same version with other content, which is evidence. */
 export type Learned = 'NEW' | 'SAME' | 'OLDER' | 'CONFLICT' | 'INVALID';
@@ -61,12 +62,10 @@ export class Surroundings {
   /** Enters a record; what comes back takes it out again. */
   set(record: DomainRecord): () => void {
     const { domain } = record.document;
-    const before = this.#records.get(domain);
-    this.#records.set(domain, record);
+    const back = put(this.#records, domain, record);
     this.#world = undefined;
     return () => {
-      if (before === undefined) this.#records.delete(domain);
-      else this.#records.set(domain, before);
+      back();
       this.#world = undefined;
     };
   }

@@ -7,6 +7,7 @@ import type { InstantMs } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import { type Redemption, RedemptionBook, type SeenProof } from '../tokens/redeem.ts';
 import { Revocations } from '../tokens/status.ts';
+import { put } from './put.ts';
 import type { MintedToken, RevocationRecord, StoredTokens, TokenKeyRecord } from './tokenRecords.ts';
 
 type Undo = () => void;
@@ -61,13 +62,11 @@ export class TokenBook {
   }
 
   setKey(key: TokenKeyRecord, undo: Undo[]): void {
-    const before = this.keys.get(key.kid);
-    this.keys.set(key.kid, key);
+    const back = put(this.keys, key.kid, key);
     this.#changes++;
     undo.push(() => {
       this.#changes++;
-      if (before === undefined) this.keys.delete(key.kid);
-      else this.keys.set(key.kid, before);
+      back();
     });
   }
 
