@@ -15,7 +15,6 @@ import type { Office } from './office.ts';
 import type { Store } from './ports.ts';
 import type { Mutated, Mutation } from './usecases.ts';
 import { WitnessDesk, type WitnessPorts } from './witnessDesk.ts';
-import { StoredRefusal } from './writer.ts';
 
 export interface CheckpointView extends CheckpointRow {
   /** base64, as in the note. */
@@ -129,8 +128,8 @@ export class AuditDesk {
    */
   erase(call: Mutation<undefined>, principal: string): Promise<Mutated<undefined>> {
     return this.#mutations.run(call, (tx, term) => {
-      const { denied } = term.authoriser.ask(tx, { ...call, action: 'audit.erase', project: '', facts: {} });
-      if (denied !== undefined) return new StoredRefusal(denied);
+      const refusal = term.authoriser.refusal(tx, { ...call, action: 'audit.erase', project: '', facts: {} });
+      if (refusal !== undefined) return refusal;
       tx.erasures.push(principal);
       tx.record({ op: 'personal.erase', txn: call.requestId, actor: call.principal.id });
       return undefined;

@@ -17,7 +17,7 @@ import type { DecisionRecord } from './ports.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
 import type { Mutation } from './usecases.ts';
-import { StoredRefusal } from './writer.ts';
+import type { StoredRefusal } from './writer.ts';
 
 type Call = Pick<Mutation<unknown>, 'principal' | 'requestId'>;
 
@@ -50,8 +50,8 @@ export function uploadPolicy(
   draft: PolicyDraft,
 ): PolicyRecord | StoredRefusal {
   const facts = { characters: draft.text.length, assertions: draft.assertions.length };
-  const { denied } = term.authoriser.ask(tx, { ...call, action: 'policy.write', project: '', facts });
-  if (denied !== undefined) return new StoredRefusal(denied);
+  const refusal = term.authoriser.refusal(tx, { ...call, action: 'policy.write', project: '', facts });
+  if (refusal !== undefined) return refusal;
   return enter(tx, random, call.principal.id, draft);
 }
 
@@ -110,8 +110,8 @@ export function activatePolicy(
 ): PolicyView | StoredRefusal {
   const { rules } = tx.book;
   const facts = { policy: policy.id, policy_sha256: policy.sha256 };
-  const { denied } = term.authoriser.ask(tx, { ...call, action: 'policy.activate', project: '', facts });
-  if (denied !== undefined) return new StoredRefusal(denied);
+  const refusal = term.authoriser.refusal(tx, { ...call, action: 'policy.activate', project: '', facts });
+  if (refusal !== undefined) return refusal;
   const last = rules.activation;
   if (back !== undefined && back.from.seq !== last?.seq)
     throw new BrokerError('POLICY_UNFIT', 'another version was put in force meanwhile');

@@ -31,7 +31,7 @@ import type { Queries } from './queries.ts';
 import { fixedSlot } from './request.ts';
 import type { Tx } from './tx.ts';
 import type { CircuitChange, Mutated, Mutation } from './usecases.ts';
-import { StoredRefusal } from './writer.ts';
+import type { StoredRefusal } from './writer.ts';
 
 /** What somebody would like to know beforehand: about something new, something that stands, or neither. */
 export interface ExplainAsk {
@@ -89,10 +89,7 @@ export class PolicyDesk {
       const perhaps = reasons.length > 0 || nearMisses.length > 0 || errors !== undefined;
       if (effect === 'ALLOW' || perhaps) return;
     }
-    const decide = (tx: Tx): StoredRefusal | undefined => {
-      const { denied } = term.authoriser.ask(tx, question);
-      return denied === undefined ? undefined : new StoredRefusal(denied);
-    };
+    const decide = (tx: Tx): StoredRefusal | undefined => term.authoriser.refusal(tx, question);
     if (call.validateOnly) term.writer.preview(decide);
     else await term.writer.submit(decide);
   }

@@ -11,7 +11,7 @@ import type { Office } from './office.ts';
 import type { PeerAnswer, PeerMessage, Peers } from './peerPorts.ts';
 import type { Tx } from './tx.ts';
 import type { Mutated, Mutation } from './usecases.ts';
-import { StoredRefusal, type Writer } from './writer.ts';
+import type { Writer } from './writer.ts';
 
 export interface Standing {
   readonly domain: string;
@@ -99,13 +99,9 @@ export class Standings {
   /** An operator has looked: it is trusted again, and may begin its terms of office anew, as after a restore. */
   readmit(call: Mutation<undefined>, domain: string, reason: string): Promise<Mutated<undefined>> {
     return this.#mutations.run(call, (tx, term) => {
-      const { denied } = term.authoriser.ask(tx, {
-        ...call,
-        action: 'topology.write',
-        project: '',
-        facts: { peer: domain },
-      });
-      if (denied !== undefined) return new StoredRefusal(denied);
+      const facts = { peer: domain };
+      const refusal = term.authoriser.refusal(tx, { ...call, action: 'topology.write', project: '', facts });
+      if (refusal !== undefined) return refusal;
       tx.setStanding({ domain, epoch: 0 });
       tx.record({
         op: 'peer.change',
