@@ -27,8 +27,10 @@ export async function mismatch(
   const { document } = book.network;
   const home = circuit.home?.domain ?? document.domain;
   const asked = [segment.a, segment.z].flatMap(({ port, label, border }) => {
+    // Most ends are no borders, and their ports are not looked up.
+    if (border === undefined || label === undefined) return [];
     const there = document.ports.find((one) => one.id === port)?.remote?.domain;
-    if (border === undefined || label === undefined || there === undefined) return [];
+    if (there === undefined) return [];
     const message: PeerMessage = {
       op: 'border-match',
       circuit: circuit.home?.circuit ?? circuit.id,

@@ -7,8 +7,7 @@
 import { type Free, toSeconds } from '../model/capacity.ts';
 import type { CircuitRequest, EndpointAsk, Placement } from '../model/circuit.ts';
 import { HIGHEST_LABEL, type Label, LabelSet } from '../model/label.ts';
-import type { Labels, Network } from '../topology/network.ts';
-import { hashText } from '../topology/network.ts';
+import { hashText, type Labels, type Network } from '../topology/network.ts';
 import type { Path } from '../topology/search/question.ts';
 import type { World } from '../topology/stitch.ts';
 import type { Slot } from './plan.ts';

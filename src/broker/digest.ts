@@ -6,6 +6,7 @@
  */
 import { hash } from 'node:crypto';
 import type { Circuit } from '../model/circuit.ts';
+import { hashText } from '../topology/network.ts';
 
 export interface DigestLine {
   readonly home: string;
@@ -18,13 +19,9 @@ export interface DigestLine {
 export const BUCKETS = 256;
 const BYTES = 8;
 
-/** FNV-1a, folded to one byte. */
+/** Folded to one byte. */
 export function bucketOf(circuit: string): number {
-  let sum = 0x811c9dc5;
-  for (let i = 0; i < circuit.length; i++) {
-    sum ^= circuit.charCodeAt(i);
-    sum = Math.imul(sum, 0x01000193);
-  }
+  const sum = hashText(circuit);
   return (sum ^ (sum >>> 8) ^ (sum >>> 16) ^ (sum >>> 24)) & (BUCKETS - 1);
 }
 

@@ -5,10 +5,9 @@
  */
 import { type InstantMs, instant, NEVER } from '../kernel/clock.ts';
 import { type Circuit, placements } from '../model/circuit.ts';
+import { LEASE_MS } from '../model/participant.ts';
 
 const AFTER_MS = 3_600_000;
-/** What has no end is a lease of a day. */
-const LEASE_MS = 86_400_000;
 
 /** `since`: when it was to be said first. */
 export function giveUpAt(circuit: Circuit, since: InstantMs): InstantMs {
