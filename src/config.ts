@@ -29,8 +29,6 @@ import {
   zone,
 } from './settings.ts';
 
-const readText = (file: string): string => readFileSync(file, 'utf8');
-
 const table = {
   domain: text(
     { required: true, help: 'Name of the administrative domain, the same in its topology' },
@@ -57,7 +55,7 @@ const table = {
       /^postgres(ql)?:\/\//,
       'a postgres:// URL',
     ),
-    password: secret({ help: 'PostgreSQL: a file that holds the password' }, readText),
+    password: secret({ help: 'PostgreSQL: a file that holds the password' }),
   }),
   lease: section({
     ttl_s: integer({ fallback: 10, help: 'A leader that is silent for so long is succeeded' }, 2, 600),
@@ -135,17 +133,17 @@ const table = {
       address: text({ required: true, help: 'Name or address of its management port' }),
       port: integer({ fallback: 0, help: 'TCP (tl1) or UDP (snmp) port; 0 is the usual one' }, 0, 65_535),
       user: text({ help: 'tl1, snmp v3: whom to log in as' }),
-      password: secret({ help: 'tl1: a file that holds the password' }, readText),
+      password: secret({ help: 'tl1: a file that holds the password' }),
       tid: text({ help: 'tl1: the target identifier, where a gateway stands before it' }),
       size: integer({ fallback: 64, help: 'polatis: how many ports it has' }, 1, 4_096),
       version: choice(['v3', 'v2c'], {
         fallback: 'v3',
         help: 'snmp: v3 is SHA-256 and AES-128; v2c is for laboratories',
       }),
-      auth_key: secret({ help: 'snmp v3: a file that holds the authentication pass phrase' }, readText),
-      priv_key: secret({ help: 'snmp v3: a file that holds the privacy pass phrase' }, readText),
+      auth_key: secret({ help: 'snmp v3: a file that holds the authentication pass phrase' }),
+      priv_key: secret({ help: 'snmp v3: a file that holds the privacy pass phrase' }),
       context: text({ help: 'snmp v3: contextName, where one address stands for several switches' }),
-      community: secret({ help: 'snmp v2c: a file that holds the community' }, readText),
+      community: secret({ help: 'snmp v2c: a file that holds the community' }),
       idle_vlan: integer(
         { fallback: 1, help: 'snmp: the VLAN of untagged ports without a circuit' },
         1,
@@ -217,7 +215,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
     const file = resolve(sources.folder, sources.file);
     let content: string;
     try {
-      content = readText(file);
+      content = readFileSync(file, 'utf8');
     } catch (error) {
       throw new SettingsError([`${file}: ${textOf(error)}`]);
     }

@@ -1,19 +1,15 @@
 /** The settings of the front door: how the API listens, whose tokens and certificates open it, and what they mean. */
-import { readFileSync } from 'node:fs';
 import { choice, integer, items, path, secret, section, text, type Values } from './settings.ts';
-
-const readText = (file: string): string => readFileSync(file, 'utf8');
 
 const HTTPS = /^https:\/\/[!-~]+$/;
 
 export const apiSection = section({
   tls: section({
-    certificate: secret(
-      { help: 'The certificate of the API, in PEM, and those that it hangs on; plain HTTP without it' },
-      readText,
-    ),
-    key: secret({ help: 'Its key, in PEM' }, readText),
-    client_ca: secret({ help: 'Authorities, in PEM, that sign client certificates, directly' }, readText),
+    certificate: secret({
+      help: 'The certificate of the API, in PEM, and those that it hangs on; plain HTTP without it',
+    }),
+    key: secret({ help: 'Its key, in PEM' }),
+    client_ca: secret({ help: 'Authorities, in PEM, that sign client certificates, directly' }),
   }),
 });
 
@@ -41,10 +37,7 @@ export const identitySection = section({
       help: 'Values of `acr` that stand for several factors: assurance 2',
     }),
   }),
-  issuers_ca: secret(
-    { help: 'Authorities, in PEM, of issuers that the system does not trust by itself' },
-    readText,
-  ),
+  issuers_ca: secret({ help: 'Authorities, in PEM, of issuers that the system does not trust by itself' }),
   mappings: items('What groups, scopes and subjects of tokens are worth here', {
     issuer: text({ help: 'Of this issuer only' }),
     claim: choice(['group', 'scope', 'subject'], { required: true, help: 'What of a token is looked at' }),

@@ -1,20 +1,17 @@
 /** The settings of a domain among others: how peers reach us, who they are, and what their word counts for here. */
-import { readFileSync } from 'node:fs';
 import { PREFIX_PATTERN } from './model/port.ts';
 import { integer, items, path, secret, section, text, type Values } from './settings.ts';
 
 export const DOMAIN = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?){0,7}$/;
 const PREFIX = new RegExp(PREFIX_PATTERN);
-const readText = (file: string): string => readFileSync(file, 'utf8');
-
 export const peeringSection = section({
   host: text({ fallback: '127.0.0.1', help: 'Address to listen on for peers' }),
   port: integer({ fallback: 8443, help: 'Port to listen on for peers; 0 takes any free one' }, 0, 65_535),
   certificate_file: path({
     help: 'Our certificate for peers, in PEM: self-signed will do, its subjectAltName must be the domain. Without it there are no peers',
   }),
-  key: secret({ help: 'The key of the certificate, in PEM' }, readText),
-  signing_key: secret({ help: 'The P-256 key that signs our messages, in PEM' }, readText),
+  key: secret({ help: 'The key of the certificate, in PEM' }),
+  signing_key: secret({ help: 'The P-256 key that signs our messages, in PEM' }),
   messages_per_s: integer({ fallback: 2_000, help: 'How many each peer may send' }, 1, 1_000_000),
   peers: items('The domains that we deal with, neighbours or not', {
     domain: text(

@@ -48,7 +48,7 @@ async function readAssertions(policy: string): Promise<Assertion[]> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw new StartError(`the tests ${file}: ${(error as Error).message}`);
   }
-  const isList = newAjv({}, false).compile<Assertion[]>({ type: 'array', items: AssertionSchema });
+  const isList = newAjv().compile<Assertion[]>({ type: 'array', items: AssertionSchema });
   let found: unknown;
   try {
     found = JSON.parse(text);

@@ -3,6 +3,7 @@
  * values from several places are laid over each other. Every fault names the place it came from, and all
  * faults are told at once. YAML is read in settingsYaml.ts; what the settings are is config.ts's matter.
  */
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { textOf } from './kernel/errors.ts';
 
@@ -161,14 +162,14 @@ export function path(options: LeafOptions<string>): Leaf<string> {
 }
 
 /** A secret is never written in the configuration: its key ends in `_file` and names a file that holds it. */
-export function secret(options: Maybe, read: (file: string) => string): Leaf<string | undefined> {
+export function secret(options: Maybe): Leaf<string | undefined> {
   return leaf<string | undefined>(
     options,
     (raw, place) => {
       if (typeof raw !== 'string' || raw === '') throw new Must('the path of a file that holds the secret');
       const file = resolve(place.folder, raw);
       try {
-        return read(file).replace(/\r?\n$/, '');
+        return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
       } catch (error) {
         throw new Must(`a readable file: ${textOf(error)}`);
       }

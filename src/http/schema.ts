@@ -25,13 +25,11 @@ const OPTIONS: Options = {
 const DATE_TIME =
   /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
-/** An Ajv that knows the formats we use and every named schema. */
-export function newAjv(named: Readonly<Record<string, unknown>>, coerce: boolean): Ajv2020 {
+/** An Ajv that knows the formats we use. */
+export function newAjv(coerce = false): Ajv2020 {
   const ajv = new Ajv2020({ ...OPTIONS, coerceTypes: coerce ? 'array' : false });
   ajv.addFormat('date-time', DATE_TIME);
   ajv.addFormat('uri', true);
-  // The registry holds schema objects only; Fastify types them as unknown.
-  for (const schema of Object.values(named)) ajv.addSchema(schema as object);
   return ajv;
 }
 
@@ -41,8 +39,8 @@ export function newAjv(named: Readonly<Record<string, unknown>>, coerce: boolean
  * query), so all of them share what is known and compiled: this is what start-up waits for.
  */
 export function validators(): (named: Readonly<Record<string, unknown>>) => FastifySchemaCompiler<object> {
-  const plain = newAjv({}, false);
-  const coercing = newAjv({}, true);
+  const plain = newAjv();
+  const coercing = newAjv(true);
   const known = new Set<string>();
   const compiled = new Map<string, ReturnType<Ajv2020['compile']>>();
   const compile: FastifySchemaCompiler<object> = ({ schema, httpPart }) => {
@@ -56,6 +54,7 @@ export function validators(): (named: Readonly<Record<string, unknown>>) => Fast
     for (const [id, schema] of Object.entries(named)) {
       if (known.has(id)) continue;
       known.add(id);
+      // The registry holds schema objects only; Fastify types them as unknown.
       for (const ajv of [plain, coercing]) ajv.addSchema(schema as object);
     }
     return compile;

@@ -67,7 +67,7 @@ export interface PeeringPorts {
 }
 
 /** Both are compiled once. */
-const ajv = newAjv({}, false);
+const ajv = newAjv();
 const isAnswer = ajv.compile(AnswerSchema);
 const isHello = ajv.compile(HelloSchema);
 

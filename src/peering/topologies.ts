@@ -110,7 +110,7 @@ export const VersionsSchema = Type.Object(
 type Versions = Static<typeof VersionsSchema>;
 
 const BodySchema = Type.Object({ document: DocumentSchema, expires: Instant }, strict);
-const ajv = newAjv({}, false);
+const ajv = newAjv();
 const isBody = ajv.compile(BodySchema);
 const isVersions = ajv.compile(VersionsSchema);
 

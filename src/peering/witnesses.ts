@@ -63,7 +63,7 @@ export const SeenSchema = Type.Object(
 );
 export const NothingSchema = Type.Object({}, { $id: 'Nothing', ...strict });
 
-const ajv = newAjv({}, false);
+const ajv = newAjv();
 const isWitnessed = ajv.compile(WitnessedSchema);
 const isSeen = ajv.compile(SeenSchema);
 
