@@ -202,13 +202,10 @@ async function rulesOf({ policy, seeds }: Config): Promise<BrokerPorts['policy']
   };
 }
 
-function tokensOf({ domain, tokens, peering: { peers } }: Config, peering?: Peering): TokenPorts {
-  const named = new Map(
-    peers.flatMap((peer) => (peer.issuer === undefined ? [] : [[peer.domain, peer.issuer]])),
-  );
+function tokensOf({ domain, tokens }: Config, peering?: Peering): TokenPorts {
   return {
     issuer: tokens.issuer ?? audienceOf(domain),
-    audienceOf: (other) => named.get(other) ?? audienceOf(other),
+    audienceOf: (other) => peering?.issuerOf(other) ?? audienceOf(other),
     newKey: newP256Key,
     ...(peering === undefined ? {} : { abroad: peering.tokens }),
   };

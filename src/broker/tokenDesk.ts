@@ -11,7 +11,7 @@ import type { CircuitId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
 import { type Circuit, isFinal } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
-import { prefixCache } from '../tokens/cache.ts';
+import { forgetOldest, prefixCache } from '../tokens/cache.ts';
 import type { ProofClaims, RootClaims } from '../tokens/claims.ts';
 import { type GrantAsk, requireCovers, type TokenAction } from '../tokens/grant.ts';
 import { type PublicJwk, publicJwk, thumbprint } from '../tokens/jwk.ts';
@@ -146,8 +146,7 @@ export class TokenDesk {
     tx.tokens.minted.push({ ...minted, text });
     if (minted.kept === 'HOLDER') return;
     this.#texts.set(minted.jti, text);
-    if (this.#texts.size > REMEMBERED_TEXTS)
-      for (const oldest of this.#texts.keys()) return void this.#texts.delete(oldest);
+    forgetOldest(this.#texts, REMEMBERED_TEXTS);
   }
 
   /** What a holder has passed on to us, to be shown to other domains in his stead. */

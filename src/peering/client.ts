@@ -48,6 +48,9 @@ export interface Call {
   readonly session?: string;
 }
 
+/** Says something to a peer in our session with it; a text: why nobody should try. */
+export type Tell = (peer: Peer, call: Omit<Call, 'session'>) => Promise<Answered | string>;
+
 interface ClientPorts {
   readonly clock: Clock;
   readonly random: Random;

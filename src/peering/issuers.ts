@@ -9,11 +9,12 @@ import type { PublishedIssuer } from '../broker/tokenRing.ts';
 import { LONGEST_LIFE_S } from '../broker/tokenRing.ts';
 import type { InstantMs } from '../kernel/clock.ts';
 import { textOf } from '../kernel/errors.ts';
+import { forgetOldest } from '../tokens/cache.ts';
 import type { RootClaims } from '../tokens/claims.ts';
 import { importPublic, publicJwk, thumbprint } from '../tokens/jwk.ts';
 import { readStatusList, type StatusList, statusIn } from '../tokens/status.ts';
 import type { IssuerKey, TokenStatus, TrustedIssuer } from '../tokens/verify.ts';
-import type { Answered } from './client.ts';
+import type { Tell } from './client.ts';
 import type { Peer } from './peer.ts';
 
 export const STATUS_PATH = '/peer/v1/token-status';
@@ -82,11 +83,6 @@ export function takeIssuer(peer: Peer, said: Issuer | undefined, ownPrefix: stri
   }
 }
 
-export type Tell = (
-  peer: Peer,
-  call: { readonly path: string; readonly body: object; readonly timeoutMs: number },
-) => Promise<Answered | string>;
-
 /** Our word on the withdrawals of each peer. Kept in memory: after a restart the lists are asked for anew. */
 export class TokenStatusLists {
   readonly #peers: () => readonly Peer[];
@@ -110,14 +106,18 @@ export class TokenStatusLists {
   }
 
   /** Asks the issuer for the list of that token. Whether it came is seen by statusAt. */
-  async refresh({ iss, status: { uri } }: RootClaims): Promise<void> {
+  refresh({ iss, status: { uri } }: RootClaims): Promise<void> {
+    return this.#refresh(iss, uri);
+  }
+
+  async #refresh(iss: string, uri: string): Promise<void> {
     const peer = this.#peers().find(({ settings }) => settings.issuer === iss);
     const asked = this.#asked.get(uri);
     if (asked !== undefined && this.#now() < asked.at + ASK_EVERY_MS) return asked.answer;
     if (peer === undefined || listOf(iss, uri) === undefined) return;
     const answer = this.#ask(peer, uri).catch((error: unknown) => peer.failed(textOf(error)));
     this.#asked.set(uri, { at: this.#now(), answer });
-    forgetOldest(this.#asked);
+    forgetOldest(this.#asked, MOST_LISTS);
     return answer;
   }
 
@@ -126,7 +126,7 @@ export class TokenStatusLists {
     const { issuer: iss } = peer.settings;
     for (const list of this.#lists.values()) {
       if (list.iss !== iss || list.exp * 1000 - this.#now() > RENEW_BELOW_MS) continue;
-      void this.refresh({ iss, status: { uri: list.uri, idx: 0 } } as RootClaims);
+      void this.#refresh(iss, list.uri);
     }
   }
 
@@ -140,7 +140,7 @@ export class TokenStatusLists {
     const list = readStatusList(String(answered.body['signed']), from, this.#now(), before);
     this.#lists.delete(uri);
     this.#lists.set(uri, list);
-    forgetOldest(this.#lists);
+    forgetOldest(this.#lists, MOST_LISTS);
   }
 }
 
@@ -149,8 +149,4 @@ function listOf(iss: string, uri: string): number | undefined {
   const prefix = `${iss}/v1/tokens/status/`;
   const number = uri.startsWith(prefix) ? uri.slice(prefix.length) : '';
   return /^(0|[1-9][0-9]{0,5})$/.test(number) ? Number(number) : undefined;
-}
-
-function forgetOldest(map: Map<string, unknown>): void {
-  if (map.size > MOST_LISTS) for (const oldest of map.keys()) return void map.delete(oldest);
 }

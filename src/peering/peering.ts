@@ -14,10 +14,10 @@ import { BrokerError, textOf } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { newJti } from '../tokens/mint.ts';
-import { type Answered, type Identity, NoAnswer, PeerClient } from './client.ts';
+import { type Answered, type Identity, NoAnswer, PeerClient, type Tell } from './client.ts';
 import { warnOfEnds } from './expiry.ts';
 import { bordersTo, greet, type Hello, HelloSchema } from './hello.ts';
-import { type Tell, TokenStatusLists, writeIssuer } from './issuers.ts';
+import { TokenStatusLists, writeIssuer } from './issuers.ts';
 import { Peer, type PeerSettings } from './peer.ts';
 import { type Credentials, PresentIdentity } from './renewal.ts';
 import { hearRevocations, pushRevocations } from './revocations.ts';
@@ -93,17 +93,16 @@ export class Peering implements Peers, Receiver {
     this.session = newJti(ports.random);
     this.#client = new PeerClient(this.#identity, ports);
     this.topologies = new Topologies(this.#topologyPorts());
-    const tell: Tell = (peer, call) => this.#inSession(peer, call);
     this.tokens = new TokenStatusLists(
       () => this.peers(),
-      tell,
+      this.#tell,
       () => ports.clock.now(),
     );
     this.witnesses = new Witnesses({
       clock: ports.clock,
       notary: () => this.#inOffice().audit,
       peers: () => this.peers(),
-      tell,
+      tell: this.#tell,
     });
     this.#peers = new Map(
       options.peers.map((settings) => [
@@ -124,7 +123,7 @@ export class Peering implements Peers, Receiver {
       peer: (domain) => this.#peers.get(domain),
       reachable: () => this.peers().filter((peer) => peer.session !== undefined && peer.unfit === undefined),
       atlas: () => this.#inOffice(),
-      tell: (peer, call) => this.#inSession(peer, call),
+      tell: this.#tell,
     };
   }
 
@@ -181,6 +180,11 @@ export class Peering implements Peers, Receiver {
     return [...this.#peers.values()];
   }
 
+  /** The name under which a peer issues tokens, as an operator last laid it down. */
+  issuerOf(domain: string): string | undefined {
+    return this.#peers.get(domain)?.settings.issuer;
+  }
+
   /** What operators see. */
   office(): PeerOffice {
     return officeOf(
@@ -213,7 +217,7 @@ export class Peering implements Peers, Receiver {
     const trace = [this.#identity.domain];
     const body = { message: writeMessage(message), trace };
     const timeoutMs = TIMEOUTS_MS[message.op] ?? TIMEOUT_MS;
-    const answered = await this.#inSession(peer, { path: MESSAGES_PATH, body, timeoutMs });
+    const answered = await this.#tell(peer, { path: MESSAGES_PATH, body, timeoutMs });
     // What can never be agreed is a refusal, so that another way is tried at once.
     if (typeof answered === 'string') return this.#refused(peer, answered);
     if (answered.status !== 200) return this.#problem(peer, answered);
@@ -240,10 +244,7 @@ export class Peering implements Peers, Receiver {
   }
 
   /** Says hello first where there is no session, and once more where it has ended; a text: why nobody should try. */
-  async #inSession(
-    peer: Peer,
-    call: { readonly path: string; readonly body: object; readonly timeoutMs: number },
-  ): Promise<Answered | string> {
+  readonly #tell: Tell = async (peer, call) => {
     for (let attempt = 0; ; attempt++) {
       // Whoever does not know our keys of today could not believe what we show.
       if (peer.session === undefined || this.#issuer() !== peer.toldIssuer) await this.#greet(peer);
@@ -256,7 +257,7 @@ export class Peering implements Peers, Receiver {
       // Unless somebody else has learned of the new one meanwhile.
       if (peer.session === session) peer.session = undefined;
     }
-  }
+  };
 
   /** One hello at a time to each peer, however many wait for it. */
   #greet(peer: Peer, inAnyCase = false): Promise<void> {
@@ -350,13 +351,12 @@ export class Peering implements Peers, Receiver {
     for (const peer of this.peers()) {
       if (peer.session === undefined) continue;
       // Out of office, or no answer: it is tried again soon.
-      const tell = (call: Parameters<TopologyPorts['tell']>[1]) => this.#inSession(peer, call);
       Promise.resolve()
         .then(() => {
           this.tokens.renew(peer);
           return this.#issuer() === peer.toldIssuer ? undefined : this.#greet(peer);
         })
-        .then(() => pushRevocations(peer, this.#inOffice(), tell))
+        .then(() => pushRevocations(peer, this.#inOffice(), this.#tell))
         .catch(() => {});
     }
   }

@@ -5,7 +5,7 @@
 import { type Static, Type } from 'typebox';
 import { BrokerError } from '../kernel/errors.ts';
 import type { Revocation } from '../tokens/status.ts';
-import type { Answered } from './client.ts';
+import type { Tell } from './client.ts';
 import type { Peer } from './peer.ts';
 
 export const REVOCATIONS_PATH = '/peer/v1/revocations';
@@ -49,11 +49,7 @@ export async function hearRevocations(
 }
 
 /** Tells the peer what it has not been told in this session. */
-export async function pushRevocations(
-  peer: Peer,
-  broker: Withdrawals,
-  tell: (call: { path: string; body: object; timeoutMs: number }) => Promise<Answered | string>,
-): Promise<void> {
+export async function pushRevocations(peer: Peer, broker: Withdrawals, tell: Tell): Promise<void> {
   const session = peer.session;
   if (session === undefined) return;
   if (peer.told.session !== session) peer.told = { session, revocations: new Set() };
@@ -64,7 +60,8 @@ export async function pushRevocations(
     .slice(0, MOST)
     .map(({ iss, jti, exp }) => ({ iss, jti, exp }));
   if (news.length === 0) return;
-  const answered = await tell({ path: REVOCATIONS_PATH, body: { revocations: news }, timeoutMs: TIMEOUT_MS });
+  const call = { path: REVOCATIONS_PATH, body: { revocations: news }, timeoutMs: TIMEOUT_MS };
+  const answered = await tell(peer, call);
   if (typeof answered !== 'string' && answered.status === 200)
     for (const { jti } of news) told.revocations.add(jti);
 }

@@ -10,7 +10,7 @@ import { newAjv } from '../http/schema.ts';
 import { type Clock, instant } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import { compareVersions, type DomainDocument } from '../topology/domainDocument.ts';
-import type { Answered, Identity } from './client.ts';
+import type { Identity, Tell } from './client.ts';
 import type { Peer } from './peer.ts';
 import { openDocument, SealError, sealDocument } from './seal.ts';
 import { DomainName, Instant, PortName } from './wire.ts';
@@ -130,7 +130,7 @@ export interface TopologyPorts {
   /** Those who can be told something now. */
   reachable(): readonly Peer[];
   atlas(): Atlas;
-  tell(peer: Peer, call: { path: string; body: object; timeoutMs: number }): Promise<Answered | string>;
+  readonly tell: Tell;
 }
 
 export class Topologies {

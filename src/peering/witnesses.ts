@@ -12,7 +12,7 @@ import type { WitnessDesk } from '../broker/witnessDesk.ts';
 import { newAjv } from '../http/schema.ts';
 import { type Cancel, type Clock, type InstantMs, instant } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
-import type { Answered } from './client.ts';
+import type { Tell } from './client.ts';
 import type { Peer, Vouched } from './peer.ts';
 
 export const CHECKPOINTS_PATH = '/peer/v1/checkpoints';
@@ -78,7 +78,7 @@ export interface WitnessesPorts {
   /** Throws while nobody is in office. */
   notary(): Notary;
   peers(): readonly Peer[];
-  tell(peer: Peer, call: { path: string; body: object; timeoutMs: number }): Promise<Answered | string>;
+  readonly tell: Tell;
 }
 
 export class Witnesses {

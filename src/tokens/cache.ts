@@ -23,7 +23,12 @@ export function prefixCache(most: number = REMEMBERED_PREFIXES): PrefixCache & {
     },
     set(prh, chain) {
       chains.set(prh, chain);
-      if (chains.size > most) for (const oldest of chains.keys()) return void chains.delete(oldest);
+      forgetOldest(chains, most);
     },
   };
+}
+
+/** Of a map that has grown by one: makes room again. */
+export function forgetOldest(map: Map<string, unknown>, most: number): void {
+  if (map.size > most) for (const oldest of map.keys()) return void map.delete(oldest);
 }
