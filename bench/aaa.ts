@@ -203,20 +203,11 @@ async function* tokens(scale: number): AsyncGenerator<BenchLine> {
     if (outcome.kind === 'REDEEM') book.enter(outcome.redemption);
   });
   const msEach = (seconds: number): number => (seconds * 1_000) / Math.max(1, Math.floor(times));
-  yield line(
-    'the token of a commit between domains',
-    'CPU at the home',
-    msEach(atHome),
-    'ms',
-    atMost(msEach(atHome), 1),
-  );
-  yield line(
-    'the token of a commit between domains',
-    'CPU there',
-    msEach(there),
-    'ms',
-    atMost(msEach(there), 1),
-  );
+  for (const [metric, spent] of [
+    ['CPU at the home', msEach(atHome)],
+    ['CPU there', msEach(there)],
+  ] as const)
+    yield line('the token of a commit between domains', metric, spent, 'ms', atMost(spent, 1));
   const { cpuPerSecond, wallPerSecond } = await redemptions(Math.ceil(400 * scale));
   // Everything of the verb: read, verified, policy, redemption, effect, record, and the group on the disk.
   yield line('redeemed through the writer, on SQLite', 'per second of CPU', cpuPerSecond, '1/s', {

@@ -78,20 +78,27 @@ test('every peer cosigns the newest checkpoint, and the export shows it', async 
   expect(ams.broker.stats().auditRecords).toBe(at);
 });
 
-test('a log that was set back with everything beside it is found out at its start', async () => {
-  town = await Town.open({ domains: 2 });
-  const [ams, sdg] = town.houses as [House, House];
-  await town.book();
+/** A copy of a store that its peer has since vouched for more of. */
+async function copiedBefore(): Promise<{ opened: Town; ams: House; sdg: House; copy: string }> {
+  const opened = await Town.open({ domains: 2 });
+  town = opened;
+  const [ams, sdg] = opened.houses as [House, House];
+  await opened.book();
   await vouchedFor(ams);
-  const copy = join(town.dir, 'copy.db');
+  const copy = join(opened.dir, 'copy.db');
   await ams.broker.backup(copy);
-  await town.book({ mbps: 500 });
+  await opened.book({ mbps: 500 });
   await vouchedFor(ams);
+  return { opened, ams, sdg, copy };
+}
+
+test('a log that was set back with everything beside it is found out at its start', async () => {
+  const { opened, ams, sdg, copy } = await copiedBefore();
   await ams.close();
   ams.setBack(copy);
-  await town.reopen(0);
+  await opened.reopen(0);
   await until(() => said(ams, 'audit.behind')[0], 'the alarm');
-  await town.book({ mbps: 700 });
+  await opened.book({ mbps: 700 });
   await vouchedFor(ams);
   const newest = ams.broker.audit.witness.newest();
   expect(newest?.origin).toBe('d0.example/audit/2');
@@ -106,29 +113,22 @@ test('a log that was set back with everything beside it is found out at its star
 });
 
 test('a log that was set back while nobody was there to ask is found out when somebody is', async () => {
-  town = await Town.open({ domains: 2 });
-  const [ams, sdg] = town.houses as [House, House];
-  await town.book();
-  await vouchedFor(ams);
-  const copy = join(town.dir, 'copy.db');
-  await ams.broker.backup(copy);
-  await town.book({ mbps: 500 });
-  await vouchedFor(ams);
+  const { opened, ams, sdg, copy } = await copiedBefore();
   await sdg.close();
   await ams.close();
   ams.setBack(copy);
-  await town.reopen(0);
+  await opened.reopen(0);
   for (let i = 0; i < 6; i++) {
     const start = instant(ams.clock.now() + (i + 2) * 7_200_000);
     const schedule = { type: 'FIXED', start, end: instant(start + 3_600_000) } as const;
-    await town.book({ z: { port: 'd0:h3', vlan: 'ANY' }, schedule });
+    await opened.book({ z: { port: 'd0:h3', vlan: 'ANY' }, schedule });
   }
   await until(() => {
     town?.pass(100);
     return ams.broker.stats().auditUnsigned === 0;
   }, 'signed under the old name');
   expect(ams.broker.audit.witness.newest()?.origin).toBe('d0.example/audit/1');
-  await town.reopen(1);
+  await opened.reopen(1);
   await until(() => {
     town?.pass(100);
     return said(ams, 'audit.behind')[0];
