@@ -9,7 +9,6 @@ import { textOf } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import { type Circuit, localSegment, type Segment } from '../model/circuit.ts';
-import { remotes } from '../model/rules.ts';
 import type { Book } from './book.ts';
 import type { Devices } from './devicePorts.ts';
 import { inTheWay, isFreeUntil } from './gate.ts';
@@ -38,13 +37,22 @@ export class EarlyLight {
 
   start(): void {
     if (this.#devices.setupMs !== undefined)
-      this.#stop = every(this.#clock, LOOK_MS, () => void this.#look());
+      this.#stop = every(this.#clock, LOOK_MS, () => void this.#round());
   }
   stop(): void {
     this.#stop();
   }
 
-  async #look(): Promise<void> {
+  /** What has just been booked for so soon that the next round would come too late. */
+  look(changed: Iterable<CircuitId>): void {
+    if (this.#devices.setupMs === undefined) return;
+    const { book } = this.#writer;
+    const now = this.#clock.now();
+    const ready = [...changed].filter((id) => this.#isTime(book, id, now));
+    if (ready.length > 0) void this.#order(ready);
+  }
+
+  async #round(): Promise<void> {
     if (this.#busy) return;
     const { book } = this.#writer;
     const now = this.#clock.now();
@@ -53,6 +61,11 @@ export class EarlyLight {
     );
     if (ready.length === 0) return;
     this.#busy = true;
+    await this.#order(ready);
+    this.#busy = false;
+  }
+
+  async #order(ready: readonly CircuitId[]): Promise<void> {
     try {
       await this.#writer.submit((tx) => {
         // Who is let in claims at once: the next one finds its room taken.
@@ -62,8 +75,6 @@ export class EarlyLight {
     } catch (error) {
       // It is lit at its start then.
       this.#log.warn({ event: 'settle.failed', error: `early light: ${textOf(error)}` });
-    } finally {
-      this.#busy = false;
     }
   }
 
@@ -78,11 +89,10 @@ export class EarlyLight {
   }
 }
 
-/** The dark segment of a circuit that waits for its start, all of it ours. */
-function waiting({ role, state, request, armed, current, pending }: Circuit): Segment | undefined {
-  if (role !== 'HOME' || state !== 'SCHEDULED' || pending !== undefined || current === undefined)
-    return undefined;
+/** Our own dark segment of a circuit that waits for its start. Other domains see to theirs by themselves. */
+function waiting({ state, request, armed, current, pending }: Circuit): Segment | undefined {
+  if (state !== 'SCHEDULED' || pending !== undefined || current === undefined) return undefined;
   if (request.provision !== 'AUTOMATIC' && !armed) return undefined;
   const segment = localSegment(current);
-  return remotes(current).length === 0 && segment?.light === 'DARK' ? segment : undefined;
+  return segment?.light === 'DARK' ? segment : undefined;
 }

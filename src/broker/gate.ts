@@ -1,9 +1,11 @@
 /** Before light: is somebody else's still there, or room that it needs? A port never carries two circuits. */
 import type { InstantMs } from '../kernel/clock.ts';
-import { toSeconds } from '../model/capacity.ts';
-import { type Circuit, type Segment, usesOf } from '../model/circuit.ts';
+import { portEdge, toSeconds } from '../model/capacity.ts';
+import { type Circuit, type Segment, type SegmentEnd, usesOf } from '../model/circuit.ts';
 import { labelFits } from '../model/label.ts';
+import type { Window } from '../model/window.ts';
 import type { Book } from './book.ts';
+import { REST_S } from './limits.ts';
 
 /** Is something that should be dark by now still in the way? It goes first, or a port would carry both. */
 export function inTheWay(book: Book, circuit: Circuit, segment: Segment, now: InstantMs): boolean {
@@ -27,7 +29,7 @@ export function inTheWay(book: Book, circuit: Circuit, segment: Segment, now: In
   return false;
 }
 
-/** Does nobody claim what the circuit needs from now until it claims it itself? */
+/** Does nobody claim what the circuit needs from now until it claims it itself, and no label of a border rest? */
 export function isFreeUntil(
   book: Book,
   segment: Segment,
@@ -37,9 +39,22 @@ export function isFreeUntil(
 ): boolean {
   const { calendar, names } = book;
   const [from, to] = [toSeconds(now), toSeconds(start)];
-  return usesOf(segment).every((use) => {
+  const isFree = usesOf(segment).every((use) => {
     const edge = names.intern(use.edge);
     const fits = calendar.fits(edge, mbps, from, to);
     return fits && (use.label === undefined || labelFits(calendar.labels(edge, from, to), use.label));
   });
+  return isFree && [segment.a, segment.z].every((end) => !rests(book, end, { start: now, end: start }));
+}
+
+/** Has somebody else had the label of a border so lately that the other domain may still give him light? */
+function rests(
+  { calendar, names, rests }: Book,
+  { port, label, border }: SegmentEnd,
+  window: Window,
+): boolean {
+  if (border === undefined || label === undefined) return false;
+  if (rests.at(port, window).includes(label)) return true;
+  const from = Math.max(0, toSeconds(window.start) - REST_S);
+  return !labelFits(calendar.labels(names.intern(portEdge(port)), from, toSeconds(window.end)), label);
 }

@@ -93,7 +93,10 @@ export class Term {
         this.#settler.wake();
         this.checkpointer.wake();
         if (txs.some((tx) => tx.topology !== undefined || tx.domains.length > 0)) this.#restorer.renew();
-        for (const tx of txs) this.#restorer.look(tx.circuits.keys());
+        for (const tx of txs) {
+          this.#restorer.look(tx.circuits.keys());
+          this.#early.look(tx.circuits.keys());
+        }
         if (events.length > 0) on.events(events);
       },
       step: (tx, before, after) => this.tokens?.step(tx, before, after),

@@ -246,7 +246,7 @@ const dueCommitted = go<Ev<'due'>>(['PROVISIONING', 'RELEASING', 'ENDED', 'FAILE
     effects.push({ type: 'peer.query', domain: home.domain });
   }
   const [rest, darks] = quenchWhatIsOver(now, e.at);
-  const [circuit, patch, lights] = lightWhatIsDue(rest, e.at);
+  const [circuit, patch, lights] = lightWhatIsDue(rest, e.at, e.early);
   // A dark version whose time passes is written down once, or dueAt would name its start for ever.
   const passed = inForce(c).some((p) => c.updateTime < p.window.end && p.window.end <= e.at);
   if (circuit === c && !passed) return 'same';
@@ -579,13 +579,15 @@ function mapPlacements(c: Circuit, change: (p: Placement) => Placement): Circuit
 function lightWhatIsDue(
   c: Circuit,
   at: InstantMs,
+  early = false,
 ): [Circuit, { state?: 'PROVISIONING'; reason?: Circuit['reason'] }, Effect[]] {
   if (!mayShine(c)) return [c, {}, []];
-  const due = inForce(c).filter((p) => isDark(p) && p.window.start <= at && at < p.window.end);
+  const isDue = ({ window: { start, end } }: Placement): boolean => (early || start <= at) && at < end;
+  const due = inForce(c).filter((p) => isDark(p) && isDue(p));
   if (due.length === 0) return [c, {}, []];
-  const circuit = mapPlacements(c, (p) =>
-    due.some((d) => d.version === p.version) ? mapSegments(p, lighting) : p,
-  );
+  const lightOf = (p: Placement): Placement =>
+    mapSegments(at < p.window.start ? { ...p, lightFrom: at } : p, lighting);
+  const circuit = mapPlacements(c, (p) => (due.some((d) => d.version === p.version) ? lightOf(p) : p));
   const effects = due.map((p): Effect => ({ type: 'device.light', version: p.version }));
   return c.state === 'SCHEDULED'
     ? [

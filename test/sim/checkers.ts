@@ -24,6 +24,10 @@ const LATE_MS = 5_000;
 /** An order to go dark is tried within this time, whatever failed before it. */
 const PUT_OUT_MS = 5_000;
 
+/** Nothing is lit longer before its window than devices may take, and the second in which that is looked at. */
+const MOST_EARLY_MS = 31_000;
+const claimedFrom = ({ lightFrom, window }: Placement): InstantMs => lightFrom ?? window.start;
+
 export const placementsOf = (c: Circuit): Placement[] => [
   ...(c.current === undefined ? [] : [c.current]),
   ...(c.pending === undefined || c.pending.phase === 'EXPIRED' ? [] : [c.pending.placement]),
@@ -73,7 +77,7 @@ export function checkLight(node: Node): string[] {
       }
       for (const version of lit.versions) {
         const of = placementsOf(circuit).find((p) => p.version === version);
-        if (of !== undefined && of.window.start > now)
+        if (of !== undefined && Math.max(claimedFrom(of), of.window.start - MOST_EARLY_MS) > now)
           wrong.push(`${node.name} ${lit.circuit} v${version} shines before its time`);
         // Another version may want the same cross-connect: then it shines for that one.
         if (placementsOf(circuit).some((p) => has(p, lit.hop) && wants(circuit, p, now))) continue;
@@ -227,10 +231,10 @@ export function sharesOf(c: Circuit): Map<string, Piece[]> {
   const shares = new Map<string, Piece[]>();
   for (const edge of new Set(uses.map((use) => use.edge))) {
     const on = uses.filter((use) => use.edge === edge);
-    const times = [...new Set(on.flatMap(({ p }) => [p.window.start, p.window.end]))].sort((x, y) => x - y);
+    const times = [...new Set(on.flatMap(({ p }) => [claimedFrom(p), p.window.end]))].sort((x, y) => x - y);
     const pieces = times.slice(1).map((to, i): Piece => {
       const from = times[i] as number;
-      const here = on.filter(({ p }) => p.window.start <= from && from < p.window.end);
+      const here = on.filter(({ p }) => claimedFrom(p) <= from && from < p.window.end);
       return {
         from: toSeconds(instant(from)),
         to: toSeconds(instant(to)),

@@ -153,6 +153,7 @@ export class SimDevices implements Devices {
   readonly #watch: Clock;
   readonly #dice: Dice;
   readonly #faults: () => DeviceFaults;
+  readonly #setupMs: number;
   readonly #note: (text: string) => void;
   readonly #asked: (order: Order) => void;
 
@@ -162,6 +163,7 @@ export class SimDevices implements Devices {
     watch: Clock,
     dice: Dice,
     faults: () => DeviceFaults,
+    setupMs: number,
     note: (text: string) => void,
     asked: (order: Order) => void,
   ) {
@@ -170,10 +172,14 @@ export class SimDevices implements Devices {
     this.#watch = watch;
     this.#dice = dice;
     this.#faults = faults;
+    this.#setupMs = setupMs;
     this.#note = note;
     this.#asked = asked;
   }
 
+  setupMs(): number {
+    return this.#setupMs;
+  }
   light(segment: Segment, context: LightContext): Promise<DeviceReport> {
     return this.#order('light', segment, context);
   }

@@ -54,6 +54,7 @@ export interface Surroundings {
   readonly dir: string;
   readonly domains: number;
   readonly labels: string;
+  readonly setupMs: number;
   readonly plants: Plants;
   readonly deviceFaults: () => DeviceFaults;
   peersOf(owner: Owner): Peers;
@@ -174,6 +175,7 @@ export class Node {
       watch,
       dice.devices,
       deviceFaults,
+      this.#around.setupMs,
       note,
       ({ kind, context }) => {
         const known = this.mirror.circuits.get(context.circuit);

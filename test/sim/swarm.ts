@@ -13,6 +13,8 @@ export interface Swarm {
   readonly deaths: number;
   /** How often an order is long under way before its device has it. */
   readonly astray: number;
+  /** What devices are said to take: so much before its start a circuit is lit, where nobody is in its way. */
+  readonly setupMs: number;
   /** The labels of every port. */
   readonly labels: string;
   /** How many requests are for another domain. */
@@ -37,6 +39,7 @@ export const usual: Swarm = {
   partitions: 3 / 13,
   deaths: 0.003,
   astray: 0.02,
+  setupMs: 5_000,
   labels: '2-5',
   abroad: 0.4,
   wishes: 'ANY',

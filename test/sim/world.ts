@@ -160,6 +160,7 @@ class World {
           dir,
           domains: options.domains,
           labels: this.#swarm.labels,
+          setupMs: this.#swarm.setupMs,
           plants: options.plants ?? {},
           deviceFaults: () =>
             this.#healing ? NO_DEVICE_FAULTS : { fails: 0.05, slow: 0.08, astray: this.#swarm.astray },

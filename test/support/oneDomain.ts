@@ -128,7 +128,7 @@ async function* pages(source: AsyncIterable<unknown>, calls: { open: number }): 
   }
 }
 
-interface Options {
+export interface OneDomainOptions {
   readonly topology?: TopologyDocument;
   readonly policy?: BrokerPorts['policy'];
   readonly devices?: (clock: HandClock) => Devices;
@@ -150,11 +150,11 @@ export class OneDomain {
   store!: Store;
   readonly logged: LogEvent[] = [];
   readonly dir = mkdtempSync(join(tmpdir(), 'turnpike-'));
-  #options: Options;
+  #options: OneDomainOptions;
   #terms = 0;
   readonly #calls = { open: 0 };
 
-  private constructor(options: Options) {
+  private constructor(options: OneDomainOptions) {
     this.#options = options;
     this.devices =
       options.devices?.(this.clock) ?? new MemoryDevices({ clock: this.clock, random: this.random });
@@ -167,7 +167,7 @@ export class OneDomain {
     return this.topology.domain;
   }
 
-  static async start(options: Options = {}): Promise<OneDomain> {
+  static async start(options: OneDomainOptions = {}): Promise<OneDomain> {
     const world = new OneDomain(options);
     await world.#boot();
     return world;
@@ -249,7 +249,10 @@ export class OneDomain {
   }
 
   /** Stops, lets `meanwhile` have the file, and starts again. */
-  async stopped(meanwhile: (file: string) => Promise<void>, other: Partial<Options> = {}): Promise<void> {
+  async stopped(
+    meanwhile: (file: string) => Promise<void>,
+    other: Partial<OneDomainOptions> = {},
+  ): Promise<void> {
     await this.broker.stop();
     await this.store.close();
     await meanwhile(join(this.dir, 'turnpike.db'));

@@ -7,7 +7,7 @@ import type { LogEvent } from '../../src/kernel/log.ts';
 import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
 import type { TokenStatus } from '../../src/tokens/verify.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
-import { call, OneDomain } from './oneDomain.ts';
+import { call, OneDomain, type OneDomainOptions } from './oneDomain.ts';
 
 type Deliver = () => Promise<PeerAnswer>;
 /** May lose, change or refuse a message; what it gives back is what the sender hears. */
@@ -29,7 +29,10 @@ export class Several {
   refreshed = 0;
   between: Between = (_from, _to, _message, deliver) => deliver();
 
-  static async start(topologies: readonly TopologyDocument[]): Promise<Several> {
+  static async start(
+    topologies: readonly TopologyDocument[],
+    over: Pick<OneDomainOptions, 'devices'> = {},
+  ): Promise<Several> {
     const several = new Several();
     for (const topology of topologies) {
       const peers = several.#peersOf(topology.domain);
@@ -40,6 +43,7 @@ export class Several {
           peers,
           tokens: true,
           abroad: several.#issuersFor(topology.domain),
+          ...over,
         }),
       );
     }
