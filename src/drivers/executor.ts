@@ -162,7 +162,7 @@ export class Executor implements Devices {
 
   /** How long a path takes to be set: as long as the slowest of its devices. */
   setupMs(segment: Segment): number | undefined {
-    const known = segment.hops.flatMap(({ device }) => this.#units.get(device)?.setupMs ?? []);
+    const known = segment.hops.flatMap(({ device }) => this.#units.get(device)?.setups.expectedMs ?? []);
     return known.length === 0 ? undefined : Math.max(...known);
   }
 
@@ -271,7 +271,7 @@ export class Executor implements Devices {
         : reports.some((r) => r.outcome === 'applied')
           ? 'applied'
           : 'already';
-    if (kind === 'light' && outcome === 'applied') unit.learn(clock.now() - begun);
+    if (kind === 'light' && outcome === 'applied') unit.setups.note(clock.now() - begun);
     if (kind === 'light' && outcome !== 'unknown')
       this.#quarantine.lift(device, portsOf(hops), context.circuit);
     return {

@@ -35,7 +35,8 @@ export class Inspector implements Inspection {
   state(device: string): DeviceState | undefined {
     const unit = this.#units.get(device);
     if (unit === undefined) return undefined;
-    const { driver, line, breaker, setupMs, lastSeen } = unit;
+    const { driver, line, breaker, setups, lastSeen } = unit;
+    const setupMs = setups.expectedMs;
     return {
       device,
       protocol: driver.protocol,

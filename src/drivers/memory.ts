@@ -25,6 +25,7 @@ import type { CircuitId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Attachment, Hop, Segment } from '../model/circuit.ts';
 import { type Label, UNTAGGED } from '../model/label.ts';
+import { SetupTimes } from './setupTimes.ts';
 
 interface MemoryOptions {
   readonly clock: Clock;
@@ -54,21 +55,30 @@ export class MemoryDevices implements Devices {
   readonly #taken = new Map<string, Map<Label, Set<Entry>>>();
   /** Orders for one device follow each other, as they would on its one management session. */
   readonly #queues = new Map<string, Promise<unknown>>();
+  readonly #setups = new SetupTimes();
   #fence = 0;
 
   constructor(options: MemoryOptions) {
     this.#options = options;
   }
 
-  light(segment: Segment, context: LightContext): Promise<DeviceReport> {
-    return this.#order(segment, context, () => {
-      if (this.#options.clock.now() >= context.deadline) return refused('the deadline has passed', true);
+  async light(segment: Segment, context: LightContext): Promise<DeviceReport> {
+    const { clock } = this.#options;
+    const begun = clock.now();
+    const report = await this.#order(segment, context, () => {
+      if (clock.now() >= context.deadline) return refused('the deadline has passed', true);
       const clash = segment.hops
         .map((hop) => this.#clash(hop, context.circuit))
         .find((text) => text !== undefined);
       if (clash !== undefined) return refused(clash, false);
       return done(segment, (hop) => this.#connect(hop, context));
     });
+    if (report.ok) this.#setups.note(clock.now() - begun);
+    return report;
+  }
+
+  setupMs(): number | undefined {
+    return this.#setups.expectedMs;
   }
 
   dark(segment: Segment, context: LightContext): Promise<DeviceReport> {

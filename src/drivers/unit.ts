@@ -11,17 +11,17 @@ import type { Tell } from './events.ts';
 import { asFault } from './fault.ts';
 import { Line } from './line.ts';
 import type { ObservedConnect } from './port.ts';
+import { SetupTimes } from './setupTimes.ts';
 
 export const SILENCE: ReadonlySet<string> = new Set(['unreachable', 'timeout']);
-/** So many set-ups are remembered: enough for nine of ten, few enough to follow a device that has changed. */
-const REMEMBERED = 20;
 
 export class Unit {
   readonly driver: Driver;
   readonly line = new Line();
   readonly #breaker: Breaker;
   readonly #clock: Clock;
-  readonly #took: number[] = [];
+  /** From order to light. */
+  readonly setups = new SetupTimes();
   /** When it last answered. */
   lastSeen: InstantMs | undefined;
   /** The last that was read, for when it cannot be. */
@@ -50,16 +50,6 @@ export class Unit {
 
   silent(): void {
     this.#breaker.silent();
-  }
-
-  /** From order to light: nine of the last ten have not taken longer. */
-  get setupMs(): number | undefined {
-    const sorted = this.#took.toSorted((a, b) => a - b);
-    return sorted[Math.ceil(sorted.length * 0.9) - 1];
-  }
-  learn(ms: number): void {
-    this.#took.push(ms);
-    if (this.#took.length > REMEMBERED) this.#took.shift();
   }
 
   /** A question, not sent while the breaker is open; counted as an answer or a silence. */
