@@ -18,40 +18,51 @@ import type {
 } from '../model/circuit.ts';
 import { type Label, type LabelAsk, LabelSet } from '../model/label.ts';
 import { prefixOf } from '../model/port.ts';
-import { findPath } from '../topology/search/find.ts';
+import { bothWays } from '../model/ways.ts';
 import type { Path } from '../topology/search/question.ts';
 import { type World, WorldFree } from '../topology/stitch.ts';
 import { labelsToTry } from './borderOffer.ts';
 import { isSoon } from './brokenRoads.ts';
 import type { Ground } from './ground.ts';
 import { REST_S } from './limits.ts';
-import { type Plan, queryOf, refusedBy, type Slot } from './plan.ts';
+import { type Plan, queryOf, refusedBy, roadsFor, type Slot } from './plan.ts';
 
 /** Lines of a refusal that repeat what domains have said. */
 const MOST_SAID = 4;
 /** Paths that come back to a domain that they have left are put aside, so many of them. */
 const MOST_LOOPS = 16;
 
-/** Throws what no attempt can change: a port that nobody has, or ends of which neither is ours. */
+/**
+ * One way, or for a protected circuit two that share no link, and no node where that is possible. `avoiding`: links
+ * that are not to be used. Throws what no attempt can change: a port that nobody has, or ends of which neither is ours.
+ */
 export function planAbroad(
   ground: Ground,
   id: string,
   request: CircuitRequest,
   slot: Slot,
   setbacks: readonly Setback[] = [],
+  avoiding: readonly string[] = [],
 ): Plan {
   const world = ground.world();
   const { domain } = ground.network.document;
   refuseStrangers(world, domain, request);
   const barred = barredBy(world, slot, setbacks, darkBorders(ground, world, slot));
+  barred.push(...avoiding.filter((link) => world.network.linkIndex.has(link)));
   for (let i = 0; i <= MOST_LOOPS; i++) {
     const { free } = worldFree(ground, slot, setbacks, barred);
-    const path = findPath({ network: world.network, free }, queryOf(ground, request, slot));
-    if (!path.found) return { kind: 'refused', problem: refused(request, slot, path, setbacks) };
-    const loop = loopOf(world, path);
-    if (loop === undefined)
-      return { kind: 'placed', segments: cut(ground, world, { id, request, slot }, path, free) };
-    barred.push(loop);
+    const found = roadsFor({ network: world.network, free }, request, queryOf(ground, request, slot));
+    if (!found.found) return { kind: 'refused', problem: refused(request, slot, found, setbacks) };
+    const { road, second } = found;
+    const loop = loopOf(world, road) ?? (second && loopOf(world, second));
+    if (loop !== undefined) {
+      barred.push(loop);
+      continue;
+    }
+    const asked = { id, request, slot };
+    const first = cut(ground, world, asked, road, free);
+    const other = second === undefined ? [] : cut(ground, world, asked, second, free);
+    return { kind: 'placed', segments: bothWays(first, other) };
   }
   const detail = 'every way found comes back to a domain that it has left';
   return {

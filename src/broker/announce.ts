@@ -29,10 +29,10 @@ export function announce(before: Circuit, event: CircuitEvent, after: Circuit): 
     const cause = event.type === 'modify' ? event.cause : before.pending?.cause;
     return cause === undefined ? 'circuit.modified' : cause === 'MOVE' ? 'circuit.moved' : 'circuit.rerouted';
   }
-  const up = (c: Circuit): string | undefined =>
-    c.conditions.find((one) => one.type === 'DataPlaneUp')?.status;
-  if (after.state === 'ACTIVE' && up(after) !== up(before))
-    return up(after) === 'TRUE' ? 'circuit.restored' : 'circuit.degraded';
+  // It has light, and what is protected has a second way.
+  const isWell = (c: Circuit): boolean => c.conditions.every(({ status }) => status !== 'FALSE');
+  if (after.state === 'ACTIVE' && isWell(after) !== isWell(before))
+    return isWell(after) ? 'circuit.restored' : 'circuit.degraded';
   return 'circuit.updated';
 }
 

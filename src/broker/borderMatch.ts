@@ -3,7 +3,7 @@
  * way here must not join two customers. Another label refuses the light, silence does not.
  */
 import { type Clock, sleep } from '../kernel/clock.ts';
-import { type Circuit, placements, type Segment } from '../model/circuit.ts';
+import { type Circuit, endsOf, placements, type Segment } from '../model/circuit.ts';
 import { borderId } from '../topology/stitch.ts';
 import type { Book } from './book.ts';
 import type { PeerAnswer, PeerMessage, Peers } from './peerPorts.ts';
@@ -67,7 +67,7 @@ export function matchOf(
   const circuit = id === undefined ? undefined : book.circuits.get(id);
   const placement =
     circuit === undefined ? undefined : placements(circuit).find((p) => p.version === version);
-  const ends = placement?.segments.filter((s) => s.local).flatMap((s) => [s.a, s.z]) ?? [];
+  const ends = placement?.segments.filter((s) => s.local).flatMap(endsOf) ?? [];
   const ours = ends.find((end) => end.border === borderId(end.port, port));
   if (ours?.label === undefined || ours.offered !== undefined) return { state: 'PENDING', epoch };
   return { state: ours.label === label ? 'MATCH' : 'MISMATCH', label: ours.label, epoch };

@@ -5,7 +5,7 @@
  * the same.
  */
 import { type Free, toSeconds } from '../model/capacity.ts';
-import type { CircuitRequest, EndpointAsk, Placement } from '../model/circuit.ts';
+import { type CircuitRequest, type EndpointAsk, endsOf, type Placement } from '../model/circuit.ts';
 import { HIGHEST_LABEL, type Label, LabelSet } from '../model/label.ts';
 import { hashText, type Labels, type Network } from '../topology/network.ts';
 import type { Path } from '../topology/search/question.ts';
@@ -46,7 +46,7 @@ export function labelsToTry(
 }
 
 const labelAt = (p: Placement | undefined, border: string): Label | undefined =>
-  p?.segments.flatMap(({ a, z }) => [a, z]).find((end) => end.border === border)?.label;
+  p?.segments.flatMap(endsOf).find((end) => end.border === border)?.label;
 
 function best(labels: readonly Label[], wanted: Uint32Array, most: number, start: number): Label[] {
   const chosen: Label[] = [];

@@ -6,6 +6,7 @@ import type { InstantMs } from '../kernel/clock.ts';
 import { type Circuit, localSegment, type Placement, type Road, type Segment } from '../model/circuit.ts';
 import type { PortId } from '../model/port.ts';
 import { isImpaired } from '../model/rules.ts';
+import { waysOf } from '../model/ways.ts';
 import { ADMIN_UP, USABLE } from '../topology/network.ts';
 import type { Ground } from './ground.ts';
 import { MENDED_AFTER_MS } from './limits.ts';
@@ -19,6 +20,8 @@ export interface Need {
   readonly port?: PortId;
   /** Nor would other ends: it is one of the circuit's own ports. */
   readonly stays?: true;
+  /** Its light is being brought back: only a second way that has light would be better. */
+  readonly passes?: true;
   readonly detail: string;
 }
 
@@ -38,11 +41,45 @@ export function needOf(on: Ground, circuit: Circuit): Need | undefined {
     const stays = dark.border === undefined ? { stays: true as const } : {};
     return { current, segment, road: true, port: dark.port, ...stays, detail };
   }
-  for (const there of current.segments)
+  const { first } = waysOf(current);
+  for (const there of first)
     if (there.impaired !== undefined) return { current, segment: there, road: true, ...there.impaired };
   if (circuit.request.protection !== 'PROTECTED') return undefined;
+  if (current.segments.length > 1) return needOfTwo(on, current, segment, soon);
   const second = segment.backup === undefined ? 'it has none' : unusable(on, segment.backup, soon);
   return second === undefined ? undefined : { current, segment, road: false, detail: `backup: ${second}` };
+}
+
+/** Of what is protected over several domains: a way whose light is lost is left for one that has it. */
+function needOfTwo(on: Ground, current: Placement, segment: Segment, soon: boolean): Need | undefined {
+  const dark = waysOf(current).first.find(({ lost }) => lost !== undefined);
+  const second = secondTrouble(on, current, segment, soon);
+  if (dark !== undefined && second === undefined)
+    return { current, segment: dark, road: true, passes: true, detail: `${dark.domain}: ${dark.lost}` };
+  return second === undefined || second.passes === true
+    ? undefined
+    : { current, segment, road: false, detail: `backup: ${second.detail}` };
+}
+
+/** Why nothing is switched to the second way. `passes`: nothing but light is missing, and that is being lit. */
+export function secondTrouble(
+  on: Ground,
+  current: Placement,
+  { backup }: Segment,
+  soon: boolean,
+): { readonly detail: string; readonly passes?: true } | undefined {
+  if (backup === undefined) return { detail: 'it has none' };
+  const bad = unusable(on, backup, soon);
+  if (bad !== undefined) return { detail: bad };
+  const { a, z } = backup.ends ?? {};
+  const dark = [a, z].find((end) => end?.border !== undefined && soon && on.darkPorts.has(end.port));
+  if (dark !== undefined) return { detail: `port ${dark.port} has no light` };
+  for (const { domain, standby, impaired, lost } of current.segments) {
+    if (standby !== true) continue;
+    if (impaired !== undefined) return { detail: `${domain}: ${impaired.detail}` };
+    if (lost !== undefined) return { detail: `${domain}: ${lost}`, passes: true };
+  }
+  return undefined;
 }
 
 /** Was its road out of order, and is it no longer? */

@@ -6,14 +6,16 @@ import { invariant } from '../kernel/assert.ts';
 import { type InstantMs, NEVER } from '../kernel/clock.ts';
 import { relabel } from '../model/borders.ts';
 import { fromSeconds, LAST_SECOND, portEdge, toSeconds } from '../model/capacity.ts';
-import type { CircuitRequest, Constraints, Segment } from '../model/circuit.ts';
+import type { Circuit, CircuitRequest, Constraints, Segment } from '../model/circuit.ts';
 import { type Label, type LabelAsk, rangesOf } from '../model/label.ts';
+import { secondOf, withSecond } from '../model/ways.ts';
 import type { Window } from '../model/window.ts';
 import type { Move } from '../scheduler/laxity/booking.ts';
 import { place, usual } from '../scheduler/laxity/place.ts';
 import type { PortDocument } from '../topology/document.ts';
 import type { Refusal } from '../topology/search/question.ts';
 import { borderId, masterOf } from '../topology/stitch.ts';
+import { unusable } from './brokenRoads.ts';
 import type { Ground } from './ground.ts';
 import { REST_S } from './limits.ts';
 import type { PeerEnd, PeerSegment, RefusalKind, SegmentConstraints } from './peerPorts.ts';
@@ -61,7 +63,35 @@ const constraintsOf = ({ maxLatencyMs, minMtu, excludeSrlgs }: SegmentConstraint
   ...(excludeSrlgs === undefined ? {} : { exclude_srlgs: excludeSrlgs }),
 });
 
+/** Where two ways are asked for, a second one beside the first; if that leaves it none, the other way about. */
 export function planGuest(ground: Ground, asked: PeerSegment, request: CircuitRequest): Guest {
+  const { second } = asked;
+  const first = planOne(ground, asked, request);
+  if (second === undefined || !('segment' in first)) return first;
+  const other: PeerSegment = { ...asked, a: second.a, z: second.z };
+  const latency = second.maxLatencyMs === undefined ? {} : { max_latency_ms: second.maxLatencyMs };
+  const otherRequest = { ...request, constraints: { ...request.constraints, ...latency } };
+  const beside = planBeside(ground, other, otherRequest, first.segment);
+  if ('segment' in beside) return { segment: withSecond(first.segment, beside.segment) };
+  const alone = planOne(ground, other, otherRequest);
+  if (!('segment' in alone)) return alone;
+  const instead = planBeside(ground, asked, request, alone.segment);
+  return 'segment' in instead ? { segment: withSecond(instead.segment, alone.segment) } : beside;
+}
+
+/** Over no link of what is there, and with its label where both have a port. */
+function planBeside(ground: Ground, asked: PeerSegment, request: CircuitRequest, there: Segment): Guest {
+  const pinned = (end: 'a' | 'z'): PeerEnd => {
+    const { port, label } = there[end];
+    if (asked[end].port !== port || label === undefined) return asked[end];
+    return { port, labels: label === 0 ? 'UNTAGGED' : [[label, label]] };
+  };
+  const clear = { ...request.constraints, exclude_links: there.links };
+  const ends = { ...asked, a: pinned('a'), z: pinned('z') };
+  return planOne(ground, ends, { ...request, constraints: clear });
+}
+
+function planOne(ground: Ground, asked: PeerSegment, request: CircuitRequest): Guest {
   const turns = turnsFor(ground, asked, request);
   if ('kind' in turns) return turns;
   let refusal: Refusal | undefined;
@@ -85,7 +115,7 @@ export function planInstead(
   request: CircuitRequest,
 ): { readonly segment: Segment; readonly moves: readonly Move[] } | undefined {
   const turns = turnsFor(tx.ground, asked, request);
-  if ('kind' in turns) return undefined;
+  if ('kind' in turns || asked.second !== undefined) return undefined;
   const wish = wishOf(request, slotOf(asked), tx.now);
   for (const turn of turns) {
     const ask = askOf(id, turn.request, wish, tx.now);
@@ -94,6 +124,32 @@ export function planInstead(
   }
   return undefined;
 }
+
+/**
+ * What is held here already as the second road of that circuit, when its home asks for that road alone: it is
+ * about to switch to it.
+ */
+export function heldAsSecond({ current }: Circuit, ground: Ground, asked: PeerSegment): Segment | undefined {
+  const [segment] = current?.segments ?? [];
+  const second = segment && secondOf(segment);
+  if (second === undefined || current === undefined || asked.second !== undefined) return undefined;
+  const same = (end: 'a' | 'z'): boolean =>
+    second[end].port === asked[end].port &&
+    second[end].offered === undefined &&
+    asked[end].candidates === undefined &&
+    allows(asked[end].labels, second[end].label);
+  const { window, mbps } = asked;
+  const within =
+    window.start >= current.window.start && window.end <= current.window.end && mbps <= current.mbps;
+  return within && same('a') && same('z') && unusable(ground, second, true) === undefined
+    ? { ...second, agreed: 'HELD' }
+    : undefined;
+}
+
+const allows = (labels: PeerEnd['labels'], label: Label | undefined): boolean =>
+  labels === 'UNTAGGED'
+    ? label === undefined || label === 0
+    : label !== undefined && labels.some(([low, high]) => low <= label && label <= high);
 
 const slotOf = ({ window, mbps }: PeerSegment): Slot => ({ window, mbps });
 

@@ -11,8 +11,16 @@ import {
 import type { Effect } from '../model/effects.ts';
 import { ALL_LABELS, type LabelAsk, type LabelRanges, rangesOf } from '../model/label.ts';
 import type { PortId } from '../model/port.ts';
+import { secondOf, waysOf } from '../model/ways.ts';
 import { mayMove } from './movable.ts';
-import type { ChangeKind, PeerEnd, PeerMessage, PeerSegment, SegmentConstraints } from './peerPorts.ts';
+import type {
+  ChangeKind,
+  PeerEnd,
+  PeerMessage,
+  PeerSecond,
+  PeerSegment,
+  SegmentConstraints,
+} from './peerPorts.ts';
 
 type PeerEffect = Exclude<Effect, { type: 'device.light' | 'device.dark' }>;
 
@@ -115,17 +123,28 @@ const inPhase = (c: Circuit, phase: Pending['phase'], version: number): Pending 
 function segmentFor(circuit: Circuit, placement: Placement, domain: string): PeerSegment | undefined {
   const segment = placement.segments.find((s) => !s.local && s.domain === domain);
   if (segment === undefined) return undefined;
+  const second = secondFor(circuit, segment);
+  const ways = waysOf(placement);
   return {
     a: endFor(circuit, segment, 'a'),
     z: endFor(circuit, segment, 'z'),
+    ...(second === undefined ? {} : { second }),
     window: placement.window,
     mbps: placement.mbps,
     provision: circuit.request.provision,
     requester: circuit.owner,
     ...constraintsFor(circuit, segment),
     ...(mayMove(circuit.request) ? { noticeS: circuit.request.noticeS } : {}),
-    path: placement.segments.map((s) => s.domain),
+    path: (segment.standby === true ? ways.second : ways.first).map((s) => s.domain),
   };
+}
+
+function secondFor(circuit: Circuit, segment: Segment): PeerSecond | undefined {
+  const road = segment.backup?.ends === undefined ? undefined : secondOf(segment);
+  if (road === undefined) return undefined;
+  const { maxLatencyMs } = constraintsFor(circuit, road).constraints ?? {};
+  const [a, z] = [endFor(circuit, road, 'a'), endFor(circuit, road, 'z')];
+  return { a, z, ...(maxLatencyMs === undefined ? {} : { maxLatencyMs }) };
 }
 
 function endFor(circuit: Circuit, segment: Segment, end: 'a' | 'z'): PeerEnd {

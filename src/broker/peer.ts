@@ -19,7 +19,7 @@ import type { Book } from './book.ts';
 import { matchOf } from './borderMatch.ts';
 import { type Caps, PeerCaps } from './caps.ts';
 import type { Ground } from './ground.ts';
-import { type Guest, planGuest, planInstead, requestOf } from './guest.ts';
+import { type Guest, heldAsSecond, planGuest, planInstead, requestOf } from './guest.ts';
 import { withoutAll } from './instead.ts';
 import { HORIZON_S } from './limits.ts';
 
@@ -201,7 +201,9 @@ export class PeerDesk {
       return this.#refused('LABEL', 'the label that is named is not one that is held');
     let subject = known;
     if (placement === undefined) {
-      const look = (): Guest => planGuest(tx.ground, segment, request);
+      const second = known && heldAsSecond(known, tx.ground, segment);
+      const look = (): Guest =>
+        second === undefined ? planGuest(tx.ground, segment, request) : { segment: second };
       let guest: Guest;
       try {
         guest = known === undefined ? look() : tx.book.without(known, look);

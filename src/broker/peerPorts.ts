@@ -4,6 +4,7 @@
  */
 import type { InstantMs } from '../kernel/clock.ts';
 import type { News } from '../model/effects.ts';
+import type { HeldLabels } from '../model/events.ts';
 import type { Label, LabelRanges } from '../model/label.ts';
 import type { PortId } from '../model/port.ts';
 import type { Window } from '../model/window.ts';
@@ -36,9 +37,17 @@ export interface SegmentConstraints {
   readonly excludeSrlgs?: readonly string[];
 }
 
+/** Another way through the same domain for the same circuit: held and dark, and sharing no link with the first. */
+export interface PeerSecond {
+  readonly a: PeerEnd;
+  readonly z: PeerEnd;
+  readonly maxLatencyMs?: number;
+}
+
 export interface PeerSegment {
   readonly a: PeerEnd;
   readonly z: PeerEnd;
+  readonly second?: PeerSecond;
   readonly window: Window;
   readonly mbps: number;
   readonly provision: 'AUTOMATIC' | 'MANUAL';
@@ -148,6 +157,8 @@ export type PeerAnswer =
       /** The candidates that are held there, where labels are still to be agreed. */
       readonly aLabels?: readonly Label[];
       readonly zLabels?: readonly Label[];
+      /** The same of the second way, where one was asked for. */
+      readonly second?: HeldLabels;
       readonly epoch: number;
     }
   | {

@@ -37,8 +37,9 @@ export function claimOf(message: Opening): Claim {
   const { op, circuit, version } = message;
   const opKey = `${circuit}/${version}/${op}`;
   if (op === 'provision') return { action: op, opKey, body: JSON.stringify([op, circuit, version]) };
-  const { a, z, window, mbps, provision } = message.segment;
-  const asked = [a.port, a.labels, z.port, z.labels, window.start, window.end, mbps, provision];
+  const { a, z, second, window, mbps, provision } = message.segment;
+  const other = second === undefined ? [] : [second.a.port, second.a.labels, second.z.port, second.z.labels];
+  const asked = [a.port, a.labels, z.port, z.labels, window.start, window.end, mbps, provision, ...other];
   const action = message.kind === 'MOVE' ? 'move' : message.kind === 'MODIFY' ? 'modify' : 'commit';
   return { action, opKey, body: JSON.stringify([action, circuit, version, ...asked]) };
 }

@@ -244,21 +244,8 @@ export class Performer {
     switch (effect.type) {
       case 'peer.hold':
         if (answer.state === 'HELD') {
-          const labels = {
-            ...(answer.aLabel === undefined ? {} : { aLabel: answer.aLabel }),
-            ...(answer.zLabel === undefined ? {} : { zLabel: answer.zLabel }),
-            ...(answer.aLabels === undefined ? {} : { aLabels: answer.aLabels }),
-            ...(answer.zLabels === undefined ? {} : { zLabels: answer.zLabels }),
-          };
-          return {
-            type: 'held',
-            domain,
-            version: answer.version,
-            peerRef: answer.peerRef,
-            until: answer.until,
-            ...labels,
-            at,
-          };
+          const { state: _, epoch: _epoch, ...held } = answer;
+          return { type: 'held', domain, ...held, at };
         }
         if (answer.state === 'WAITS') return { type: 'waits', domain, version: effect.version, at };
         if (answer.state === 'BUSY') return 'again';

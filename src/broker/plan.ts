@@ -14,6 +14,7 @@ import {
   type Segment,
 } from '../model/circuit.ts';
 import { type PortId, prefixOf } from '../model/port.ts';
+import { waysOf } from '../model/ways.ts';
 import type { Window } from '../model/window.ts';
 import type { Move } from '../scheduler/laxity/booking.ts';
 import { findEarliest } from '../topology/search/earliest.ts';
@@ -58,9 +59,9 @@ export type Plan =
 
 /** Between two ports of ours. */
 export function plan(ground: Ground, request: CircuitRequest, slot: Slot): Plan {
-  const found = roadsFor(ground, request, queryOf(ground, request, slot));
+  const found = roadsFor(snapshot(ground), request, queryOf(ground, request, slot));
   return found.found
-    ? { kind: 'placed', segments: [localSegmentOf(ground, found.road, found.backup)] }
+    ? { kind: 'placed', segments: [localSegmentOf(ground, found.road, found.second && roadOf(found.second))] }
     : { kind: 'refused', problem: problemOf(ground, request, slot, found) };
 }
 
@@ -68,18 +69,18 @@ export const isOurs = ({ network }: Ground, { a, z }: CircuitRequest): boolean =
   prefixOf(a.port) === network.document.prefix && prefixOf(z.port) === network.document.prefix;
 
 /** One road, or for a protected circuit two that share no link, and no node where that is possible. */
-function roadsFor(
-  ground: Ground,
+export function roadsFor(
+  on: Snapshot,
   request: CircuitRequest,
   query: PathQuery,
-): { found: true; road: Path; backup?: Road } | Refusal {
+): { readonly found: true; readonly road: Path; readonly second?: Path } | Refusal {
   if (request.protection === 'UNPROTECTED') {
-    const road = findPath(snapshot(ground), query);
+    const road = findPath(on, query);
     return road.found ? { found: true, road } : road;
   }
-  const apart = findPair(snapshot(ground), { ...query, disjoint: 'NODE' });
-  const pair = apart.found ? apart : findPair(snapshot(ground), { ...query, disjoint: 'LINK' });
-  return pair.found ? { found: true, road: pair.paths[0], backup: roadOf(pair.paths[1]) } : pair;
+  const apart = findPair(on, { ...query, disjoint: 'NODE' });
+  const pair = apart.found ? apart : findPair(on, { ...query, disjoint: 'LINK' });
+  return pair.found ? { found: true, road: pair.paths[0], second: pair.paths[1] } : pair;
 }
 
 export const roadOf = ({ links, latencyMs, uses, hops }: Path): Road => ({ links, latencyMs, uses, hops });
@@ -116,15 +117,16 @@ export const queryOf = (ground: Ground, request: CircuitRequest, { window, mbps 
 
 /**
  * The links that another circuit runs over, those of borders and the ways through other domains among them: what a
- * diverse one keeps away from.
+ * diverse one keeps away from. Of a protected one those of the way in use.
  */
 export function linksOf({ circuits }: Pick<Ground, 'circuits'>, id: string): readonly string[] | undefined {
   const circuit = circuits.get(id as CircuitId);
   if (circuit === undefined) return undefined;
-  return placements(circuit).flatMap(({ segments }) =>
-    segments.flatMap(({ links, z }) => [...links, ...(z.border === undefined ? [] : [z.border])]),
-  );
+  return placements(circuit).flatMap((p) => linksOfWay(waysOf(p).first));
 }
+
+export const linksOfWay = (way: readonly Segment[]): string[] =>
+  way.flatMap(({ links, z }) => [...links, ...(z.border === undefined ? [] : [z.border])]);
 
 function localSegmentOf({ network }: Ground, found: Path, backup: Road | undefined): Segment {
   return {

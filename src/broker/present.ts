@@ -4,9 +4,10 @@
  */
 import type { InstantMs } from '../kernel/clock.ts';
 import { relabel } from '../model/borders.ts';
-import { type Circuit, isFinal, type Placement } from '../model/circuit.ts';
-import type { HomeEvent } from '../model/events.ts';
+import { type Circuit, isFinal, type Placement, type Segment } from '../model/circuit.ts';
+import type { HeldLabels, HomeEvent } from '../model/events.ts';
 import { anyLight } from '../model/rules.ts';
+import { secondOf, withSecond } from '../model/ways.ts';
 import type { PeerAnswer, PeerMessage, PeerSegment } from './peerPorts.ts';
 
 /** A move must be known so long before the notice of its circuit begins. */
@@ -33,15 +34,14 @@ export function presentOf(c: Circuit, version: number | undefined, epoch: number
       return { state: 'COMMITTED', version: of, lit: c.state === 'ACTIVE', peerRef: c.id, epoch };
     if (pending.phase === 'RETIRING') return { state: 'CLOSED', dark: false, epoch };
     const segment = pending.placement.segments[0];
+    const ends = segment?.backup?.ends;
     return {
       state: 'HELD',
       version: of,
       until: pending.until ?? c.updateTime,
       peerRef: c.id,
-      ...(segment?.a.label === undefined ? {} : { aLabel: segment.a.label }),
-      ...(segment?.z.label === undefined ? {} : { zLabel: segment.z.label }),
-      ...(segment?.a.offered === undefined ? {} : { aLabels: segment.a.offered }),
-      ...(segment?.z.offered === undefined ? {} : { zLabels: segment.z.offered }),
+      ...(segment === undefined ? {} : heldAt(segment)),
+      ...(ends === undefined ? {} : { second: heldAt(ends) }),
       epoch,
     };
   }
@@ -49,6 +49,13 @@ export function presentOf(c: Circuit, version: number | undefined, epoch: number
     ? { state: 'UNKNOWN', epoch }
     : { state: 'CLOSED', dark, epoch };
 }
+
+const heldAt = ({ a, z }: Pick<Segment, 'a' | 'z'>): HeldLabels => ({
+  ...(a.label === undefined ? {} : { aLabel: a.label }),
+  ...(z.label === undefined ? {} : { zLabel: z.label }),
+  ...(a.offered === undefined ? {} : { aLabels: a.offered }),
+  ...(z.offered === undefined ? {} : { zLabels: z.offered }),
+});
 
 /** Of a move: once the notice of either of its starts has begun, by our clock, it is too late. */
 export function isFrozen(now: InstantMs, known: Circuit | undefined, { segment, kind }: Taking): boolean {
@@ -60,9 +67,17 @@ export function isFrozen(now: InstantMs, known: Circuit | undefined, { segment, 
 export type Taking = Extract<PeerMessage, { readonly op: 'hold' | 'commit' }>;
 
 /** What is held, with the labels that the commit names; undefined when it names others than are held. */
-export function named(held: Placement, { a, z }: PeerSegment): Placement | undefined {
+export function named(held: Placement, asked: PeerSegment): Placement | undefined {
   const [segment] = held.segments;
-  if (segment === undefined) return undefined;
+  const first = segment && labelled(segment, asked);
+  const second = segment && secondOf(segment);
+  if (first === undefined) return undefined;
+  if (second === undefined || asked.second === undefined) return { ...held, segments: [first] };
+  const other = labelled(second, asked.second);
+  return other && { ...held, segments: [withSecond(first, other)] };
+}
+
+function labelled(segment: Segment, { a, z }: Pick<PeerSegment, 'a' | 'z'>): Segment | undefined {
   let made = segment;
   for (const [end, { labels, candidates }] of [['a', a] as const, ['z', z] as const]) {
     const { offered } = made[end];
@@ -72,16 +87,24 @@ export function named(held: Placement, { a, z }: PeerSegment): Placement | undef
     if (label === undefined || !offered.includes(label)) return undefined;
     made = relabel(made, end, label);
   }
-  return { ...held, segments: [made] };
+  return made;
 }
 
 /** Between the same ports, in the same slot, at the same rate: a version is asked for once, however often it is said. */
-export const isSameAsk = (held: Placement, { a, z, window, mbps }: PeerSegment): boolean =>
-  held.mbps === mbps &&
-  held.window.start === window.start &&
-  held.window.end === window.end &&
-  held.segments[0]?.a.port === a.port &&
-  held.segments[0]?.z.port === z.port;
+export function isSameAsk(held: Placement, asked: PeerSegment): boolean {
+  const { window, mbps, second } = asked;
+  const [segment] = held.segments;
+  return (
+    held.mbps === mbps &&
+    held.window.start === window.start &&
+    held.window.end === window.end &&
+    portsOf(segment) === portsOf(asked) &&
+    portsOf(segment && secondOf(segment)) === portsOf(second)
+  );
+}
+
+const portsOf = (of: { readonly a: { port: string }; readonly z: { port: string } } | undefined) =>
+  of && `${of.a.port} ${of.z.port}`;
 
 /** What a participant tells, as the lifecycle of a home hears it. */
 export function newsOf(

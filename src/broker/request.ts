@@ -201,14 +201,7 @@ function findPlace(
   setbacks: readonly Setback[] = [],
   known: readonly Availability[] = [],
 ): Placing {
-  if (!isOurs(tx.ground, request)) {
-    if (request.protection === 'PROTECTED')
-      throw new BrokerError(
-        'NOT_SUPPORTED',
-        'protection over several domains is not offered: book two circuits, the second with the first in diverse_from',
-      );
-    return placeAbroad(tx.ground, id, request, wish, setbacks, known);
-  }
+  if (!isOurs(tx.ground, request)) return placeAbroad(tx.ground, id, request, wish, setbacks, known);
   return request.schedule.type === 'VOLUME' ? placeBytes(tx, id, request) : placeHere(tx, id, request, wish);
 }
 

@@ -20,7 +20,7 @@ import { ATTEMPT_MS } from './limits.ts';
 import { isMovable, windowOf } from './movable.ts';
 import { placeHere } from './place.ts';
 import { linksOf, plan, roadOf, type Wish } from './plan.ts';
-import { askFor, roadWindow, wayInstead } from './restoreAbroad.ts';
+import { askFor, protectedAnew, roadWindow, switched, wayInstead } from './restoreAbroad.ts';
 import type { Tx } from './tx.ts';
 import type { Writer } from './writer.ts';
 
@@ -173,6 +173,7 @@ export class Restorer {
     const stays = circuit.role !== 'HOME' || need.stays === true;
     const damped = stays || (need.road && this.#damped(circuit, tx.now));
     const found = damped ? undefined : this.#find(tx, circuit, need);
+    if (found === undefined && need.passes === true) return;
     if (found === undefined && !damped && need.road && elsewhen(tx, circuit)) return;
     if (found === undefined) {
       const { segment, current, detail, port } = need;
@@ -203,9 +204,13 @@ export class Restorer {
     const on = tx.ground;
     if (remotes(need.current).length === 0)
       return tx.book.without(circuit, () => otherRoad(on, circuit, need));
+    const second = switched(on, circuit, need);
+    if (second !== undefined) return { segments: second, cause: 'SWITCH' };
+    if (need.passes === true) return undefined;
     const { until, times } = this.#pauses.get(circuit.id) ?? { until: on.now, times: 0 };
     if (until > on.now) return undefined;
-    const segments = tx.book.without(circuit, () => wayInstead(on, circuit, need));
+    const look = need.road ? wayInstead : protectedAnew;
+    const segments = tx.book.without(circuit, () => look(on, circuit, need));
     if (segments !== undefined) return { segments, cause: 'REROUTE' };
     const pause = Math.min(AGAIN_MS * 2 ** times, LONGEST_PAUSE_MS);
     this.#pauses.set(circuit.id, { until: instant(on.now + pause), times: times + 1 });

@@ -90,9 +90,11 @@ function stpsOf(c: Circuit, all: readonly Placement[]): Stp[] {
     found.set(`${end} ${port}`, vlan === undefined ? { end, port } : { end, port, vlan });
   };
   for (const { segments } of all) {
-    for (const { a, z } of segments) {
-      add('a', a.port);
-      add('z', z.port);
+    for (const { a, z, backup } of segments) {
+      for (const ends of [{ a, z }, backup?.ends ?? []].flat()) {
+        add('a', ends.a.port);
+        add('z', ends.z.port);
+      }
     }
   }
   add('a', c.request.a.port, oneLabel(c.request.a.vlan));

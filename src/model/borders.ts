@@ -3,6 +3,7 @@
  * of a border carries the labels that its domain holds there; when all have answered, one that both hold is
  * taken and the others drop. What a circuit has let go of there is kept with it for a while.
  */
+import { invariant } from '../kernel/assert.ts';
 import type { InstantMs } from '../kernel/clock.ts';
 import {
   type Circuit,
@@ -14,7 +15,9 @@ import {
   type SegmentEnd,
   type State,
 } from './circuit.ts';
+import type { HeldLabels } from './events.ts';
 import type { Label } from './label.ts';
+import { secondOf, withSecond } from './ways.ts';
 
 /** One of a segment's ends gets the label, and nothing else is held there any more. */
 export function relabel(s: Segment, end: 'a' | 'z', label: Label): Segment {
@@ -44,9 +47,15 @@ export type Agreement =
 
 /** Takes one label at every border where there is a choice: the first of those that both ends hold. */
 export function agree(placement: Placement): Agreement {
-  const segments = [...placement.segments];
-  for (let i = 0; i + 1 < segments.length; i++) {
-    const [left, right] = [segments[i] as Segment, segments[i + 1] as Segment];
+  const roads = placement.segments.flatMap((s, at): Piece[] => {
+    const second = secondOf(s);
+    return [{ at, road: s }, ...(second === undefined ? [] : [{ at, road: second }])];
+  });
+  for (const near of roads) {
+    const { border } = near.road.z;
+    const far = border === undefined ? undefined : roads.find(({ road }) => road.a.border === border);
+    if (border === undefined || far === undefined) continue;
+    const [left, right] = [near.road, far.road];
     const [mine, theirs] = [heldAt(left.z), heldAt(right.a)];
     if (mine === undefined && theirs === undefined) continue;
     const common = (mine ?? []).filter((label) => (theirs ?? []).includes(label));
@@ -55,19 +64,42 @@ export function agree(placement: Placement): Agreement {
       const decides = left.z.port < right.a.port ? left : right;
       const other = decides === left ? right : left;
       const held = heldAt(decides === left ? right.a : left.z) ?? [];
-      return { agreed: false, border: left.z.border ?? '', domain: other.domain, left: held };
+      return { agreed: false, border, domain: other.domain, left: held };
     }
-    if (left.z.offered !== undefined) segments[i] = relabel(left, 'z', label);
-    if (right.a.offered !== undefined) segments[i + 1] = relabel(right, 'a', label);
+    if (left.z.offered !== undefined) near.road = relabel(left, 'z', label);
+    if (right.a.offered !== undefined) far.road = relabel(right, 'a', label);
   }
+  const segments = placement.segments.map((_, at): Segment => {
+    const [first, second] = roads.filter((one) => one.at === at);
+    invariant(first !== undefined, 'every segment has a road');
+    return second === undefined ? first.road : withSecond(first.road, second.road);
+  });
   return { agreed: true, placement: { ...placement, segments } };
+}
+
+/** One road of the segment at that place. */
+interface Piece {
+  readonly at: number;
+  road: Segment;
 }
 
 const heldAt = (end: SegmentEnd): readonly Label[] | undefined =>
   end.offered ?? (end.border === undefined || end.label === undefined ? undefined : [end.label]);
 
+/** The segment with what its domain answered for the ends of it. */
+export function answeredFor(s: Segment, said: HeldLabels & { readonly second?: HeldLabels }): Segment {
+  const at = (ends: Pick<Segment, 'a' | 'z'>, { aLabel, aLabels, zLabel, zLabels }: HeldLabels) => ({
+    a: answeredAt(ends.a, aLabel, aLabels),
+    z: answeredAt(ends.z, zLabel, zLabels),
+  });
+  const { backup } = s;
+  const made = { ...s, ...at(s, said) };
+  if (backup?.ends === undefined) return made;
+  return { ...made, backup: { ...backup, ends: at(backup.ends, said.second ?? {}) } };
+}
+
 /** What a domain answered for one end, as far as it was asked for it. */
-export function answeredAt(
+function answeredAt(
   end: SegmentEnd,
   label: Label | undefined,
   labels: readonly Label[] | undefined,

@@ -108,6 +108,12 @@ export interface Road {
   readonly hops: readonly Hop[];
 }
 
+/** The second road of what is PROTECTED: held and dark, for when the first one fails. */
+export interface Backup extends Road {
+  /** Over several domains it comes from another border than the first road, or goes to another. */
+  readonly ends?: { readonly a: SegmentEnd; readonly z: SegmentEnd };
+}
+
 /** DARK is verified or never lit; anything else may be carrying light. */
 export type Light = 'DARK' | 'LIGHTING' | 'LIT' | 'DARKENING';
 
@@ -133,14 +139,17 @@ export interface Segment {
   readonly latencyMs: number;
   readonly uses: readonly Use[];
   readonly hops: readonly Hop[];
-  /** PROTECTED: a disjoint road, held and dark, for when the first one fails. */
-  readonly backup?: Road;
+  readonly backup?: Backup;
+  /** PROTECTED over several domains: only the second way passes here. It is lit all the time, and the ends switch. */
+  readonly standby?: true;
   readonly agreed: 'ASKED' | 'HELD' | 'COMMITTED';
   /** There is room for it as soon as another circuit of ours has moved away. */
   readonly waits?: true;
   readonly light: Light;
   /** Of another domain: it has said that no order to a device will mend its road. */
   readonly impaired?: Impairment;
+  /** PROTECTED over several domains: it was lit, and is not; what was said of it. */
+  readonly lost?: string;
 }
 
 export interface Impairment {
@@ -314,6 +323,13 @@ export const agreedOf = ({ current, pending }: Circuit): Placement | undefined =
 
 export const localSegment = (p: Placement): Segment | undefined => p.segments.find((s) => s.local);
 
+/** The ports at which a segment begins and ends, and those of its second road where they are others. */
+export const endsOf = ({ a, z, backup }: Segment): SegmentEnd[] => [
+  a,
+  z,
+  ...(backup?.ends === undefined ? [] : [backup.ends.a, backup.ends.z]),
+];
+
 export const isLit = (s: Segment): boolean => s.light !== 'DARK';
 
 function claimsOf(p: Placement): Claim[] {
@@ -329,7 +345,7 @@ function claimsOf(p: Placement): Claim[] {
       ...(label === undefined ? {} : { label }),
     }),
   );
-  for (const { port, label, offered = [] } of here.flatMap((s) => [s.a, s.z])) {
+  for (const { port, label, offered = [] } of here.flatMap(endsOf)) {
     for (const other of offered)
       if (other !== label) claims.push({ edge: portEdge(port), mbps: 0, start, end, label: other });
   }

@@ -37,6 +37,14 @@ type Observation =
   /** Verified out. Without a version: whatever the domain had of this circuit. */
   | { readonly type: 'dark'; readonly domain: string; readonly version?: number };
 
+/** What a domain holds at the two ends of a road: a label where there was no choice, else those it can have. */
+export interface HeldLabels {
+  readonly aLabel?: Label;
+  readonly zLabel?: Label;
+  readonly aLabels?: readonly Label[];
+  readonly zLabels?: readonly Label[];
+}
+
 export type HomeEvent = At &
   (
     | Observation
@@ -56,17 +64,15 @@ export type HomeEvent = At &
         readonly frees: readonly Freed[];
       }
     | { readonly type: 'reject'; readonly problem: Problem }
-    | {
+    | (HeldLabels & {
         readonly type: 'held';
         readonly domain: string;
         readonly version: number;
         readonly peerRef: string;
         readonly until: InstantMs;
-        readonly aLabel?: Label;
-        readonly zLabel?: Label;
-        readonly aLabels?: readonly Label[];
-        readonly zLabels?: readonly Label[];
-      }
+        /** Of its second road, where it was asked for two. */
+        readonly second?: HeldLabels;
+      })
     | {
         readonly type: 'refused';
         readonly domain: string;

@@ -5,10 +5,12 @@
  */
 import { invariant } from '../kernel/assert.ts';
 import { type InstantMs, instant, NEVER } from '../kernel/clock.ts';
-import { type Agreement, agree, answeredAt } from './borders.ts';
+import { type Agreement, agree, answeredFor } from './borders.ts';
 import {
   type ChangeCause,
   type Circuit,
+  type Condition,
+  endsOf,
   type FinalState,
   type Impairment,
   isLit,
@@ -53,6 +55,7 @@ import {
   sameHops,
   stays,
 } from './rules.ts';
+import { secondOf } from './ways.ts';
 
 type Ev<T extends HomeEvent['type']> = Extract<HomeEvent, { readonly type: T }>;
 
@@ -125,7 +128,7 @@ function allHeld(c: Circuit, attempt: Pending, at: InstantMs): Result {
   const labels = agree(attempt.placement);
   if (!labels.agreed) return backToReserving(c, attempt.placement, conflict(attempt.placement, labels));
   const current = labels.placement;
-  const agreed = { ...c, current };
+  const agreed = { ...c, current, conditions: protection(c, current, at) };
   delete (agreed as { pending?: Pending }).pending;
   if (c.request.holdS === 0) return committing(agreed, at);
   const until = Math.min(at + c.request.holdS * 1000, (attempt.until ?? at) - HOLD_MARGIN_MS);
@@ -286,47 +289,52 @@ const up = go<Ev<'up'>>(['ACTIVE'], (c, e) => {
     // Make before break: the old light goes only when our own share of the new one is there.
     if (localSegment(placement)?.light !== 'LIT') return next(c, { pending: { ...c.pending, placement } });
     const { circuit, effects } = replace(c, placement);
-    return next(active(circuit, e.at), {}, effects);
+    const now = active(circuit, e.at);
+    return next(now, { conditions: protection(now, placement, e.at) }, effects);
   }
   if (c.current?.version !== e.version) return 'same';
   const current = mapSegments(c.current, inDomain(e.domain, lit));
-  return next(active({ ...c, current }, e.at), {});
+  const now = active({ ...c, current }, e.at);
+  return next(now, { conditions: protection(now, current, e.at) });
 });
 
 const down = go<Ev<'down'>>(stays, (c, e) => {
   if (c.current?.version !== e.version) return 'same';
   const segment = c.current.segments.find((s) => s.domain === e.domain);
   if (segment === undefined) return 'same';
-  const conditions = dataPlane(c, 'FALSE', LIGHT_LOST, e.at, e.detail);
-  if (segment.light !== 'LIT') return conditions === c.conditions ? 'same' : next(c, { conditions });
+  // What only stands by carries nothing that could be lost.
+  const light = segment.standby === true ? c.conditions : dataPlane(c, 'FALSE', LIGHT_LOST, e.at, e.detail);
+  const twoWays = isProtected(c) && remotes(c.current).length > 0;
+  const lost = twoWays ? { lost: e.detail } : {};
+  const known = segment.light !== 'LIT' && (segment.lost !== undefined || !twoWays);
+  if (known) return light === c.conditions ? 'same' : next(c, { conditions: light });
   const current = mapSegments(
     c.current,
-    inDomain(e.domain, (s) => ({ ...s, light: 'LIGHTING' })),
+    inDomain(e.domain, (s) => ({ ...s, light: 'LIGHTING', ...lost })),
   );
   return next(
     c,
-    { current, conditions },
-    segment.local ? [{ type: 'device.light', version: e.version }] : [],
+    { current, conditions: protection({ ...c, conditions: light }, current, e.at) },
+    segment.local && segment.light === 'LIT' ? [{ type: 'device.light', version: e.version }] : [],
   );
 });
 
 const impaired = go<Ev<'impaired'>>(stays, (c, e) => {
   const segment = segmentOf(c, e);
   if (segment === undefined) return 'same';
-  const isCurrent = c.current?.version === e.version;
-  const conditions = isCurrent ? dataPlane(c, 'FALSE', ROAD_IMPAIRED, e.at, e.detail) : c.conditions;
+  const carries = c.current?.version === e.version && segment.standby !== true;
+  const conditions = carries ? dataPlane(c, 'FALSE', ROAD_IMPAIRED, e.at, e.detail) : c.conditions;
   const known = segment.local || segment.impaired?.detail === e.detail;
   if (known) return conditions === c.conditions ? 'same' : next(c, { conditions });
   const said: Impairment = { detail: e.detail, ...(e.port === undefined ? {} : { port: e.port }) };
-  return next(
-    inVersion(c, e.domain, e.version, (s) => ({ ...s, impaired: said })),
-    { conditions },
-  );
+  const now = inVersion({ ...c, conditions }, e.domain, e.version, (s) => ({ ...s, impaired: said }));
+  return next(now, { conditions: protectedNow(now, e.at) });
 });
 
 const mended = go<Ev<'mended'>>(stays, (c, e) => {
   if (segmentOf(c, e)?.impaired === undefined) return 'same';
-  const now = inVersion(c, e.domain, e.version, ({ impaired: _, ...s }) => s);
+  const better = inVersion(c, e.domain, e.version, ({ impaired: _, ...s }) => s);
+  const now = { ...better, conditions: protectedNow(better, e.at) };
   const stillBad = c.current?.version !== e.version || now.current?.segments.some(isBroken) === true;
   if (stillBad || !isImpaired(c)) return next(now, {});
   return next(c.state === 'ACTIVE' ? active(now, e.at) : { ...now, conditions: notYetDue(now, e.at) }, {});
@@ -337,7 +345,7 @@ const segmentOf = (c: Circuit, { domain, version }: Ev<'impaired'> | Ev<'mended'
     .find((p) => p.version === version)
     ?.segments.find((s) => s.domain === domain);
 
-const isBroken = (s: Segment): boolean => s.impaired !== undefined;
+const isBroken = (s: Segment): boolean => s.impaired !== undefined && s.standby !== true;
 
 const notYetDue = (c: Circuit, at: InstantMs): Circuit['conditions'] =>
   isImpaired(c) ? dataPlane(c, 'FALSE', NOT_YET_DUE, at) : c.conditions;
@@ -686,13 +694,7 @@ function answered(pending: Pending | undefined, e: Ev<'held'>): Pending | undefi
   if (pending?.phase !== 'HOLDING' || pending.placement.version !== e.version) return undefined;
   const placement = mapSegments(
     pending.placement,
-    inDomain(e.domain, (s) => ({
-      ...s,
-      agreed: 'HELD',
-      peerRef: e.peerRef,
-      a: answeredAt(s.a, e.aLabel, e.aLabels),
-      z: answeredAt(s.z, e.zLabel, e.zLabels),
-    })),
+    inDomain(e.domain, (s) => ({ ...answeredFor(s, e), agreed: 'HELD', peerRef: e.peerRef })),
   );
   const until = pending.until === undefined || e.until < pending.until ? e.until : pending.until;
   return { ...pending, placement, until };
@@ -747,6 +749,7 @@ function backToReserving(c: Circuit, attempt: Placement, why: Failed): Result {
       current: undefined,
       pending: undefined,
       holdExpire: undefined,
+      conditions: c.conditions.filter(({ type }) => type !== 'Protected'),
       setbacks: [...(c.setbacks ?? []), why.setback].slice(-MOST_SETBACKS),
       ...because(why.code, why.detail),
     },
@@ -769,7 +772,7 @@ function failed(
   const setback: Setback = {
     version: attempt.version,
     start: attempt.window.start,
-    links: segment?.links ?? [],
+    links: segment === undefined ? [] : [...segment.links, ...(segment.backup?.links ?? [])],
     ...about,
   };
   return { setback, code, detail: `${about.domain}: ${about.detail}` };
@@ -780,7 +783,7 @@ function setbackOf(attempt: Placement, e: Ev<'refused'> | Ev<'ended'>): Failed {
   const { domain, cause: detail } = e;
   if (e.type === 'ended') return failed('PEER_ENDED', attempt, segment, { domain, kind: 'ENDED', detail });
   // Whoever refuses for want of a label names no border: all that it was offered did not do.
-  const ends = segment === undefined ? [] : [segment.a, segment.z];
+  const ends = segment === undefined ? [] : endsOf(segment);
   const noLabel = e.kind === 'LABEL' ? ends.filter((end) => end.offered !== undefined) : [];
   const more =
     noLabel.length === 0
@@ -806,7 +809,8 @@ function conflict(
   attempt: Placement,
   { border, domain, left }: Extract<Agreement, { agreed: false }>,
 ): Failed {
-  const asked = attempt.segments.flatMap((s) => (s.z.border === border ? (s.z.offered ?? []) : []));
+  const roads = attempt.segments.flatMap((s) => [s, secondOf(s) ?? []].flat());
+  const asked = roads.find(({ z }) => z.border === border)?.z.offered ?? [];
   const detail = `no label of ${border} is free at both ends`;
   return failed('PEER_REFUSED', attempt, undefined, {
     domain,
@@ -823,7 +827,7 @@ function dropPending(c: Circuit, detail: string, setback?: Setback): Result {
   const { pending } = c;
   invariant(pending !== undefined, 'a change is pending');
   const setbacks =
-    setback === undefined || pending.cause !== 'REROUTE'
+    setback === undefined || (pending.cause !== 'REROUTE' && pending.cause !== 'SWITCH')
       ? {}
       : { setbacks: [...(c.setbacks ?? []), setback].slice(-MOST_SETBACKS) };
   return next(
@@ -902,12 +906,26 @@ const reasonOf = (cause: ChangeCause | undefined): string =>
       ? 'moved inside its window'
       : 'given another road';
 
-/** Does a circuit that asked for protection have its second road? */
+const isProtected = ({ request }: Circuit): boolean => request.protection === 'PROTECTED';
+
+/** Does a circuit that asked for protection have its second road, and over several domains light on both? */
 function protection(c: Circuit, placement: Placement, at: InstantMs): Circuit['conditions'] {
-  if (c.request.protection !== 'PROTECTED') return c.conditions;
-  const ready = localSegment(placement)?.backup !== undefined;
-  return condition(c, 'Protected', ready ? 'TRUE' : 'FALSE', ready ? 'BACKUP_HELD' : 'NO_BACKUP', at);
+  if (!isProtected(c)) return c.conditions;
+  const say = (status: Condition['status'], reason: string, detail?: string) =>
+    condition(c, 'Protected', status, reason, at, detail);
+  if (localSegment(placement)?.backup === undefined) return say('FALSE', 'NO_BACKUP');
+  const { segments } = placement;
+  const bad = segments.find(({ impaired, lost }) => impaired !== undefined || lost !== undefined);
+  if (bad !== undefined)
+    return say('FALSE', 'DEGRADED', `${bad.domain}: ${bad.impaired?.detail ?? bad.lost}`);
+  const dark = segments.find((s) => s.standby === true && s.light !== 'LIT');
+  return c.state === 'ACTIVE' && dark !== undefined
+    ? say('UNKNOWN', 'NO_LIGHT_YET', `${dark.domain} has not said that it has light`)
+    : say('TRUE', 'BACKUP_HELD');
 }
+
+const protectedNow = (c: Circuit, at: InstantMs): Circuit['conditions'] =>
+  c.current === undefined ? c.conditions : protection(c, c.current, at);
 
 const CARRYING_LIGHT = 'carrying light';
 

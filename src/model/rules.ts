@@ -85,11 +85,13 @@ export const inDomain =
     s.domain === domain ? change(s) : s;
 
 export const lighting = (s: Segment): Segment => (s.light === 'DARK' ? { ...s, light: 'LIGHTING' } : s);
-export const lit = (s: Segment): Segment => ({ ...s, light: 'LIT' });
+export const lit = ({ lost: _, ...s }: Segment): Segment => ({ ...s, light: 'LIT' });
 export const dark = (s: Segment): Segment => ({ ...s, light: 'DARK' });
 export const darkening = (s: Segment): Segment => (isLit(s) ? { ...s, light: 'DARKENING' } : s);
 
-export const allLit = (p: Placement): boolean => p.segments.every((s) => s.light === 'LIT');
+/** All of the way in use. */
+export const allLit = (p: Placement): boolean =>
+  p.segments.every((s) => s.light === 'LIT' || s.standby === true);
 
 export const anyLight = (c: Circuit): boolean => placements(c).some((p) => p.segments.some(isLit));
 

@@ -14,11 +14,12 @@ import { BrokerError, textOf } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import { newJti } from '../tokens/mint.ts';
-import { type Answered, type Identity, NoAnswer, PeerClient, type Tell } from './client.ts';
+import { type Identity, NoAnswer, PeerClient, type Tell } from './client.ts';
 import { warnOfEnds } from './expiry.ts';
 import { bordersTo, greet, type Hello, HelloSchema } from './hello.ts';
 import { TokenStatusLists, writeIssuer } from './issuers.ts';
 import { Peer, type PeerSettings } from './peer.ts';
+import { problemOf, refused, unreadBy } from './refusals.ts';
 import { type Credentials, PresentIdentity } from './renewal.ts';
 import { hearRevocations, pushRevocations } from './revocations.ts';
 import {
@@ -33,7 +34,7 @@ import {
 import type { Speaker } from './speaker.ts';
 import { Topologies, type TopologyPorts } from './topologies.ts';
 import { FAILED, officeOf } from './view.ts';
-import { AnswerSchema, PROTOCOLS, readAnswer, writeMessage } from './wire.ts';
+import { AnswerSchema, needsTwoWays, PROTOCOLS, readAnswer, writeMessage } from './wire.ts';
 import { Witnesses } from './witnesses.ts';
 
 /** How long a message may be under way, by its verb; lighting takes as long as the devices take. */
@@ -212,35 +213,21 @@ export class Peering implements Peers, Receiver {
   }
 
   async #ask(peer: Peer, message: PeerMessage): Promise<PeerAnswer> {
-    if (peer.quarantined !== undefined && TAKING.has(message.op))
-      return this.#refused(peer, peer.quarantined);
+    if (peer.quarantined !== undefined && TAKING.has(message.op)) return refused(peer, peer.quarantined);
+    if (peer.session === undefined && needsTwoWays(message)) await this.#greet(peer);
+    const unread = unreadBy(peer, message);
+    if (unread !== undefined) return refused(peer, unread);
     const trace = [this.#identity.domain];
     const body = { message: writeMessage(message), trace };
     const timeoutMs = TIMEOUTS_MS[message.op] ?? TIMEOUT_MS;
     const answered = await this.#tell(peer, { path: MESSAGES_PATH, body, timeoutMs });
-    // What can never be agreed is a refusal, so that another way is tried at once.
-    if (typeof answered === 'string') return this.#refused(peer, answered);
-    if (answered.status !== 200) return this.#problem(peer, answered);
+    if (typeof answered === 'string') return refused(peer, answered);
+    if (answered.status !== 200) return problemOf(peer, answered);
     if (!isAnswer(answered.body)) throw new NoAnswer(`${peer.domain} answered what is not an answer`);
     // The schema has just been checked.
     const answer = readAnswer(answered.body as Parameters<typeof readAnswer>[0]);
     peer.epoch = answer.epoch;
     return answer;
-  }
-
-  #refused(peer: Peer, cause: string): PeerAnswer {
-    return { state: 'REFUSED', kind: 'INVALID', cause, epoch: peer.epoch };
-  }
-
-  /** A refusal of the message itself. Some will not pass by waiting; the others are tried again. */
-  #problem(peer: Peer, { status, body }: Answered): PeerAnswer {
-    const code = String(body['code']);
-    const detail = `${code}: ${String(body['detail']).slice(0, 200)}`;
-    const passes = status === 429 || status >= 500 || code === 'STALE_EPOCH' || code === 'CLOCK_SKEW';
-    // Nothing was written there, which is certain; and room on a disk does not come by waiting.
-    if (!passes || code === 'STORE_FULL') return this.#refused(peer, detail);
-    peer.failed(detail);
-    throw new NoAnswer(`${peer.domain} answered ${detail}`);
   }
 
   /** Says hello first where there is no session, and once more where it has ended; a text: why nobody should try. */
@@ -386,8 +373,7 @@ export class Peering implements Peers, Receiver {
   }
 
   async take(peer: Peer, message: PeerMessage): Promise<PeerAnswer> {
-    if (peer.quarantined !== undefined && TAKING.has(message.op))
-      return this.#refused(peer, peer.quarantined);
+    if (peer.quarantined !== undefined && TAKING.has(message.op)) return refused(peer, peer.quarantined);
     return this.#inOffice().peer(peer.domain, message);
   }
 

@@ -12,8 +12,10 @@ import { PORT_MAX_LENGTH, PORT_PATTERN, type PortId } from '../model/port.ts';
 import { MAX_TOKEN_BYTES } from '../tokens/parse.ts';
 import { fromWire, toWire } from './casing.ts';
 
+/** The first in which a segment can have a second way. */
+export const TWO_WAYS = 2;
 /** Every version of the protocol that this program speaks, the best first. */
-export const PROTOCOLS: readonly number[] = [1];
+export const PROTOCOLS: readonly number[] = [TWO_WAYS, 1];
 export const MOST_TRACE = 32;
 
 const strict = { additionalProperties: false } as const;
@@ -51,10 +53,18 @@ const Candidates = Type.Array(Label, {
   description: 'In the order of preference: the label master holds the first free one, the other end all',
 });
 const End = Type.Object({ port: PortName, labels: Labels, candidates: maybe(Candidates) }, strict);
+const Second = Type.Object(
+  { a: End, z: End, max_latency_ms: maybe(Type.Number({ minimum: 0 })) },
+  {
+    ...strict,
+    description: 'Of a protected circuit: another way, held and dark, that shares no link with the first',
+  },
+);
 const Segment = Type.Object(
   {
     a: End,
     z: End,
+    second: maybe(Second),
     window: Window,
     mbps: Mbps,
     provision: Type.Enum(['AUTOMATIC', 'MANUAL']),
@@ -149,6 +159,13 @@ const messages = [
   op('digest-lines', { buckets: Buckets, lines: DigestLines }),
 ] as const;
 
+const held = {
+  a_label: maybe(Label),
+  z_label: maybe(Label),
+  a_labels: maybe(Candidates),
+  z_labels: maybe(Candidates),
+};
+
 const answers = [
   Type.Object(
     {
@@ -156,10 +173,8 @@ const answers = [
       version: Version,
       until: Instant,
       peer_ref: Text,
-      a_label: maybe(Label),
-      z_label: maybe(Label),
-      a_labels: maybe(Candidates),
-      z_labels: maybe(Candidates),
+      ...held,
+      second: maybe(Type.Object(held, strict)),
       epoch: Epoch,
     },
     strict,
@@ -228,6 +243,10 @@ export const AnswerSchema = taggedUnion('state', [...answers], {
 
 type WireMessage = Static<typeof MessageSchema>['message'];
 type WireAnswer = Static<typeof AnswerSchema>;
+
+/** Is it something that an older peer could not read? */
+export const needsTwoWays = (message: PeerMessage): boolean =>
+  'segment' in message && message.segment.second !== undefined;
 
 // That these four compile is the proof that the schemas say what the broker does.
 export const writeMessage = (message: PeerMessage): WireMessage => toWire(message);

@@ -17,9 +17,9 @@ const stateAt = (i: number, circuit: Circuit) =>
     : town.house(i).partOf(circuit)?.state;
 
 test('a peer of another version of the protocol: told at once, and what needs it is refused', async () => {
-  town = await Town.open({ protocols: (i) => (i === 1 ? [2] : undefined) });
+  town = await Town.open({ protocols: (i) => (i === 1 ? [9] : undefined) });
   const view = await town.house(0).peering.office().check('d1.example');
-  expect(view).toMatchObject({ state: 'UNFIT', reason: expect.stringContaining('speaks versions 2') });
+  expect(view).toMatchObject({ state: 'UNFIT', reason: expect.stringContaining('speaks versions 9') });
   const circuit = await town.book();
   expect(circuit.state).toBe('REJECTED');
   expect(circuit.problem?.detail).toContain('versions');

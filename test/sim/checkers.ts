@@ -226,7 +226,7 @@ export function sharesOf(c: Circuit): Map<string, Piece[]> {
   const uses = placementsOf(c).flatMap((p) =>
     p.segments
       .filter((s) => s.local && s.agreed !== 'ASKED')
-      .flatMap((s) => [...usesOf(s), ...heldAt(s.a), ...heldAt(s.z)].map((use) => ({ p, ...use }))),
+      .flatMap((s) => [...usesOf(s), ...endsOf(s).flatMap(heldAt)].map((use) => ({ p, ...use }))),
   );
   const shares = new Map<string, Piece[]>();
   for (const edge of new Set(uses.map((use) => use.edge))) {
@@ -251,6 +251,11 @@ export function sharesOf(c: Circuit): Map<string, Piece[]> {
 const usesOf = (s: Segment): readonly Use[] => [
   ...s.uses,
   ...(s.backup?.uses ?? []).filter((second) => !s.uses.some((use) => use.edge === second.edge)),
+];
+
+export const endsOf = ({ a, z, backup }: Segment): Segment['a'][] => [
+  ...[a, z],
+  ...(backup?.ends === undefined ? [] : [backup.ends.a, backup.ends.z]),
 ];
 
 /** Labels that are held at a border until both ends have agreed on one. */

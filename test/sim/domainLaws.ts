@@ -8,7 +8,7 @@ import type { Group } from '../../src/broker/ports.ts';
 import type { Circuit, Segment } from '../../src/model/circuit.ts';
 import type { ParticipantEvent } from '../../src/model/events.ts';
 import { saidBy } from './agreements.ts';
-import { placementsOf } from './checkers.ts';
+import { endsOf, placementsOf } from './checkers.ts';
 import { law } from './laws.ts';
 import type { Node } from './node.ts';
 import type { Step } from './promises.ts';
@@ -129,25 +129,59 @@ export function checkLabels(nodes: readonly Node[]): string[] {
     for (const circuit of home.mirror.live.values()) {
       const said = saidBy(circuit);
       if (said === undefined) continue;
-      for (const [i, segment] of said.segments.entries()) {
-        const next = said.segments[i + 1];
-        if (next !== undefined && segment.z.label !== next.a.label)
-          wrong.push(law(8, `${home.name} ${circuit.id} changes its label on ${segment.z.border}`));
+      const roads = said.segments.flatMap(roadsOf);
+      for (const { road } of roads) {
+        const { border, label } = road.z;
+        const next = border === undefined ? [] : roads.filter((one) => one.road.a.border === border);
+        if (border !== undefined && (next.length !== 1 || next[0]?.road.a.label !== label))
+          wrong.push(law(8, `${home.name} ${circuit.id} changes its label on ${border}`));
+      }
+      for (const { road, segment, second } of roads) {
         const theirs = guestOf(nodes, segment, circuit, said.version)?.segments[0];
-        if (theirs === undefined) continue;
+        const there = second ? theirs?.backup?.ends : theirs;
+        if (there === undefined) continue;
         for (const end of ['a', 'z'] as const) {
-          if (segment[end].border === undefined || segment[end].label === theirs[end].label) continue;
+          if (road[end].border === undefined || road[end].label === there[end].label) continue;
           wrong.push(
             law(
               8,
-              `${circuit.id} v${said.version} has label ${segment[end].label} on ${segment[end].border} at ${home.name} and ${theirs[end].label} at ${segment.domain}`,
+              `${circuit.id} v${said.version} has label ${road[end].label} on ${road[end].border} at ${home.name} and ${there[end].label} at ${segment.domain}`,
             ),
           );
         }
       }
+      wrong.push(...waysApart(said.segments).map((why) => law(1, `${home.name} ${circuit.id} ${why}`)));
     }
   }
   return wrong;
+}
+
+/** What a domain has of a circuit: its road, and the second one where both ways pass. */
+const roadsOf = (
+  segment: Segment,
+): { road: Pick<Segment, 'a' | 'z'>; segment: Segment; second: boolean }[] => [
+  { road: segment, segment, second: false },
+  ...(segment.backup?.ends === undefined ? [] : [{ road: segment.backup.ends, segment, second: true }]),
+];
+
+/** From the same port to the same port, over borders of which none is on both. */
+function waysApart(segments: readonly Segment[]): string[] {
+  const [first, last] = [segments[0], segments.at(-1)];
+  if (first?.backup?.ends === undefined || last === undefined) return [];
+  const roads = segments.flatMap(roadsOf);
+  const follow = (from: Segment['z']): string[] => {
+    const borders: string[] = [];
+    let at: Segment['z'] | undefined = from;
+    while (at?.border !== undefined && borders.length < roads.length) {
+      const { border }: Segment['z'] = at;
+      borders.push(border);
+      at = roads.find(({ road }) => road.a.border === border)?.road.z;
+    }
+    return at?.port === last.z.port ? borders : [];
+  };
+  const [one, other] = [follow(first.z), follow(first.backup.ends.z)];
+  if (one.length === 0 || other.length === 0) return ['has a way that does not arrive'];
+  return one.filter((border) => other.includes(border)).map((border) => `has ${border} on both its ways`);
 }
 
 const guestOf = (nodes: readonly Node[], segment: Segment, circuit: Circuit, version: number) => {
@@ -172,12 +206,10 @@ export function checkGuard(nodes: readonly Node[]): string[] {
       const { current } = circuit;
       if (current === undefined || !AGREED.includes(circuit.state)) continue;
       const who = circuit.home?.circuit ?? circuit.id;
-      for (const { a, z } of current.segments.filter((s) => s.local)) {
-        for (const { border, label } of [a, z]) {
-          if (border === undefined || label === undefined) continue;
-          const key = `${border} label ${label}`;
-          there.set(key, [...(there.get(key) ?? []), { who, ...current.window }]);
-        }
+      for (const { border, label } of current.segments.filter((s) => s.local).flatMap(endsOf)) {
+        if (border === undefined || label === undefined) continue;
+        const key = `${border} label ${label}`;
+        there.set(key, [...(there.get(key) ?? []), { who, ...current.window }]);
       }
     }
   }

@@ -149,7 +149,8 @@ export class PromiseKeeper {
     const segment = localSegment(placement);
     if (segment === undefined) return;
     for (const road of [segment, ...(segment.backup === undefined ? [] : [segment.backup])]) {
-      for (const fault of roadIsSound(this.#document, segment, road))
+      const ends = 'ends' in road && road.ends !== undefined ? road.ends : segment;
+      for (const fault of roadIsSound(this.#document, ends, road))
         this.#say(after, `v${placement.version}: ${fault}`);
       // Who stays on its road may have been there when it failed.
       if (before !== undefined && placementsOf(before).some((p) => runsOver(p, road))) continue;

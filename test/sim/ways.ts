@@ -8,7 +8,11 @@ import type { TopologyDocument } from '../../src/topology/document.ts';
 import { type Piece, sharesOf } from './checkers.ts';
 
 /** From port to port, link by link, with labels that change only where a node can change them, and hops to match. */
-export function roadIsSound(document: TopologyDocument, segment: Segment, road: Road): string[] {
+export function roadIsSound(
+  document: TopologyDocument,
+  segment: Pick<Segment, 'a' | 'z'>,
+  road: Road,
+): string[] {
   const wrong: string[] = [];
   const port = (id: string) => document.ports.find((one) => one.id === id);
   const [a, z] = [port(segment.a.port), port(segment.z.port)];

@@ -134,7 +134,9 @@ export class Workload {
       ...(this.#holder === undefined ? {} : { holder_jwk: this.#holder.jwk }),
       hold_s: dice.chance(0.25) ? 5 + dice.int(40) : 0,
       priority: pick(dice, [10, 50, 50, 90]),
-      ...(!abroad && type !== 'VOLUME' && dice.chance(0.08) ? { protection: 'PROTECTED' } : {}),
+      ...((!abroad || this.#domains > 2) && type !== 'VOLUME' && dice.chance(abroad ? 0.3 : 0.08)
+        ? { protection: 'PROTECTED' }
+        : {}),
       ...wanted,
     };
     const dry = dice.chance(0.05);

@@ -10,7 +10,7 @@ import { cloudEvent } from '../../model/cloudevent.ts';
 import type { Principal } from '../../model/principal.ts';
 import { answer, refusals } from '../answers.ts';
 import type { ApiPorts } from '../resource.ts';
-import { SegmentSchema, writeSegment } from '../wire/circuit.ts';
+import { SegmentSchema, writeAllSegments } from '../wire/circuit.ts';
 import { IdParams, listOf, NoQuery, pageQuery, pageToWire, readId, readPage } from '../wire/common.ts';
 import { DecisionSchema, writeDecision } from '../wire/decision.ts';
 import { DevicePlanSchema, writePlan } from '../wire/device.ts';
@@ -100,7 +100,7 @@ export function circuitParts(app: HttpServer, { broker, clock, domain }: ApiPort
     },
     async (request) => {
       const circuit = await broker.circuit(request.principal, readId('cir', request.params.id));
-      return { items: (circuit.current ?? circuit.pending?.placement)?.segments.map(writeSegment) ?? [] };
+      return { items: writeAllSegments(circuit) };
     },
   );
 

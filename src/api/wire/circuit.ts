@@ -16,6 +16,7 @@ import {
 } from '../../model/circuit.ts';
 import { type Label, UNTAGGED } from '../../model/label.ts';
 import { allowed } from '../../model/lifecycle.ts';
+import { waysOf } from '../../model/ways.ts';
 import { secondsBetween } from '../../model/window.ts';
 import { idSchema, ProblemSchema, Time } from './common.ts';
 import { CircuitRequestSchema, writeRequest } from './request.ts';
@@ -65,14 +66,25 @@ export const SegmentSchema = Type.Object(
     z_port: Type.String(),
     links: Type.Array(Type.String()),
     latency_ms: Type.Number(),
+    way: Type.Optional(
+      Type.Enum(['WORKING', 'PROTECTING'], {
+        description:
+          'PROTECTED over several domains: the way in use, or the other. Where both pass, two segments',
+      }),
+    ),
     backup_links: Type.Optional(
-      Type.Array(Type.String(), { description: 'PROTECTED: the second road, held and dark' }),
+      Type.Array(Type.String(), {
+        description: 'PROTECTED inside one domain: the second road, held and dark',
+      }),
     ),
     state: Type.Enum(['ASKED', 'HELD', 'COMMITTED']),
     data_plane: Type.Enum(['DOWN', 'STARTING', 'UP', 'STOPPING'], {
       description: 'DOWN: not lit, or lit and of no use, for its road is out of order',
     }),
     impaired: Type.Optional(Type.String({ description: 'What its domain says is out of order' })),
+    lost: Type.Optional(
+      Type.String({ description: 'PROTECTED over several domains: why it has no light, and should' }),
+    ),
   },
   { $id: 'Segment', description: 'The part of a circuit inside one domain' },
 );
@@ -82,9 +94,10 @@ export const PathSchema = Type.Object(
     domains: Type.Array(Type.String()),
     links: Type.Array(Type.String()),
     latency_ms: Type.Number(),
+    backup_domains: Type.Optional(Type.Array(Type.String())),
     backup_links: Type.Optional(Type.Array(Type.String())),
   },
-  { $id: 'Path' },
+  { $id: 'Path', description: 'The way in use; `backup_...`: the other one of what is PROTECTED' },
 );
 
 export const ConditionSchema = Type.Object(
@@ -268,29 +281,45 @@ export const underNegotiation = (c: Circuit): boolean =>
 
 const DATA_PLANE = { DARK: 'DOWN', LIGHTING: 'STARTING', LIT: 'UP', DARKENING: 'STOPPING' } as const;
 
-export const writeSegment = (s: Segment): Static<typeof SegmentSchema> => ({
+export function writeAllSegments(c: Circuit): Static<typeof SegmentSchema>[] {
+  const placement = c.current ?? c.pending?.placement;
+  return placement === undefined ? [] : writeSegments(placement);
+}
+
+function writeSegments(p: Placement): Static<typeof SegmentSchema>[] {
+  const { first, second } = waysOf(p);
+  if (p.segments.length === 1 || second.length === 0) return first.map((s) => writeSegment(s));
+  const working = first.map(({ backup: _, ...s }) => writeSegment(s, 'WORKING'));
+  return [...working, ...second.map((s) => writeSegment(s, 'PROTECTING'))];
+}
+
+const writeSegment = (s: Segment, way?: 'WORKING' | 'PROTECTING'): Static<typeof SegmentSchema> => ({
   domain: s.domain,
   ...(s.peerRef === undefined ? {} : { peer_ref: s.peerRef }),
   a_port: s.a.port,
   z_port: s.z.port,
   links: [...s.links],
   latency_ms: roundMs(s.latencyMs),
+  ...(way === undefined ? {} : { way }),
   ...(s.backup === undefined ? {} : { backup_links: [...s.backup.links] }),
   state: s.agreed,
   data_plane: s.impaired === undefined ? DATA_PLANE[s.light] : 'DOWN',
   ...(s.impaired === undefined ? {} : { impaired: s.impaired.detail }),
+  ...(s.lost === undefined ? {} : { lost: s.lost }),
 });
 
 export const roundMs = (ms: number): number => Math.round(ms * 1000) / 1000;
 
-const writePath = (p: Placement): Static<typeof PathSchema> => ({
-  domains: [...new Set(p.segments.map((s) => s.domain))],
-  links: p.segments.flatMap((s) => s.links),
-  latency_ms: roundMs(p.segments.reduce((sum, s) => sum + s.latencyMs, 0)),
-  ...(p.segments.every((s) => s.backup === undefined)
-    ? {}
-    : { backup_links: p.segments.flatMap((s) => s.backup?.links ?? []) }),
-});
+function writePath(p: Placement): Static<typeof PathSchema> {
+  const { first, second } = waysOf(p);
+  return {
+    domains: first.map((s) => s.domain),
+    links: first.flatMap((s) => s.links),
+    latency_ms: roundMs(first.reduce((sum, s) => sum + s.latencyMs, 0)),
+    ...(second.length < 2 ? {} : { backup_domains: second.map((s) => s.domain) }),
+    ...(second.length === 0 ? {} : { backup_links: second.flatMap((s) => s.links) }),
+  };
+}
 
 export function writeCircuit(c: Circuit): WireCircuit {
   return {
@@ -307,7 +336,7 @@ export function writeCircuit(c: Circuit): WireCircuit {
       : { placement: writePlacement(c, c.current), path: writePath(c.current) }),
     ...writePending(c.pending),
     ...(c.holdExpire === undefined ? {} : { hold_expire_time: rfc3339(c.holdExpire) }),
-    segments: (c.current ?? c.pending?.placement)?.segments.map(writeSegment) ?? [],
+    segments: writeAllSegments(c),
     conditions: c.conditions.map((condition) => ({
       type: condition.type,
       status: condition.status,
