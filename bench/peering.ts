@@ -35,7 +35,6 @@ export const run: Bench = async function* (options) {
 interface Shown {
   readonly id: string;
   readonly state: string;
-  readonly placement?: { readonly start_time: string };
 }
 
 const rfc3339 = (ms: number): string => new Date(ms).toISOString().replace(/\.\d{3}Z$/, 'Z');

@@ -11,6 +11,7 @@ import { type Circuit, type CircuitRequest, isFinal, placements } from '../model
 import type { ParticipantEvent } from '../model/events.ts';
 import { ALL_LABELS } from '../model/label.ts';
 import { anyLight } from '../model/rules.ts';
+import { hearAgreed } from './agreed.ts';
 import { answerAsHome, hasPart } from './asHome.ts';
 import { Asks, guestOf } from './asks.ts';
 import type { Authoriser } from './authorise.ts';
@@ -91,6 +92,7 @@ export class PeerDesk {
       if (own?.role === 'HOME') return answerAsHome(tx, own, from, message, this.#epoch);
       if (message.op === 'notify') return { state: 'UNKNOWN', epoch: this.#epoch };
     }
+    if (message.op === 'hold' || message.op === 'commit') hearAgreed(tx, from, message);
     return this.#asParticipant(tx, guestOf(tx, from, message.circuit), from, message, brought);
   }
 

@@ -67,6 +67,12 @@ export interface Freeing {
   readonly active: number;
 }
 
+/** A circuit of the same home of which every domain has committed this version: its part need not be asked for. */
+export interface Agreement {
+  readonly circuit: string;
+  readonly version: number;
+}
+
 /** MOVE: for another's sake, and not once its notice has begun. */
 export type ChangeKind = 'MOVE' | 'MODIFY';
 
@@ -82,6 +88,7 @@ export type PeerMessage = PeerHeader &
         /** Circuits of the same home that move away first: is there room once they are gone? */
         readonly after?: readonly string[];
         readonly frees?: readonly Freeing[];
+        readonly agreed?: readonly Agreement[];
       }
     | { readonly op: 'extend'; readonly version: number; readonly until: InstantMs }
     | {
@@ -91,6 +98,7 @@ export type PeerMessage = PeerHeader &
         readonly kind?: ChangeKind;
         /** The token of the circuit, with a proof that the home has signed for this message. */
         readonly token?: string;
+        readonly agreed?: readonly Agreement[];
       }
     | { readonly op: 'abort'; readonly version: number }
     | { readonly op: 'free'; readonly version: number }

@@ -10,6 +10,7 @@ import type { Log } from '../kernel/log.ts';
 import { type Circuit, isFinal, localSegment, type Placement, placements } from '../model/circuit.ts';
 import type { Effect } from '../model/effects.ts';
 import type { HomeEvent, ParticipantEvent } from '../model/events.ts';
+import { Agreed } from './agreed.ts';
 import type { Book } from './book.ts';
 import { mismatch } from './borderMatch.ts';
 import type { Devices, LightContext } from './devicePorts.ts';
@@ -61,6 +62,7 @@ export class Performer {
   readonly #store: Store;
   readonly #desk: TokenDesk | undefined;
   readonly #givenUp: Map<string, number>;
+  readonly #agreed = new Agreed();
   readonly #wentDark: () => void;
 
   constructor(writer: Writer, ports: PerformerPorts, wentDark: () => void) {
@@ -179,7 +181,8 @@ export class Performer {
     if (message === undefined) return this.#finish(record, undefined);
     let answer: PeerAnswer;
     try {
-      answer = await this.#peers.send(effect.domain, await this.#dressed(effect.domain, circuit, message));
+      const dressed = await this.#dressed(effect.domain, circuit, message);
+      answer = await this.#peers.send(effect.domain, this.#withNews(effect.domain, dressed));
     } catch (error) {
       this.#log.warn({
         event: 'peer.failed',
@@ -205,7 +208,11 @@ export class Performer {
       return this.#later(record, circuit, message.op, DEVICE_RETRY_MS);
     }
     const heard = this.#heard(circuit, effect, answer);
-    if (heard !== 'again') return this.#finish(record, heard);
+    if (heard !== 'again') {
+      const done = await this.#finish(record, heard);
+      if (effect.type === 'peer.commit') this.#agreed.note(this.#book.circuits.get(circuit.id));
+      return done;
+    }
     return this.#later(record, circuit, message.op, attempt < SOON ? SOON_DARK_MS : STILL_LIT_MS);
   }
 
@@ -226,6 +233,12 @@ export class Performer {
   async #dressed(domain: string, circuit: Circuit, message: PeerMessage): Promise<PeerMessage> {
     if (this.#desk === undefined || !opens(message)) return message;
     return dressed(this.#desk, { domain, message }, circuit, this.#store, this.#clock.now());
+  }
+
+  #withNews(domain: string, message: PeerMessage): PeerMessage {
+    if (message.op !== 'hold' && message.op !== 'commit') return message;
+    const agreed = this.#agreed.take(this.#book, domain);
+    return agreed.length === 0 ? message : { ...message, agreed };
   }
 
   /** What a peer's answer means to the lifecycle; `again` when it must be asked once more. */

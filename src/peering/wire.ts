@@ -4,6 +4,7 @@
  * these.
  */
 import { type Static, type TSchema, Type } from 'typebox';
+import { MOST_AGREED } from '../broker/agreed.ts';
 import { BUCKETS } from '../broker/digest.ts';
 import type { PeerAnswer, PeerMessage } from '../broker/peerPorts.ts';
 import { taggedUnion } from '../http/schema.ts';
@@ -95,6 +96,10 @@ const Segment = Type.Object(
 );
 const ChangeKind = Type.Enum(['MOVE', 'MODIFY']);
 const Freeing = Type.Object({ circuit: CircuitName, version: Version, active: Version }, strict);
+const Agreed = Type.Array(Type.Object({ circuit: CircuitName, version: Version }, strict), {
+  maxItems: MOST_AGREED,
+  description: 'Other circuits of the sender that every domain has committed by now: no need to ask for them',
+});
 const Token = Type.String({
   maxLength: MAX_TOKEN_BYTES,
   description: "The circuit's token, with a proof of the home for this very message",
@@ -128,9 +133,16 @@ const messages = [
     replaces: maybe(Version),
     after: maybe(Type.Array(CircuitName, { maxItems: 16 })),
     frees: maybe(Type.Array(Freeing, { maxItems: 16 })),
+    agreed: maybe(Agreed),
   }),
   op('extend', { version: Version, until: Instant }),
-  op('commit', { version: Version, segment: Segment, kind: maybe(ChangeKind), token: maybe(Token) }),
+  op('commit', {
+    version: Version,
+    segment: Segment,
+    kind: maybe(ChangeKind),
+    token: maybe(Token),
+    agreed: maybe(Agreed),
+  }),
   op('abort', { version: Version }),
   op('free', { version: Version }),
   op('provision', { version: Version, token: maybe(Token) }),
