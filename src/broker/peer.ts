@@ -121,8 +121,12 @@ export class PeerDesk {
         );
       case 'provision':
         return this.#provision(tx, known, from, message, brought);
-      case 'release':
-        return this.#step(tx, known, { type: 'release', detail: message.reason, at }, undefined);
+      case 'release': {
+        const subject = known ?? this.#tombstone(tx, from, message);
+        const answer = this.#step(tx, subject, { type: 'release', detail: message.reason, at }, undefined);
+        // That there was nothing to release is said, although a late hold or commit finds the door closed now.
+        return known === undefined ? { state: 'UNKNOWN', epoch: this.#epoch } : answer;
+      }
       case 'abort':
       case 'free': {
         const subject = known ?? this.#tombstone(tx, from, message);
@@ -381,7 +385,7 @@ export class PeerDesk {
     return tx.mustGet(id);
   }
 
-  /** An abort or cancel that overtook its hold: remember it, so that the hold finds the door closed. */
+  /** What lets go and has overtaken its hold or commit is remembered, so that those find the door closed. */
   #tombstone(tx: Tx, from: string, message: PeerMessage): Circuit {
     const nowhere = { port: `${from}:none` as PeerSegment['a']['port'], labels: ALL_LABELS };
     const at = tx.now;
