@@ -22,6 +22,8 @@ export interface Need {
   readonly stays?: true;
   /** Its light is being brought back: only a second way that has light would be better. */
   readonly passes?: true;
+  /** A peer's: only the road that it holds beside the one in use. */
+  readonly second?: true;
   readonly detail: string;
 }
 
@@ -44,6 +46,7 @@ export function needOf(on: Ground, circuit: Circuit): Need | undefined {
   const { first } = waysOf(current);
   for (const there of first)
     if (there.impaired !== undefined) return { current, segment: there, road: true, ...there.impaired };
+  if (circuit.role === 'PARTICIPANT') return secondOfGuest(on, current, segment, soon);
   if (circuit.request.protection !== 'PROTECTED') return undefined;
   if (current.segments.length > 1) return needOfTwo(on, current, segment, soon);
   const second = segment.backup === undefined ? 'it has none' : unusable(on, segment.backup, soon);
@@ -61,6 +64,23 @@ function needOfTwo(on: Ground, current: Placement, segment: Segment, soon: boole
     : { current, segment, road: false, detail: `backup: ${second.detail}` };
 }
 
+/** What its home has not been told yet. */
+function secondOfGuest(on: Ground, current: Placement, segment: Segment, soon: boolean): Need | undefined {
+  if (segment.backup === undefined) return undefined;
+  const trouble = secondTrouble(on, current, segment, soon);
+  return trouble === undefined || trouble.detail === segment.backup.impaired?.detail
+    ? undefined
+    : { current, segment, road: false, second: true, detail: trouble.detail };
+}
+
+/** Was the road that is held for a peer beside the one in use out of order, and is it no longer? */
+export function isSecondHealed(on: Ground, { role, current }: Circuit): boolean {
+  const segment = current === undefined ? undefined : localSegment(current);
+  if (role !== 'PARTICIPANT' || current === undefined || segment?.backup?.impaired === undefined)
+    return false;
+  return secondTrouble(on, current, segment, isSoon(current.window.start, on.now)) === undefined;
+}
+
 /** Why nothing is switched to the second way. `passes`: nothing but light is missing, and that is being lit. */
 export function secondTrouble(
   on: Ground,
@@ -74,7 +94,8 @@ export function secondTrouble(
   const { a, z } = backup.ends ?? {};
   const dark = [a, z].find((end) => end?.border !== undefined && soon && on.darkPorts.has(end.port));
   if (dark !== undefined) return { detail: `port ${dark.port} has no light` };
-  for (const { domain, standby, impaired, lost } of current.segments) {
+  for (const { domain, local, standby, impaired, lost, backup: theirs } of current.segments) {
+    if (!local && theirs?.impaired !== undefined) return { detail: `${domain}: ${theirs.impaired.detail}` };
     if (standby !== true) continue;
     if (impaired !== undefined) return { detail: `${domain}: ${impaired.detail}` };
     if (lost !== undefined) return { detail: `${domain}: ${lost}`, passes: true };

@@ -103,6 +103,7 @@ export function messageFor(circuit: Circuit, effect: PeerEffect, epoch: number):
         sequence: effect.sequence,
         ...(effect.cause === undefined ? {} : { cause: effect.cause }),
         ...(effect.port === undefined ? {} : { port: effect.port }),
+        ...(effect.second === undefined ? {} : { second: effect.second }),
       };
   }
 }

@@ -114,6 +114,8 @@ export type PeerMessage = PeerHeader &
         readonly cause?: string;
         /** IMPAIRED: the end of the segment that is out of order, and not what lies between. */
         readonly port?: PortId;
+        /** IMPAIRED, MENDED: not the way in use there, but the second one. */
+        readonly second?: true;
       }
     /** When could a segment like this start? Changes nothing and reserves nothing. */
     | {

@@ -109,10 +109,11 @@ const portsOf = (of: { readonly a: { port: string }; readonly z: { port: string 
 /** What a participant tells, as the lifecycle of a home hears it. */
 export function newsOf(
   domain: string,
-  { what, version, cause, port }: Extract<PeerMessage, { readonly op: 'notify' }>,
+  { what, version, cause, port, second }: Extract<PeerMessage, { readonly op: 'notify' }>,
   at: InstantMs,
 ): HomeEvent {
   const of = { domain, version, at };
+  const road = second === undefined ? {} : { second };
   switch (what) {
     case 'UP':
       return { type: 'up', ...of };
@@ -124,9 +125,10 @@ export function newsOf(
         detail: cause ?? 'its road is out of order',
         ...of,
         ...(port === undefined ? {} : { port }),
+        ...road,
       };
     case 'MENDED':
-      return { type: 'mended', ...of };
+      return { type: 'mended', ...of, ...road };
     case 'ENDED':
       return { type: 'ended', domain, cause: cause ?? 'ended by the participant', at };
   }

@@ -14,7 +14,7 @@ import { type Circuit, localSegment, type Placement, type Segment } from '../mod
 import { remotes } from '../model/rules.ts';
 import { nextFullSecond, plusSeconds, secondsBetween } from '../model/window.ts';
 import { findPath } from '../topology/search/find.ts';
-import { isHealed, type Need, needOf, unusable } from './brokenRoads.ts';
+import { isHealed, isSecondHealed, type Need, needOf, unusable } from './brokenRoads.ts';
 import { type Ground, groundOf } from './ground.ts';
 import { ATTEMPT_MS } from './limits.ts';
 import { isMovable, windowOf } from './movable.ts';
@@ -142,7 +142,8 @@ export class Restorer {
     const on = groundOf(book, now);
     const broken: Circuit[] = [];
     for (const circuit of book.circuits.values()) {
-      if (needOf(on, circuit) !== undefined || isHealed(on, circuit)) broken.push(circuit);
+      if (needOf(on, circuit) !== undefined || isHealed(on, circuit) || isSecondHealed(on, circuit))
+        broken.push(circuit);
     }
     broken.sort((a, b) => b.request.priority - a.request.priority || (a.id < b.id ? -1 : 1));
     return broken.map((circuit) => circuit.id);
@@ -168,6 +169,8 @@ export class Restorer {
       const type = circuit.role === 'HOME' ? 'up' : 'mended';
       if (version !== undefined && isHealed(tx.ground, circuit))
         tx.apply(id, { type, domain, version, at: tx.now });
+      if (version !== undefined && isSecondHealed(tx.ground, circuit))
+        tx.apply(id, { type: 'mended', domain, version, second: true, at: tx.now });
       return;
     }
     const stays = circuit.role !== 'HOME' || need.stays === true;
@@ -177,10 +180,14 @@ export class Restorer {
     if (found === undefined && !damped && need.road && elsewhen(tx, circuit)) return;
     if (found === undefined) {
       const { segment, current, detail, port } = need;
-      const at = port === undefined ? {} : { port };
+      const { domain } = segment;
       const { version } = current;
-      if (need.road)
-        tx.apply(id, { type: 'impaired', domain: segment.domain, version, detail, ...at, at: tx.now });
+      const what = {
+        ...(port === undefined ? {} : { port }),
+        ...(need.second === undefined ? {} : { second: need.second }),
+      };
+      if (need.road || need.second === true)
+        tx.apply(id, { type: 'impaired', domain, version, detail, ...what, at: tx.now });
       return;
     }
     const placement: Placement = { ...need.current, version: circuit.version + 1, segments: found.segments };

@@ -9,14 +9,13 @@ import {
   type Circuit,
   type CircuitRequest,
   claimedFrom,
-  endsOf,
   localSegment,
   type Placement,
   type Segment,
   type Setback,
 } from '../model/circuit.ts';
 import type { LabelAsk } from '../model/label.ts';
-import { bothWays, waysOf } from '../model/ways.ts';
+import { bothWays, reported, secondOf, waysOf } from '../model/ways.ts';
 import { planAbroad } from './abroad.ts';
 import { isSoon, type Need, secondTrouble, unusable } from './brokenRoads.ts';
 import type { Ground } from './ground.ts';
@@ -53,12 +52,19 @@ export function switched(on: Ground, circuit: Circuit, need: Need): readonly Seg
   return refused ? undefined : again(second.map(({ standby: _, ...s }) => s));
 }
 
-/** Another second way beside the one in use; where there is none and the old one is no good, none. */
+/** The same second way by other roads, or another one beside the one in use; where there is none and the old one is no good, none. */
 export function protectedAnew(
   on: Ground,
   circuit: Circuit,
   { current }: Need,
 ): readonly Segment[] | undefined {
+  const refused = freshSetbacks(on, circuit);
+  const mayMend = current.segments.some(
+    ({ domain, standby, impaired, backup }) =>
+      (backup?.impaired ?? (standby && impaired)) !== undefined &&
+      refused.every((setback) => setback.domain !== domain),
+  );
+  if (mayMend) return again(current.segments);
   const first = waysOf(current).first.map(({ backup: _, ...s }): Segment => s);
   const single: CircuitRequest = { ...circuit.request, protection: 'UNPROTECTED' };
   const second = otherWay(on, circuit, single, current, linksOfWay(first));
@@ -72,11 +78,13 @@ const freshSetbacks = (on: Ground, { setbacks = [] }: Circuit): Setback[] =>
 
 /** As they are, to be asked for once more. */
 const again = (segments: readonly Segment[]): Segment[] =>
-  segments.map(({ impaired: _, lost: _lost, ...s }) => ({
-    ...s,
-    agreed: s.local ? s.agreed : 'ASKED',
-    light: 'DARK',
-  }));
+  segments
+    .map((now) => reported(reported(now, true, undefined), undefined, undefined))
+    .map(({ lost: _, ...s }) => ({
+      ...s,
+      agreed: s.local ? s.agreed : 'ASKED',
+      light: 'DARK',
+    }));
 
 /** Between the same ends and with their labels. */
 function otherWay(
@@ -94,7 +102,8 @@ function otherWay(
   // What has no room now has none in a second, either.
   const setbacks = freshSetbacks(on, circuit).map((one) => ({ ...one, start: window.start }));
   for (const segment of current.segments)
-    if (segment.impaired !== undefined) setbacks.push(outOfOrder(segment, current));
+    for (const road of [segment, secondOf(segment) ?? []].flat())
+      if (road.impaired !== undefined) setbacks.push(outOfOrder(road, current));
   const slot = { window, mbps: current.mbps };
   const planned = planAbroad(on, circuit.id, { ...request, a, z }, slot, setbacks, avoiding);
   return planned.kind === 'placed' ? planned.segments : undefined;
@@ -103,7 +112,7 @@ function otherWay(
 /** As a setback that no label and no other time would help: of its end, else of its way, else of both its ends. */
 function outOfOrder(segment: Segment, { version, window }: Placement): Setback {
   const { domain, a, z, links, impaired } = segment;
-  const end = endsOf(segment).find(({ port }) => port === impaired?.port)?.border;
+  const end = [a, z].find(({ port }) => port === impaired?.port)?.border;
   const borders = [a.border, z.border].filter((border) => border !== undefined);
   return {
     version,

@@ -112,6 +112,7 @@ export interface Road {
 export interface Backup extends Road {
   /** Over several domains it comes from another border than the first road, or goes to another. */
   readonly ends?: { readonly a: SegmentEnd; readonly z: SegmentEnd };
+  readonly impaired?: Impairment;
 }
 
 /** DARK is verified or never lit; anything else may be carrying light. */

@@ -39,6 +39,8 @@ export type Effect =
       readonly sequence: number;
       readonly cause?: string;
       readonly port?: PortId;
+      /** Of the second road. */
+      readonly second?: true;
     };
 
 /**

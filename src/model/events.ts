@@ -31,9 +31,11 @@ type Observation =
       readonly detail: string;
       /** The end of the segment that is out of order, and not what lies between. */
       readonly port?: PortId;
+      /** Not its road, but the second one beside it. */
+      readonly second?: true;
     }
   /** What was out of order on its road is not any more. */
-  | { readonly type: 'mended'; readonly domain: string; readonly version: number }
+  | { readonly type: 'mended'; readonly domain: string; readonly version: number; readonly second?: true }
   /** Verified out. Without a version: whatever the domain had of this circuit. */
   | { readonly type: 'dark'; readonly domain: string; readonly version?: number };
 

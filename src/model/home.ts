@@ -55,7 +55,7 @@ import {
   sameHops,
   stays,
 } from './rules.ts';
-import { secondOf } from './ways.ts';
+import { reported, secondOf } from './ways.ts';
 
 type Ev<T extends HomeEvent['type']> = Extract<HomeEvent, { readonly type: T }>;
 
@@ -322,19 +322,22 @@ const down = go<Ev<'down'>>(stays, (c, e) => {
 const impaired = go<Ev<'impaired'>>(stays, (c, e) => {
   const segment = segmentOf(c, e);
   if (segment === undefined) return 'same';
-  const carries = c.current?.version === e.version && segment.standby !== true;
+  const carries = c.current?.version === e.version && segment.standby !== true && e.second !== true;
   const conditions = carries ? dataPlane(c, 'FALSE', ROAD_IMPAIRED, e.at, e.detail) : c.conditions;
-  const known = segment.local || segment.impaired?.detail === e.detail;
+  const road = e.second === true ? segment.backup : segment;
+  const known = segment.local || road === undefined || road.impaired?.detail === e.detail;
   if (known) return conditions === c.conditions ? 'same' : next(c, { conditions });
   const said: Impairment = { detail: e.detail, ...(e.port === undefined ? {} : { port: e.port }) };
-  const now = inVersion({ ...c, conditions }, e.domain, e.version, (s) => ({ ...s, impaired: said }));
+  const now = inVersion({ ...c, conditions }, e.domain, e.version, (s) => reported(s, e.second, said));
   return next(now, { conditions: protectedNow(now, e.at) });
 });
 
 const mended = go<Ev<'mended'>>(stays, (c, e) => {
-  if (segmentOf(c, e)?.impaired === undefined) return 'same';
-  const better = inVersion(c, e.domain, e.version, ({ impaired: _, ...s }) => s);
+  const segment = segmentOf(c, e);
+  if ((e.second === true ? segment?.backup : segment)?.impaired === undefined) return 'same';
+  const better = inVersion(c, e.domain, e.version, (s) => reported(s, e.second, undefined));
   const now = { ...better, conditions: protectedNow(better, e.at) };
+  if (e.second === true) return next(now, {});
   const stillBad = c.current?.version !== e.version || now.current?.segments.some(isBroken) === true;
   if (stillBad || !isImpaired(c)) return next(now, {});
   return next(c.state === 'ACTIVE' ? active(now, e.at) : { ...now, conditions: notYetDue(now, e.at) }, {});
@@ -915,9 +918,10 @@ function protection(c: Circuit, placement: Placement, at: InstantMs): Circuit['c
     condition(c, 'Protected', status, reason, at, detail);
   if (localSegment(placement)?.backup === undefined) return say('FALSE', 'NO_BACKUP');
   const { segments } = placement;
-  const bad = segments.find(({ impaired, lost }) => impaired !== undefined || lost !== undefined);
-  if (bad !== undefined)
-    return say('FALSE', 'DEGRADED', `${bad.domain}: ${bad.impaired?.detail ?? bad.lost}`);
+  for (const { domain, impaired, lost, backup } of segments) {
+    const bad = impaired?.detail ?? lost ?? backup?.impaired?.detail;
+    if (bad !== undefined) return say('FALSE', 'DEGRADED', `${domain}: ${bad}`);
+  }
   const dark = segments.find((s) => s.standby === true && s.light !== 'LIT');
   return c.state === 'ACTIVE' && dark !== undefined
     ? say('UNKNOWN', 'NO_LIGHT_YET', `${dark.domain} has not said that it has light`)

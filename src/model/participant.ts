@@ -13,6 +13,7 @@ import {
   type Circuit,
   type FinalState,
   type HomeRef,
+  type Impairment,
   isLit,
   localSegment,
   type Pending,
@@ -48,6 +49,7 @@ import {
   sameHops,
   stays,
 } from './rules.ts';
+import { reported } from './ways.ts';
 import { contains } from './window.ts';
 
 type Ev<T extends ParticipantEvent['type']> = Extract<ParticipantEvent, { readonly type: T }>;
@@ -300,6 +302,7 @@ const down = go<Ev<'down'>>(stays, (c, e) => {
 /** Its home is told, who alone can give it another road: a new version, between the same ports or others. */
 const impaired = go<Ev<'impaired'>>(stays, (c, e) => {
   if (c.current?.version !== e.version) return 'same';
+  if (e.second === true) return secondIs(c, c.current, { detail: e.detail });
   const conditions = dataPlane(c, 'FALSE', ROAD_IMPAIRED, e.at, e.detail);
   if (conditions === c.conditions) return 'same';
   const counted = counting(c);
@@ -308,7 +311,9 @@ const impaired = go<Ev<'impaired'>>(stays, (c, e) => {
 });
 
 const mended = go<Ev<'mended'>>(stays, (c, e) => {
-  if (c.current?.version !== e.version || !isImpaired(c)) return 'same';
+  if (c.current?.version !== e.version) return 'same';
+  if (e.second === true) return secondIs(c, c.current, undefined);
+  if (!isImpaired(c)) return 'same';
   const lit = c.state === 'ACTIVE' && allLit(c.current);
   const conditions = lit
     ? dataPlane(c, 'TRUE', 'ALL_SEGMENTS_LIT', e.at)
@@ -316,6 +321,16 @@ const mended = go<Ev<'mended'>>(stays, (c, e) => {
   const counted = counting(c);
   return next(counted, { conditions }, [notify(counted, 'MENDED')]);
 });
+
+/** Of the road that nobody uses now: its home would switch to it. */
+function secondIs(c: Circuit, current: Placement, said: Impairment | undefined): Result {
+  const backup = localSegment(current)?.backup;
+  if (backup === undefined || backup.impaired?.detail === said?.detail) return 'same';
+  const counted = counting({ ...c, current: mapSegments(current, (s) => reported(s, true, said)) });
+  const cause = said === undefined ? {} : { cause: said.detail };
+  const news = notify(counted, said === undefined ? 'MENDED' : 'IMPAIRED', cause);
+  return next(counted, {}, [{ ...news, second: true }]);
+}
 
 const retired = go<Ev<'dark'>>(stays, (c, e) => {
   const out = placements(c).find((p) => p.version === e.version && localSegment(p)?.light === 'DARKENING');

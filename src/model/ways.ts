@@ -3,13 +3,23 @@
  * so that a domain is asked, told and let go of as a whole: where both ways pass, the second is the backup of the
  * first, with its own ends; where only the second does, its segment stands by. Here they are told apart and joined.
  */
-import type { Placement, Segment } from './circuit.ts';
+import type { Impairment, Placement, Segment } from './circuit.ts';
 
-/** The second road as a segment of its own; undefined where there is none. */
+/** The second road as a segment of its own, with what is said of it alone; undefined where there is none. */
 export function secondOf({ backup, impaired: _, lost: _lost, ...first }: Segment): Segment | undefined {
   if (backup === undefined) return undefined;
   const { ends, ...road } = backup;
   return { ...first, ...ends, ...road, light: 'DARK' };
+}
+
+/** What its domain says of one of its roads: what is out of order there, or nothing any more. */
+export function reported(s: Segment, second: true | undefined, impaired: Impairment | undefined): Segment {
+  const said = <R extends { readonly impaired?: Impairment }>({ impaired: _, ...road }: R) => ({
+    ...road,
+    ...(impaired === undefined ? {} : { impaired }),
+  });
+  if (second === undefined) return said(s);
+  return s.backup === undefined ? s : { ...s, backup: said(s.backup) };
 }
 
 /** The same segment with another second road, which keeps the first one's ends where it had them. */

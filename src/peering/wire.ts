@@ -155,6 +155,7 @@ const messages = [
     sequence: Type.Integer({ minimum: 0 }),
     cause: maybe(Text),
     port: maybe(PortName),
+    second: maybe(Type.Literal(true, { description: 'Of the second way through the domain' })),
   }),
   op('availability', {
     a: PortName,

@@ -26,7 +26,7 @@ const across = (over: Partial<CircuitRequest> = {}): CircuitRequest =>
   aRequest({
     a: { port: 'd0:h1', vlan: 'ANY' },
     z: { port: 'd2:h1', vlan: 'ANY' },
-    schedule: fixed(100, 2_000),
+    schedule: fixed(20, 2_000),
     protection: 'PROTECTED',
     ...over,
   });
@@ -113,7 +113,7 @@ describe('over a ring of four domains', () => {
   it('is lit on the way in use, and stands by lit on the other; what fails there degrades it and no more', async () => {
     await ring(4);
     const id = await book();
-    await world.pass(110);
+    await world.pass(22);
     expect(await states(id)).toEqual(['ACTIVE', 'ACTIVE', 'ACTIVE', 'ACTIVE']);
     const [, standby = ''] = (await ways(id)).second;
     await wipe(standby);
@@ -129,7 +129,7 @@ describe('over a ring of four domains', () => {
   it('says which way is dark for as long as it is', async () => {
     await ring(4);
     const id = await book();
-    await world.pass(110);
+    await world.pass(22);
     const [, standby = ''] = (await ways(id)).second;
     const tell = (what: 'UP' | 'DOWN', sequence: number) =>
       world.at(name(0)).broker.peer(standby, {
@@ -149,7 +149,7 @@ describe('over a ring of four domains', () => {
   it('is switched to the other way when the one in use loses its light, and given a second way again', async () => {
     await ring(4);
     const id = await book();
-    await world.pass(110);
+    await world.pass(22);
     const before = await ways(id);
     const [, failing = ''] = before.first;
     const [a, z] = await labels(id);
@@ -170,7 +170,7 @@ describe('over a ring of four domains', () => {
   it('is switched when a link on the way in use goes out of service at home, and when a participant says so', async () => {
     await ring(4);
     const id = await book({ a: { port: 'd0:h1', vlan: 'ANY' } });
-    await world.pass(110);
+    await world.pass(22);
     const before = await ways(id);
     const [, transit = ''] = before.first;
     // Both ways through the domain in the middle: nothing there can mend it.
@@ -190,6 +190,32 @@ describe('over a ring of four domains', () => {
     expect(await isProtected(id)).toMatchObject({ status: 'TRUE' });
   });
 
+  it('says when the road that the far end holds in the dark is out of order, and has another or none', async () => {
+    await ring(4);
+    const id = await book({ mbps: 1_000 });
+    const own = () => world.guest(name(2), id)?.current?.segments[0];
+    const before = own()?.backup?.links ?? [];
+    const set = (links: readonly string[], oper: 'UP' | 'DOWN') =>
+      Promise.all(links.map((link) => world.at(name(2)).broker.setLink(call(operator), link, { oper }))).then(
+        () => world.pass(5),
+      );
+    if (before.length === 0) throw new Error('its second road goes over links of its own');
+    await set(before, 'DOWN');
+    const after = own()?.backup?.links ?? [];
+    expect(after.filter((link) => before.includes(link))).toEqual([]);
+    expect(await isProtected(id)).toMatchObject({ status: 'TRUE' });
+    await set(after, 'DOWN');
+    expect(await isProtected(id)).toMatchObject({
+      ...{ status: 'FALSE', reason: 'DEGRADED', detail: expect.stringContaining(`${name(2)}: `) },
+    });
+    expect((await look(id)).conditions.find(({ type }) => type === 'DataPlaneUp')?.reason).toBe(
+      'NOT_YET_DUE',
+    );
+    await set([...before, ...after], 'UP');
+    expect(await isProtected(id)).toMatchObject({ status: 'TRUE' });
+    expect((await look(id)).state).toBe('SCHEDULED');
+  });
+
   it('is held and committed whole or not at all', async () => {
     await ring(4);
     world.between = (_from, to, message, deliver) =>
@@ -204,7 +230,7 @@ describe('over a ring of four domains', () => {
   it.each(['cancel', 'release'] as const)('is torn down whole: %s', async (type) => {
     await ring(4);
     const id = await book();
-    await world.pass(110);
+    await world.pass(22);
     expect((await shining(id)).length).toBe(4);
     await world.at(name(0)).broker.act(call() as never, id, { type, detail: 'enough' });
     await world.pass(5);
@@ -225,7 +251,7 @@ it('between neighbours the second way goes round, and back when the round is ove
   await ring(3);
   const id = await book({ z: { port: 'd1:h1', vlan: 'ANY' } });
   expect(await ways(id)).toEqual({ first: [name(0), name(1)], second: [name(0), name(2), name(1)] });
-  await world.pass(110);
+  await world.pass(22);
   expect((await look(id)).state).toBe('ACTIVE');
 });
 
@@ -237,7 +263,7 @@ it('a domain in the middle that carries both is asked for two roads that share n
   const middle = world.guest(name(1), id)?.current?.segments[0];
   expect(middle?.backup?.ends).toBeDefined();
   expect(middle?.links.filter((link) => middle.backup?.links.includes(link))).toEqual([]);
-  await world.pass(110);
+  await world.pass(22);
   expect((await look(id)).state).toBe('ACTIVE');
   await world.at(name(1)).broker.setLink(call(operator), middle?.links[0] ?? '', { oper: 'DOWN' });
   await world.pass(5);
