@@ -4,6 +4,7 @@
  * node:crypto because it answers at once: a decision of the writer must not yield in the middle.
  */
 import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { forgetOldest } from './cache.ts';
 import { sha256, toBase64url } from './encoding.ts';
 import { TokenError } from './refusal.ts';
 
@@ -38,10 +39,20 @@ export function publicJwk(jwk: unknown): PublicJwk {
   return { kty: 'EC', crv: 'P-256', x, y };
 }
 
+/** Peers and holders come back with the same few keys, and importing one takes as long as verifying with it. */
+const REMEMBERED_KEYS = 1_024;
+const imported = new Map<string, KeyObject>();
+
 /** Throws a TokenError when the point is not on the curve. */
 export function importPublic(jwk: PublicJwk): KeyObject {
+  const name = `${jwk.x}.${jwk.y}`;
+  const known = imported.get(name);
+  if (known !== undefined) return known;
   try {
-    return createPublicKey({ key: { ...jwk }, format: 'jwk' });
+    const key = createPublicKey({ key: { ...jwk }, format: 'jwk' });
+    imported.set(name, key);
+    forgetOldest(imported, REMEMBERED_KEYS);
+    return key;
   } catch {
     throw new TokenError('CLAIMS', 'a key that is not a point of P-256');
   }
