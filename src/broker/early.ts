@@ -4,7 +4,7 @@
  * was there is verified dark; from the moment of the order on they are claimed. Otherwise it is ordered at its start,
  * as every other.
  */
-import { type Cancel, type Clock, every, type InstantMs, instant } from '../kernel/clock.ts';
+import { type Cancel, type Clock, type InstantMs, instant, NEVER } from '../kernel/clock.ts';
 import { textOf } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
@@ -25,8 +25,9 @@ export class EarlyLight {
   readonly #devices: Devices;
   readonly #clock: Clock;
   readonly #log: Log;
-  #stop: Cancel = () => {};
-  #busy = false;
+  #cancel: Cancel = () => {};
+  #next: InstantMs = NEVER;
+  #stopped = true;
 
   constructor(writer: Writer, ports: { devices: Devices; clock: Clock; log: Log }) {
     this.#writer = writer;
@@ -36,33 +37,46 @@ export class EarlyLight {
   }
 
   start(): void {
-    if (this.#devices.setupMs !== undefined)
-      this.#stop = every(this.#clock, LOOK_MS, () => void this.#round());
+    this.#stopped = this.#devices.setupMs === undefined;
+    this.#wait();
   }
   stop(): void {
-    this.#stop();
+    this.#stopped = true;
+    this.#cancel();
+  }
+
+  /** Until somebody is due so soon that it may be time for his light: then every second. */
+  #wait(): void {
+    const { due, circuits } = this.#writer.book;
+    const first = this.#stopped ? undefined : due.next(circuits);
+    if (first === undefined) return;
+    const at = instant(Math.max(this.#clock.now() + LOOK_MS, first - MOST_MS - LOOK_MS));
+    if (at >= this.#next) return;
+    this.#cancel();
+    this.#next = at;
+    this.#cancel = this.#clock.alarm(at, () => {
+      this.#next = NEVER;
+      void this.#round().then(() => this.#wait());
+    });
   }
 
   /** What has just been booked for so soon that the next round would come too late. */
   look(changed: Iterable<CircuitId>): void {
-    if (this.#devices.setupMs === undefined) return;
+    if (this.#stopped) return;
     const { book } = this.#writer;
     const now = this.#clock.now();
     const ready = [...changed].filter((id) => this.#isTime(book, id, now));
     if (ready.length > 0) void this.#order(ready);
+    this.#wait();
   }
 
   async #round(): Promise<void> {
-    if (this.#busy) return;
     const { book } = this.#writer;
     const now = this.#clock.now();
     const ready = [...book.due.by(instant(now + MOST_MS + LOOK_MS))].filter((id) =>
       this.#isTime(book, id, now),
     );
-    if (ready.length === 0) return;
-    this.#busy = true;
-    await this.#order(ready);
-    this.#busy = false;
+    if (ready.length > 0) await this.#order(ready);
   }
 
   async #order(ready: readonly CircuitId[]): Promise<void> {

@@ -1,6 +1,6 @@
 /** Before light: is somebody else's still there, or room that it needs? A port never carries two circuits. */
-import type { InstantMs } from '../kernel/clock.ts';
-import { portEdge, toSeconds } from '../model/capacity.ts';
+import { type InstantMs, NEVER } from '../kernel/clock.ts';
+import { fromSeconds, portEdge, toSeconds } from '../model/capacity.ts';
 import { type Circuit, type Segment, type SegmentEnd, usesOf } from '../model/circuit.ts';
 import { labelFits } from '../model/label.ts';
 import type { Window } from '../model/window.ts';
@@ -29,7 +29,11 @@ export function inTheWay(book: Book, circuit: Circuit, segment: Segment, now: In
   return false;
 }
 
-/** Does nobody claim what the circuit needs from now until it claims it itself, and no label of a border rest? */
+/**
+ * Does nobody claim what the circuit needs from now until it claims it itself, and no label of a border rest? Whoever's
+ * time was over just now is perhaps not told yet: the second before this one must be free too, and all that was due
+ * then be done.
+ */
 export function isFreeUntil(
   book: Book,
   segment: Segment,
@@ -38,7 +42,8 @@ export function isFreeUntil(
   start: InstantMs,
 ): boolean {
   const { calendar, names } = book;
-  const [from, to] = [toSeconds(now), toSeconds(start)];
+  const [from, to] = [Math.max(0, toSeconds(now) - 1), toSeconds(start)];
+  if ((book.due.next(book.circuits) ?? NEVER) <= fromSeconds(from)) return false;
   const isFree = usesOf(segment).every((use) => {
     const edge = names.intern(use.edge);
     const fits = calendar.fits(edge, mbps, from, to);

@@ -106,6 +106,15 @@ it('whoever is there until the start stays there: back to back is lit at its sta
   expect(lightOf(circuit)).toBe(100);
 });
 
+it('whose time is over this very second is perhaps not told yet', async () => {
+  const before = await book({ ...whole, schedule: fixed(20, 100) });
+  const circuit = await book({ ...whole, schedule: fixed(105, 200) });
+  await world.pass(110);
+  const dark = orders.find(([what, id]) => what === 'dark' && id === before.id)?.[2];
+  expect(dark).toBe(100);
+  expect(lightOf(circuit)).toBe(101);
+});
+
 it('who has gone, but is not verified dark, is still there', async () => {
   const before = await book({ ...whole, schedule: fixed(20, 60) });
   const circuit = await book({ ...whole, schedule: fixed(100, 200) });
