@@ -11,6 +11,7 @@ import {
   type Circuit,
   claimedFrom,
   claims as claimsOfModel,
+  hasOwnLight,
   isFinal,
   type State,
   states,
@@ -338,7 +339,8 @@ export class Book {
 
   /** What it claimed for the light that is on its way out: all of it, or what has been replaced. */
   #outgoing(c: Circuit): readonly Claim[] {
-    if (c.state === 'RELEASING') return this.#claimsOf(c);
+    // It may be waiting for another domain alone, for an hour and more.
+    if (c.state === 'RELEASING') return hasOwnLight(c) ? this.#claimsOf(c) : [];
     if (c.pending?.phase !== 'RETIRING') return [];
     const { pending, ...rest } = c;
     return this.#claimsOf({ ...rest, current: pending.placement });

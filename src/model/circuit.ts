@@ -333,6 +333,13 @@ export const endsOf = ({ a, z, backup }: Segment): SegmentEnd[] => [
 
 export const isLit = (s: Segment): boolean => s.light !== 'DARK';
 
+/** Something of it is lit here, or is not verified out. */
+export const hasOwnLight = (c: Circuit): boolean =>
+  placements(c).some((p) => {
+    const segment = localSegment(p);
+    return segment !== undefined && isLit(segment);
+  });
+
 function claimsOf(p: Placement): Claim[] {
   const { end } = p.window;
   const start = claimedFrom(p);

@@ -12,8 +12,8 @@ import {
   type Condition,
   endsOf,
   type FinalState,
+  hasOwnLight,
   type Impairment,
-  isLit,
   type Light,
   localSegment,
   type Pending,
@@ -412,7 +412,7 @@ const dueLit = go<Ev<'due'>>(['RELEASING', 'ENDED', 'FAILED'], (c, e) => {
   return overdue(c, e.at) ? dropLate(c, e.at) : 'same';
 });
 const dueReleasing = go<Ev<'due'>>(['ENDED', 'CANCELLED', 'FAILED'], (c, e) =>
-  !ownLight(c) && e.at >= forgetAt(c) ? finish(c, e.at) : 'same',
+  !hasOwnLight(c) && e.at >= forgetAt(c) ? finish(c, e.at) : 'same',
 );
 
 /** On the way to light or in it, a circuit takes everything alike. */
@@ -645,7 +645,7 @@ export function homeDueAt(c: Circuit): InstantMs | undefined {
       );
     case 'RELEASING':
       // Our own devices are never given up: until they have said that they are dark, only that can end it.
-      return ownLight(c) ? undefined : forgetAt(c);
+      return hasOwnLight(c) ? undefined : forgetAt(c);
     default:
       return undefined;
   }
@@ -662,12 +662,6 @@ function inForce(c: Circuit): Placement {
 }
 
 const forgetAt = (c: Circuit): InstantMs => plus(inForce(c).window.end, FORGET_PEERS_AFTER_MS);
-
-const ownLight = (c: Circuit): boolean =>
-  placements(c).some((p) => {
-    const segment = localSegment(p);
-    return segment !== undefined && isLit(segment);
-  });
 
 const underNegotiation = (p: Pending): boolean => p.phase === 'HOLDING' || p.phase === 'COMMITTING';
 
@@ -872,7 +866,7 @@ function adopt(c: Circuit, change: Change, at: InstantMs): Result {
   const moved = cause === 'MOVE' ? { moves: c.moves + 1 } : {};
   const conditions = protection(c, agreed, at);
   // A participant whose clock is ahead may shine already: only our own light has to be moved here.
-  if (!ownLight(c)) {
+  if (!hasOwnLight(c)) {
     return next(c, {
       current: agreed,
       request,

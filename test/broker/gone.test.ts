@@ -80,3 +80,24 @@ it('is told no more once it no longer matters; the operator hears of it, and the
     state: 'CLOSED',
   });
 });
+
+it('while it is waited for, what is dark here is in nobody’s way', async () => {
+  world = await Several.start([topologyOf(0, 2), topologyOf(1, 2)]);
+  const w = world;
+  const from = { a: { port: 'd0:h1', vlan: 'ANY' }, mbps: 6_000 } as const;
+  const over = aRequest({ ...from, z: { port: 'd1:h1', vlan: 'ANY' }, schedule: fixed(20, 60) });
+  const gone = await w.book(HOME, over);
+  await w.pass(30);
+  expect((await w.circuit(HOME, gone)).state).toBe('ACTIVE');
+  w.between = () => Promise.reject(new Error('gone'));
+  await w.at(HOME).pass(40);
+  const waits = await w.circuit(HOME, gone);
+  expect([waits.state, waits.current?.segments.map((s) => s.light)]).toEqual([
+    'RELEASING',
+    ['DARK', 'DARKENING'],
+  ]);
+  const inside = aRequest({ ...from, z: { port: 'd0:h2', vlan: 'ANY' }, schedule: fixed(80, 120) });
+  const next = await w.book(HOME, inside);
+  await w.at(HOME).pass(20);
+  expect((await w.circuit(HOME, next)).state).toBe('ACTIVE');
+});
