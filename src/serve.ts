@@ -10,7 +10,7 @@ import { SettingsError } from './settings.ts';
 const HELP = `turnpike serve --config FILE [--host HOST] [--port PORT] [--set section.key=value ...]
 
 Runs the broker of one domain. \`turnpike config check --reference\` lists every setting.
-On SIGHUP the certificates, keys and pins of peering are read again.
+On SIGHUP the peers are read again, with all certificates, keys and pins.
 `;
 
 /** A stop that takes longer ends without ceremony; what was acknowledged is on the disk anyhow. */

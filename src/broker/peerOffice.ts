@@ -3,9 +3,10 @@ import type { InstantMs } from '../kernel/clock.ts';
 
 /**
  * CONNECTED: it answered lately. SILENT: it did not. UNFIT: it answers, but nothing can be agreed with it.
- * QUARANTINED: it has contradicted itself, and takes nothing more from us or we from it. NEVER_SEEN: since the start.
+ * QUARANTINED: it has contradicted itself, and takes nothing more from us or we from it. DISMISSED: the configuration
+ * names it no longer, and what was agreed with it is not over. NEVER_SEEN: since the start.
  */
-export type PeerState = 'CONNECTED' | 'SILENT' | 'UNFIT' | 'QUARANTINED' | 'NEVER_SEEN';
+export type PeerState = 'CONNECTED' | 'SILENT' | 'UNFIT' | 'QUARANTINED' | 'DISMISSED' | 'NEVER_SEEN';
 
 export interface PeerView {
   readonly domain: string;

@@ -114,6 +114,8 @@ export type LogEvent =
       readonly circuit: string;
       readonly message: string;
     }
+  /** The configuration was read again, and names it now, or names it no longer. */
+  | { readonly event: 'peer.joined' | 'peer.dismissed'; readonly peer: string }
   | { readonly event: 'peer.session'; readonly peer: string; readonly protocol: number }
   | { readonly event: 'peer.certificate'; readonly peer: string; readonly days_left: number }
   | { readonly event: 'peering.listening'; readonly address: string }

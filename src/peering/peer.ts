@@ -55,6 +55,8 @@ export class Peer {
   /** What it called its session when we said hello; undefined before, and after it said that it has another. */
   session: string | undefined;
   protocol: number | undefined;
+  /** The configuration names it no longer: nothing new is begun with it. */
+  dismissed = false;
   /** Why nothing is agreed with it, however often it is asked: no protocol in common, a prefix that is taken. */
   unfit: string | undefined;
   /** The last checkpoint of our log that it has cosigned. */
@@ -116,6 +118,7 @@ export class Peer {
   /** An operator has laid down something else for it: its certificates, its keys, its address. */
   renew(settings: PeerSettings): void {
     this.settings = settings;
+    this.dismissed = false;
     this.breaker.answered();
   }
 

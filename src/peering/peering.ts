@@ -19,18 +19,11 @@ import { warnOfEnds } from './expiry.ts';
 import { bordersTo, greet, type Hello, HelloSchema } from './hello.ts';
 import { TokenStatusLists, writeIssuer } from './issuers.ts';
 import { Peer, type PeerSettings } from './peer.ts';
-import { problemOf, refused, unreadBy } from './refusals.ts';
+import { closedTo, newToUs, problemOf, refused, unreadBy } from './refusals.ts';
 import { type Credentials, PresentIdentity } from './renewal.ts';
 import { hearRevocations, pushRevocations } from './revocations.ts';
-import {
-  buildPeerServer,
-  HELLO_PATH,
-  MESSAGES_PATH,
-  presentAnew,
-  type Receiver,
-  saidOf,
-  TAKING,
-} from './routes.ts';
+import { Roll } from './roll.ts';
+import { buildPeerServer, HELLO_PATH, MESSAGES_PATH, presentAnew, type Receiver, saidOf } from './routes.ts';
 import type { Speaker } from './speaker.ts';
 import { Topologies, type TopologyPorts } from './topologies.ts';
 import { FAILED, officeOf } from './view.ts';
@@ -78,7 +71,7 @@ export class Peering implements Peers, Receiver {
   readonly #identity: PresentIdentity;
   readonly #ports: PeeringPorts;
   readonly #client: PeerClient;
-  readonly #peers: ReadonlyMap<string, Peer>;
+  readonly #roll: Roll;
   readonly topologies: Topologies;
   readonly tokens: TokenStatusLists;
   readonly witnesses: Witnesses;
@@ -105,23 +98,20 @@ export class Peering implements Peers, Receiver {
       peers: () => this.peers(),
       tell: this.#tell,
     });
-    this.#peers = new Map(
-      options.peers.map((settings) => [
-        settings.domain,
-        new Peer(settings, {
-          ...ports,
-          perSecond: options.perSecond,
-          quarantined: () => this.#speaker?.standings.quarantineOf(settings.domain),
-        }),
-      ]),
-    );
+    const make = (settings: PeerSettings): Peer =>
+      new Peer(settings, {
+        ...ports,
+        perSecond: options.perSecond,
+        quarantined: () => this.#speaker?.standings.quarantineOf(settings.domain),
+      });
+    this.#roll = new Roll(make, options.peers);
   }
 
   #topologyPorts(): TopologyPorts {
     return {
       ...this.#ports,
       identity: this.#identity,
-      peer: (domain) => this.#peers.get(domain),
+      peer: (domain) => this.#roll.byDomain.get(domain),
       reachable: () => this.peers().filter((peer) => peer.session !== undefined && peer.unfit === undefined),
       atlas: () => this.#inOffice(),
       tell: this.#tell,
@@ -164,10 +154,12 @@ export class Peering implements Peers, Receiver {
     await this.#server?.close();
   }
 
-  /** Certificates, keys and pins as they are now. Who the peers are is another matter: that takes a start. */
+  /** Certificates, keys and pins as they are now, and who the peers are. */
   renew({ identity, peers }: Credentials): void {
     this.#identity.take(identity);
-    for (const settings of peers) this.#peers.get(settings.domain)?.renew(settings);
+    const { joined, dismissed } = this.#roll.take(peers);
+    for (const { domain } of joined) this.#ports.log.info({ event: 'peer.joined', peer: domain });
+    for (const { domain } of dismissed) this.#ports.log.warn({ event: 'peer.dismissed', peer: domain });
     this.#client.reconnect();
     if (this.#server !== undefined) presentAnew(this.#server, identity);
     this.topologies.signAnew();
@@ -178,19 +170,19 @@ export class Peering implements Peers, Receiver {
   }
 
   peers(): readonly Peer[] {
-    return [...this.#peers.values()];
+    return [...this.#roll.byDomain.values()];
   }
 
   /** The name under which a peer issues tokens, as an operator last laid it down. */
   issuerOf(domain: string): string | undefined {
-    return this.#peers.get(domain)?.settings.issuer;
+    return this.#roll.byDomain.get(domain)?.settings.issuer;
   }
 
   /** What operators see. */
   office(): PeerOffice {
     return officeOf(
       () => this.#inOffice(),
-      this.#peers,
+      this.#roll.byDomain,
       (peer) => this.#greet(peer, true),
     );
   }
@@ -198,7 +190,7 @@ export class Peering implements Peers, Receiver {
   // ---- what we say -----------------------------------------------------------------------------------------
 
   async send(domain: string, message: PeerMessage): Promise<PeerAnswer> {
-    const peer = this.#peers.get(domain);
+    const peer = this.#roll.byDomain.get(domain);
     if (peer === undefined) throw new Error(`${domain} is not a peer of this domain`);
     const watch = stopwatch();
     const said = saidOf(message);
@@ -213,7 +205,8 @@ export class Peering implements Peers, Receiver {
   }
 
   async #ask(peer: Peer, message: PeerMessage): Promise<PeerAnswer> {
-    if (peer.quarantined !== undefined && TAKING.has(message.op)) return refused(peer, peer.quarantined);
+    const closed = closedTo(peer, message);
+    if (closed !== undefined) return refused(peer, closed);
     if (peer.session === undefined && needsTwoWays(message)) await this.#greet(peer);
     const unread = unreadBy(peer, message);
     if (unread !== undefined) return refused(peer, unread);
@@ -311,10 +304,20 @@ export class Peering implements Peers, Receiver {
   }
 
   #greetAll(): void {
+    this.#roll.forget((domain) => this.#isOver(domain));
     for (const peer of this.peers()) {
       // What went wrong is with the peer, for the operator to see.
       this.#greet(peer).catch(() => {});
     }
+  }
+
+  /** Nothing is agreed with it, and no way is looked for through it. Out of office that is not known. */
+  #isOver(domain: string): boolean {
+    if (this.#speaker?.readiness().role !== 'LEADER') return false;
+    const { circuits, holds, waiting } = this.#speaker.dealings(domain);
+    const now = this.#ports.clock.now();
+    const told = this.#speaker.domains().find(({ document }) => document.domain === domain);
+    return circuits + holds + waiting === 0 && (told === undefined || told.expires <= now);
   }
 
   /** Out of office there is nothing to publish. */
@@ -373,8 +376,10 @@ export class Peering implements Peers, Receiver {
   }
 
   async take(peer: Peer, message: PeerMessage): Promise<PeerAnswer> {
-    if (peer.quarantined !== undefined && TAKING.has(message.op)) return refused(peer, peer.quarantined);
-    return this.#inOffice().peer(peer.domain, message);
+    const office = this.#inOffice();
+    const ask = office.peer.bind(office);
+    const closed = closedTo(peer, message) ?? (await newToUs(peer, message, ask));
+    return closed === undefined ? ask(peer.domain, message) : refused(peer, closed);
   }
 
   #inOffice(): Speaker {

@@ -6,6 +6,7 @@
 import type { PeerAnswer, PeerMessage } from '../broker/peerPorts.ts';
 import { type Answered, NoAnswer } from './client.ts';
 import type { Peer } from './peer.ts';
+import { TAKING } from './routes.ts';
 import { needsTwoWays, TWO_WAYS } from './wire.ts';
 
 export const refused = ({ epoch }: Peer, cause: string): PeerAnswer => ({
@@ -14,6 +15,32 @@ export const refused = ({ epoch }: Peer, cause: string): PeerAnswer => ({
   cause,
   epoch,
 });
+
+const NO_LONGER = 'it is no longer one of the peers in the configuration';
+/** What begins something: that alone is over with a peer that is named no longer. */
+const BEGINS: ReadonlySet<string> = new Set(['hold', 'extend']);
+
+/** Why that is not said to it, nor taken from it. */
+export function closedTo(
+  { quarantined, dismissed }: Pick<Peer, 'quarantined' | 'dismissed'>,
+  { op }: PeerMessage,
+): string | undefined {
+  if (quarantined !== undefined && TAKING.has(op)) return quarantined;
+  return dismissed && BEGINS.has(op) ? NO_LONGER : undefined;
+}
+
+/** A commit takes what is free even if it was never held. Who is named no longer may commit what is here already. */
+export async function newToUs(
+  { domain, dismissed }: Pick<Peer, 'domain' | 'dismissed'>,
+  message: PeerMessage,
+  ask: (from: string, query: PeerMessage) => Promise<PeerAnswer>,
+): Promise<string | undefined> {
+  if (!dismissed || message.op !== 'commit') return undefined;
+  const { circuit, epoch, version } = message;
+  const now = await ask(domain, { op: 'query', circuit, epoch, floor: 0 });
+  const isHere = (now.state === 'HELD' || now.state === 'COMMITTED') && now.version === version;
+  return isHere ? undefined : NO_LONGER;
+}
 
 /** Why it cannot be asked that; it has said hello, if only it could. */
 export function unreadBy({ domain, protocol }: Peer, message: PeerMessage): string | undefined {

@@ -1,6 +1,7 @@
 /** The broker's side of peering, in one word: it hears what peers say, and is asked what to tell them. */
 import type { PeerAnswer, PeerMessage } from '../broker/peerPorts.ts';
 import type { TokenUse } from '../broker/tokenUse.ts';
+import type { Dealings, Readiness } from '../broker/usecases.ts';
 import type { Cancel } from '../kernel/clock.ts';
 import type { TopologyDocument } from '../topology/document.ts';
 import type { Withdrawals } from './revocations.ts';
@@ -12,7 +13,9 @@ export interface Speaker extends Atlas, Withdrawals {
   readonly audit: Notary;
   readonly standings: Atlas['standings'] & { quarantineOf(domain: string): string | undefined };
   peer(from: string, message: PeerMessage): Promise<PeerAnswer>;
-  readiness(): { readonly epoch: number };
+  /** What is agreed with a peer, or waits to be told to it. */
+  dealings(domain: string): Pick<Dealings, 'circuits' | 'holds' | 'waiting'>;
+  readiness(): Pick<Readiness, 'epoch' | 'role'>;
   topology(): { readonly document: TopologyDocument };
   readonly tokens: Pick<TokenUse, 'published' | 'statusList'>;
   onEvents(listen: (events: readonly { readonly type: string }[]) => void): Cancel;

@@ -171,7 +171,8 @@ export class Topologies {
     if (document.domain === identity.domain) return 'OLDER';
     // What a neighbour says of a stranger's key does not count: it could invent domains.
     const owner = this.#ports.peer(document.domain);
-    if (owner === undefined) return 'UNKNOWN';
+    // Of whom no new route shall lead through, the document runs out by itself.
+    if (owner === undefined || owner.dismissed) return 'UNKNOWN';
     try {
       openDocument(signed.signature, owner.settings.keys, document.domain, signed.body);
     } catch (error) {

@@ -78,6 +78,7 @@ export function officeOf(
 
 function stateOf(peer: Peer): readonly [PeerState, (string | undefined)?] {
   if (peer.quarantined !== undefined) return ['QUARANTINED', peer.quarantined];
+  if (peer.dismissed) return ['DISMISSED', 'the configuration names it no longer; what was agreed goes on'];
   if (peer.unfit !== undefined) return ['UNFIT', peer.unfit];
   const last = peer.journal.findLast((line) => line.direction === 'OUT');
   const silent = last !== undefined && failed(last) && (peer.lastSeen ?? 0) <= last.time;

@@ -94,6 +94,8 @@ export interface TownOptions {
   readonly domains?: number;
   readonly topology?: (i: number) => TopologyDocument;
   readonly files?: (i: number) => PeerFiles;
+  /** Whom each names as peers at first; everybody else when absent. */
+  readonly names?: (i: number) => readonly number[] | undefined;
   readonly protocols?: (i: number) => readonly number[] | undefined;
   readonly wrapStore?: (i: number, store: Store) => Store;
 }
@@ -137,7 +139,8 @@ export class House {
     );
     const files = this.#options.files?.(this.index) ?? filesOf(this.name);
     const protocols = this.#options.protocols?.(this.index);
-    const others = [...Array(domains).keys()].filter((i) => i !== this.index);
+    const others =
+      this.#options.names?.(this.index) ?? [...Array(domains).keys()].filter((i) => i !== this.index);
     this.devices = new MemoryDevices({ clock, random: seededRandom(this.index) });
     this.peering = new Peering(
       {
@@ -179,10 +182,10 @@ export class House {
     await this.broker.start();
   }
 
-  /** Takes the files as they are now. */
-  renew(): void {
+  /** Takes the files as they are now, and what the configuration names. */
+  renew(named?: readonly number[]): void {
     const { files = (i) => filesOf(domainName(i)), domains = 2 } = this.#options;
-    const others = [...Array(domains).keys()].filter((i) => i !== this.index);
+    const others = named ?? [...Array(domains).keys()].filter((i) => i !== this.index);
     this.peering.renew({
       identity: identityOf(this.name, files(this.index)),
       peers: others.map((i) => settingsOf(domainName(i), this.#urls[i] as string, files(i))),

@@ -55,3 +55,18 @@ test('SIGHUP takes the files as they are now, or leaves everything as it was', a
   await until(async () => (await check(1))['state'] === 'CONNECTED', 'and the other way');
   expect(await epochs()).toEqual(before);
 }, 60_000);
+
+test('and the peers that the configuration names, or names no longer', async () => {
+  const file = join(row.dir(0), 'domain.yaml');
+  const named = readFileSync(file, 'utf8');
+  const states = async (): Promise<unknown[]> => {
+    const { items } = (await row.call(0, 'GET', '/v1/peers')).body as { items: { state: string }[] };
+    return items.map(({ state }) => state);
+  };
+  writeFileSync(file, named.replace(/^ {2}peers: .*$/m, '  peers: []'));
+  row.signal(0, 'SIGHUP');
+  await until(async () => (await states())[0] === 'DISMISSED', 'nothing new is begun with it');
+  writeFileSync(file, named);
+  row.signal(0, 'SIGHUP');
+  await until(async () => (await states())[0] === 'CONNECTED', 'it is one of them again');
+}, 60_000);

@@ -14,9 +14,9 @@ export const PeerSchema = Type.Object(
     domain: Type.String(),
     prefix: Type.String(),
     url: Type.String(),
-    state: Type.Enum(['CONNECTED', 'SILENT', 'UNFIT', 'QUARANTINED', 'NEVER_SEEN'], {
+    state: Type.Enum(['CONNECTED', 'SILENT', 'UNFIT', 'QUARANTINED', 'DISMISSED', 'NEVER_SEEN'], {
       description:
-        'UNFIT: it answers, but nothing can be agreed with it. QUARANTINED: it has contradicted itself',
+        'UNFIT: it answers, but nothing can be agreed with it. QUARANTINED: it has contradicted itself. DISMISSED: the configuration names it no longer; what was agreed goes on to its end',
     }),
     reason: maybe(Type.String()),
     protocol: maybe(Type.Integer({ description: 'The version of the peer protocol in use' })),
