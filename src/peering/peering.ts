@@ -27,7 +27,7 @@ import { buildPeerServer, HELLO_PATH, MESSAGES_PATH, presentAnew, type Receiver,
 import type { Speaker } from './speaker.ts';
 import { Topologies, type TopologyPorts } from './topologies.ts';
 import { FAILED, officeOf } from './view.ts';
-import { AnswerSchema, needsTwoWays, PROTOCOLS, readAnswer, writeMessage } from './wire.ts';
+import { AnswerSchema, inWordsOf, needsTwoWays, PROTOCOLS, readAnswer, writeMessage } from './wire.ts';
 import { Witnesses } from './witnesses.ts';
 
 /** How long a message may be under way, by its verb; lighting takes as long as the devices take. */
@@ -211,7 +211,7 @@ export class Peering implements Peers, Receiver {
     const unread = unreadBy(peer, message);
     if (unread !== undefined) return refused(peer, unread);
     const trace = [this.#identity.domain];
-    const body = { message: writeMessage(message), trace };
+    const body = { message: writeMessage(inWordsOf(peer.protocol, message)), trace };
     const timeoutMs = TIMEOUTS_MS[message.op] ?? TIMEOUT_MS;
     const answered = await this.#tell(peer, { path: MESSAGES_PATH, body, timeoutMs });
     if (typeof answered === 'string') return refused(peer, answered);

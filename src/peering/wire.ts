@@ -261,6 +261,13 @@ type WireAnswer = Static<typeof AnswerSchema>;
 export const needsTwoWays = (message: PeerMessage): boolean =>
   'segment' in message && message.segment.second !== undefined;
 
+/** The same in the words of that version; what it has no word for and needs not know is left out. */
+export function inWordsOf(protocol: number | undefined, message: PeerMessage): PeerMessage {
+  if (protocol === undefined || protocol >= TWO_WAYS || !('agreed' in message)) return message;
+  const { agreed: _, ...rest } = message;
+  return rest;
+}
+
 // That these four compile is the proof that the schemas say what the broker does.
 export const writeMessage = (message: PeerMessage): WireMessage => toWire(message);
 export const readMessage = (wire: WireMessage): PeerMessage => fromWire<PeerMessage>(wire);
