@@ -18,6 +18,7 @@ import { mayMove } from './movable.ts';
 import { placeInstead, WAITING_MS } from './mover.ts';
 import { applyMoves, placeBytes, placeHere, segmentOf, slotOf, wishOf } from './place.ts';
 import { type Availability, placeAbroad } from './placeAbroad.ts';
+import { placeAside } from './placeAside.ts';
 import type { Placing, Wish } from './plan.ts';
 import { isOurs, placementOf, type Slot } from './plan.ts';
 import type { Tx } from './tx.ts';
@@ -192,7 +193,7 @@ const laxityOf = (wish: Wish, { window }: Slot): number =>
     ? 0
     : secondsBetween(wish.notBefore, wish.deadline) - secondsBetween(window.start, window.end);
 
-/** The engine where it is alone to decide; the plain search where another domain has a say. */
+/** The engine where it is alone to decide; the plain search, and then the engine for our part, where others have a say. */
 function findPlace(
   tx: Tx,
   id: CircuitId,
@@ -201,7 +202,12 @@ function findPlace(
   setbacks: readonly Setback[] = [],
   known: readonly Availability[] = [],
 ): Placing {
-  if (!isOurs(tx.ground, request)) return placeAbroad(tx.ground, id, request, wish, setbacks, known);
+  if (!isOurs(tx.ground, request)) {
+    const planned = placeAbroad(tx.ground, id, request, wish, setbacks, known);
+    return planned.kind === 'placed'
+      ? planned
+      : (placeAside(tx, id, request, wish, setbacks, known) ?? planned);
+  }
   return request.schedule.type === 'VOLUME' ? placeBytes(tx, id, request) : placeHere(tx, id, request, wish);
 }
 
@@ -210,7 +216,9 @@ type Instead = NonNullable<ReturnType<typeof placeInstead>>;
 /** In the place of a circuit that other domains must agree to move; not for a set, which comes whole or not. */
 function findInstead(tx: Tx, id: CircuitId, request: CircuitRequest, wish: Wish): Instead | undefined {
   if (tx.book.parties.abroad.size === 0 || request.protection === 'PROTECTED') return undefined;
-  return placeInstead(tx, () => findPlace(tx, id, request, wish));
+  return placeInstead(tx, () =>
+    isOurs(tx.ground, request) ? findPlace(tx, id, request, wish) : placeAbroad(tx.ground, id, request, wish),
+  );
 }
 
 /** Held everywhere else first; what is in the way moves last, and leaves its room to this one. */
