@@ -6,7 +6,7 @@
 import { type InstantMs, instant, NEVER, rfc3339 } from '../kernel/clock.ts';
 import { type Bottleneck, BrokerError } from '../kernel/errors.ts';
 import { fromSeconds, LAST_SECOND, toSeconds } from '../model/capacity.ts';
-import { type Circuit, type CircuitRequest, type Placement, usesOf } from '../model/circuit.ts';
+import { type Circuit, type CircuitRequest, claimedFrom, type Placement, usesOf } from '../model/circuit.ts';
 import { labelFits } from '../model/label.ts';
 import { plusSeconds } from '../model/window.ts';
 import { canChange } from '../scheduler/laxity/change.ts';
@@ -84,7 +84,8 @@ function byEngine(
   decisionId: string,
 ): Circuit {
   const { window, end, mbps } = target;
-  const duration = (end === NEVER ? LAST_SECOND : toSeconds(end)) - toSeconds(current.window.start);
+  // As the engine has it: from its early light on.
+  const duration = (end === NEVER ? LAST_SECOND : toSeconds(end)) - toSeconds(claimedFrom(current));
   const movable = isMovable(circuit);
   const limits = movable
     ? window === undefined

@@ -146,6 +146,19 @@ it('between its order and its start it is not changed, may be released, and then
   expect(await codeOf(book({ ...whole, schedule: fixed(130, 190) }))).toBe('none');
 });
 
+it('may be made longer later, and who steps aside for that steps behind its new end', async () => {
+  const circuit = await book({ ...whole, schedule: fixed(100, 200) });
+  const next = await book({
+    ...whole,
+    schedule: { type: 'FLEXIBLE', durationS: 60, notBefore: at(200), deadline: at(500) },
+  });
+  await world.pass(110);
+  await world.broker.change(call(), circuit.id, { end: at(230) });
+  const [first, second] = [await look(circuit), await look(next)];
+  expect(first.current?.window).toEqual({ start: at(100), end: at(230) });
+  expect(second.current?.window).toEqual({ start: at(230), end: at(290) });
+});
+
 it('a restart in between takes it up where it was', async () => {
   const circuit = await book({ ...whole, schedule: fixed(100, 200) });
   await world.pass(92);
