@@ -102,7 +102,7 @@ export async function startDomain(config: Config, ports: DomainPorts): Promise<D
       portStates: (device, states) => broker.news.portStates(device, states),
     });
     begun.push(() => devices.close());
-    const peering = openPeering(config, topology.prefix, { clock, random, log });
+    const peering = openPeering(config, topology.prefix, { clock, random, log, journals: store });
     const keyFile = auditKeyFile(config);
     const broker = new Broker({
       domain: config.domain,

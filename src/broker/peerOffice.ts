@@ -58,6 +58,12 @@ export interface PeerMessageLine {
   readonly ms: number;
 }
 
+/** The last lines of one peer, the oldest first, as they are kept over restarts. */
+export interface PeerJournal {
+  readonly domain: string;
+  readonly lines: readonly PeerMessageLine[];
+}
+
 export interface PeerOffice {
   peers(): readonly PeerView[];
   /** Says hello anew and tells how it went; undefined when there is no such peer. */

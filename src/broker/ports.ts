@@ -14,6 +14,7 @@ import type { DomainDocument } from '../topology/domainDocument.ts';
 import type { AccountsState, Posting, ProjectRecord, QuotaRecord, UsageRecord } from './accountRecords.ts';
 import type { AuditGroup, AuditStore } from './auditPorts.ts';
 import type { OctetRecord } from './meter.ts';
+import type { PeerJournal } from './peerOffice.ts';
 import type { PolicyActivation, PolicyRecord, PolicyStore, PolicyTrace } from './policyPorts.ts';
 import type { Standing } from './standings.ts';
 import type { StoredTokens, TokenRecord, TokenRows } from './tokenRecords.ts';
@@ -329,6 +330,9 @@ export interface Store extends AuditStore, PolicyStore {
   domains(): Promise<readonly DomainRecord[]>;
   /** How other domains stand with us. */
   standings(): Promise<readonly Standing[]>;
+  peerJournals(): Promise<readonly PeerJournal[]>;
+  /** In the place of those of the same domains, in a transaction of its own. */
+  keepPeerJournals(epoch: number, journals: readonly PeerJournal[], now: InstantMs): Promise<void>;
   /** What still matters of capability tokens. */
   tokens(now: InstantMs): Promise<StoredTokens>;
   token(jti: string): Promise<TokenRecord | undefined>;

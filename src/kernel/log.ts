@@ -116,6 +116,8 @@ export type LogEvent =
     }
   /** The configuration was read again, and names it now, or names it no longer. */
   | { readonly event: 'peer.joined' | 'peer.dismissed'; readonly peer: string }
+  /** The last messages of peers could not be kept; nothing depends on it. */
+  | { readonly event: 'peer.journal'; readonly error: string }
   | { readonly event: 'peer.session'; readonly peer: string; readonly protocol: number }
   | { readonly event: 'peer.certificate'; readonly peer: string; readonly days_left: number }
   | { readonly event: 'peering.listening'; readonly address: string }

@@ -1,7 +1,7 @@
 /**
  * One peer as we know it: what an operator laid down (certificate, keys, prefix, address), and what was seen
  * since the start: its session, its term of office, how its clock stands to ours, how it answers, and the last
- * messages each way. Nothing of the second kind is needed after a restart.
+ * messages each way. Nothing of the second kind is needed after a restart; the messages are shown all the same.
  */
 import type { PeerMessageLine, PeerView } from '../broker/peerOffice.ts';
 import type { PublishedIssuer } from '../broker/tokenRing.ts';
@@ -120,6 +120,12 @@ export class Peer {
     this.settings = settings;
     this.dismissed = false;
     this.breaker.answered();
+  }
+
+  /** What was said before this process began. */
+  recall(lines: readonly PeerMessageLine[]): void {
+    const room = JOURNAL - this.journal.length;
+    this.journal.unshift(...lines.slice(Math.max(0, lines.length - room)));
   }
 
   /** One more message of its under way here, unless it has too many. */

@@ -18,11 +18,12 @@ import { type Identity, NoAnswer, PeerClient, type Tell } from './client.ts';
 import { warnOfEnds } from './expiry.ts';
 import { bordersTo, greet, type Hello, HelloSchema } from './hello.ts';
 import { TokenStatusLists, writeIssuer } from './issuers.ts';
+import { type JournalStore, Journals } from './journals.ts';
 import { Peer, type PeerSettings } from './peer.ts';
 import { closedTo, newToUs, problemOf, refused, unreadBy } from './refusals.ts';
 import { type Credentials, PresentIdentity } from './renewal.ts';
 import { hearRevocations, pushRevocations } from './revocations.ts';
-import { Roll } from './roll.ts';
+import { isOver, Roll } from './roll.ts';
 import { buildPeerServer, HELLO_PATH, MESSAGES_PATH, presentAnew, type Receiver, saidOf } from './routes.ts';
 import type { Speaker } from './speaker.ts';
 import { Topologies, type TopologyPorts } from './topologies.ts';
@@ -58,6 +59,8 @@ export interface PeeringPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Where the last messages are kept over restarts. */
+  readonly journals?: JournalStore;
 }
 
 /** Both are compiled once. */
@@ -75,6 +78,7 @@ export class Peering implements Peers, Receiver {
   readonly topologies: Topologies;
   readonly tokens: TokenStatusLists;
   readonly witnesses: Witnesses;
+  readonly #journals: Journals;
   readonly #greeting = new Map<string, Promise<void>>();
   readonly #cancels: Cancel[] = [];
   #speaker: Speaker | undefined;
@@ -92,6 +96,11 @@ export class Peering implements Peers, Receiver {
       this.#tell,
       () => ports.clock.now(),
     );
+    this.#journals = new Journals({
+      ...ports,
+      peers: () => this.peers(),
+      readiness: () => this.#inOffice().readiness(),
+    });
     this.witnesses = new Witnesses({
       clock: ports.clock,
       notary: () => this.#inOffice().audit,
@@ -134,6 +143,7 @@ export class Peering implements Peers, Receiver {
     const changed = (events: readonly { readonly type: string }[]): void => {
       if (events.some(({ type }) => type === 'topology.changed')) this.#publish();
     };
+    this.#journals.start();
     this.#publish();
     this.#greetAll();
     warnOfEnds(this.peers(), this.#ports);
@@ -152,6 +162,7 @@ export class Peering implements Peers, Receiver {
     await this.#client.close();
     this.#server?.server.closeAllConnections();
     await this.#server?.close();
+    if (this.#speaker !== undefined) await this.#journals.stop();
   }
 
   /** Certificates, keys and pins as they are now, and who the peers are. */
@@ -304,20 +315,11 @@ export class Peering implements Peers, Receiver {
   }
 
   #greetAll(): void {
-    this.#roll.forget((domain) => this.#isOver(domain));
+    this.#roll.forget((domain) => isOver(domain, this.#inOffice(), this.#ports.clock.now()));
     for (const peer of this.peers()) {
       // What went wrong is with the peer, for the operator to see.
       this.#greet(peer).catch(() => {});
     }
-  }
-
-  /** Nothing is agreed with it, and no way is looked for through it. Out of office that is not known. */
-  #isOver(domain: string): boolean {
-    if (this.#speaker?.readiness().role !== 'LEADER') return false;
-    const { circuits, holds, waiting } = this.#speaker.dealings(domain);
-    const now = this.#ports.clock.now();
-    const told = this.#speaker.domains().find(({ document }) => document.domain === domain);
-    return circuits + holds + waiting === 0 && (told === undefined || told.expires <= now);
   }
 
   /** Out of office there is nothing to publish. */

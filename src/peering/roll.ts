@@ -2,7 +2,9 @@
  * Who the peers are, as an operator has last laid it down. One that is named no longer stays on the roll until all that
  * was agreed with it is over: nothing new is begun with it, and what has begun goes on to its end.
  */
+import type { InstantMs } from '../kernel/clock.ts';
 import type { Peer, PeerSettings } from './peer.ts';
+import type { Speaker } from './speaker.ts';
 
 export class Roll {
   readonly #peers = new Map<string, Peer>();
@@ -39,4 +41,12 @@ export class Roll {
     for (const peer of [...this.#peers.values()])
       if (peer.dismissed && isOver(peer.domain)) this.#peers.delete(peer.domain);
   }
+}
+
+/** Nothing is agreed with it, and no way is looked for through it. Out of office that is not known. */
+export function isOver(domain: string, speaker: Speaker, now: InstantMs): boolean {
+  if (speaker.readiness().role !== 'LEADER') return false;
+  const { circuits, holds, waiting } = speaker.dealings(domain);
+  const told = speaker.domains().find(({ document }) => document.domain === domain);
+  return circuits + holds + waiting === 0 && (told === undefined || told.expires <= now);
 }

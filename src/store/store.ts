@@ -7,6 +7,7 @@ import type { Transfer } from '../aaa/ledger/book.ts';
 import type { AccountsState, UsageRecord } from '../broker/accountRecords.ts';
 import type { CheckpointRow, StoredAuditRow, Witnessed } from '../broker/auditPorts.ts';
 import type { OctetRecord } from '../broker/meter.ts';
+import type { PeerJournal } from '../broker/peerOffice.ts';
 import type { PolicyActivation, PolicyQuery, PolicyRecord } from '../broker/policyPorts.ts';
 import type {
   CircuitQuery,
@@ -43,6 +44,7 @@ import { because, storeError } from './errors.ts';
 import { Interner } from './intern.ts';
 import { acquire, release, renew } from './lease.ts';
 import { octetsOf } from './octets.ts';
+import { journalsOf, keepJournals } from './peerJournals.ts';
 import { type Pruned, prune } from './prune.ts';
 import {
   activePolicy,
@@ -206,6 +208,14 @@ export class KnexStore implements Store {
       const rows: Row[] = await this.#db.readers<Row>('peer_standings').select('doc').orderBy('id');
       return rows.map((row) => docOf<Standing>(row));
     });
+  }
+
+  peerJournals(): Promise<PeerJournal[]> {
+    return this.#guard(() => journalsOf(this.#db));
+  }
+
+  keepPeerJournals(epoch: number, journals: readonly PeerJournal[], now: InstantMs): Promise<void> {
+    return this.#guard(() => keepJournals(this.#db, epoch, journals, now));
   }
 
   tokens(now: InstantMs): Promise<StoredTokens> {

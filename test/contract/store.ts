@@ -564,6 +564,24 @@ export function storeContract(name: string, makeHome: () => Promise<StoreHome>):
       });
     });
 
+    describe('the last messages of peers', () => {
+      const line = (n: number) =>
+        ({ time: instant(T0 + n), direction: 'OUT', op: 'hold', outcome: `HELD ${n}`, ms: n }) as const;
+      test('are found again, each peer as it was last kept', async () => {
+        const chi = { domain: 'chi.example', lines: [line(1), line(2)] };
+        const sdg = { domain: 'sdg.example', lines: [line(3)] };
+        await store.keepPeerJournals(epoch, [sdg, chi], T0);
+        await store.keepPeerJournals(epoch, [{ ...chi, lines: [line(4)] }], T0);
+        await reopen();
+        expect(await store.peerJournals()).toEqual([{ ...chi, lines: [line(4)] }, sdg]);
+      });
+      test('are kept by whoever is in office alone', async () => {
+        const late = store.keepPeerJournals(epoch + 1, [{ domain: 'chi.example', lines: [] }], T0);
+        await expect(late).rejects.toMatchObject({ kind: 'FENCED' });
+        expect(await store.peerJournals()).toEqual([]);
+      });
+    });
+
     describe('what was cosigned of the logs of others', () => {
       const cosigned = (origin: string, size: number) => ({
         origin,

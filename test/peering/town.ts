@@ -154,7 +154,7 @@ export class House {
         perSecond: 2_000,
         ...(protocols === undefined ? {} : { protocols }),
       },
-      { clock, random: systemRandom, log },
+      { clock, random: systemRandom, log, journals: this.#store },
     );
     this.broker = new Broker({
       domain: this.name,

@@ -27,6 +27,22 @@ test('what a domain must keep to inside itself gets there', async () => {
   expect(town.house(1).partOf(circuit)?.request.constraints).toHaveProperty('max_latency_ms');
 });
 
+test('its messages can be looked at after a restart, the newest first', async () => {
+  await town.book({ mbps: 100 });
+  const ops = () =>
+    town
+      .house(0)
+      .peering.office()
+      .messages('d1.example')
+      .filter(({ op }) => op === 'hold' || op === 'commit')
+      .map(({ op, circuit, time, outcome }) => [op, circuit, time, outcome]);
+  const before = ops();
+  expect(before.slice(0, 2).map(([op]) => op)).toEqual(['commit', 'hold']);
+  await town.restart(0);
+  await until(() => ops().length === before.length, 'what the one before has kept');
+  expect(ops()).toEqual(before);
+});
+
 test('it is lit on both sides when its time comes, and put out on both when it is released', async () => {
   const { broker, clock } = town.house(0);
   const start = instant(Math.ceil((clock.now() + 1_000) / 1000) * 1000);

@@ -88,6 +88,14 @@ export class GatedStore implements Store {
   standings(): ReturnType<Store['standings']> {
     return this.#call('standings', () => this.#real.standings());
   }
+  peerJournals(): ReturnType<Store['peerJournals']> {
+    return this.#call('peerJournals', () => this.#real.peerJournals());
+  }
+  keepPeerJournals(
+    ...[epoch, journals, now]: Parameters<Store['keepPeerJournals']>
+  ): ReturnType<Store['keepPeerJournals']> {
+    return this.#call('keepPeerJournals', () => this.#current().keepPeerJournals(epoch, journals, now));
+  }
   topology(): ReturnType<Store['topology']> {
     return this.#call('topology', () => this.#real.topology());
   }

@@ -13,6 +13,7 @@ import * as accounting from './20261120086000_accounting.ts';
 import * as witnesses from './20261120087000_witnesses.ts';
 import * as witnessNotes from './20261120103000_witness_notes.ts';
 import * as standings from './20261120110500_standings.ts';
+import * as peerJournals from './20261120143500_peer_journals.ts';
 
 export interface Migration {
   readonly name: string;
@@ -31,6 +32,7 @@ export const migrations: readonly Migration[] = [
   { name: '20261120087000_witnesses', up: witnesses.up, down: witnesses.down },
   { name: '20261120103000_witness_notes', up: witnessNotes.up, down: witnessNotes.down },
   { name: '20261120110500_standings', up: standings.up, down: standings.down },
+  { name: '20261120143500_peer_journals', up: peerJournals.up, down: peerJournals.down },
 ];
 
 export const migrationSource: Knex.MigrationSource<Migration> = {
