@@ -11,7 +11,7 @@ import { MOVE_MARGIN_MS } from '../model/home.ts';
 import { remotes } from '../model/rules.ts';
 import { overlaps, plusSeconds, secondsBetween, type Window } from '../model/window.ts';
 import { fewest, withoutAll } from './instead.ts';
-import { ATTEMPT_MS } from './limits.ts';
+import { ATTEMPT_MS, REST_S } from './limits.ts';
 import { isMovableAbroad, windowOf } from './movable.ts';
 import { type Availability, placeAbroad } from './placeAbroad.ts';
 import type { Placing, Wish } from './plan.ts';
@@ -207,7 +207,14 @@ function wishesOf(circuit: Circuit | undefined, avoid: Window, now: InstantMs, t
     if (plusSeconds(start, durationS + late) > end) return [];
     return [{ notBefore: plusSeconds(start, late), deadline: end, durationS, mbps, movable: false }];
   };
-  return [...wish(0, avoid.start), ...wish(avoid.end, deadline)];
+  // Better so far away that a label of a border has rested in between; the ends may have no other.
+  const rest = REST_S * 1000;
+  return [
+    ...wish(0, avoid.start - rest),
+    ...wish(avoid.end + rest, deadline),
+    ...wish(0, avoid.start),
+    ...wish(avoid.end, deadline),
+  ];
 }
 
 /**

@@ -228,9 +228,11 @@ export class PeerDesk {
       }
       if (!('segment' in guest)) {
         const { kind, cause, opens } = guest;
-        if (message.op === 'hold' && kind === 'ROOM') {
+        if (message.op === 'hold' && (kind === 'ROOM' || kind === 'LABEL')) {
           if (this.#fitsAfter(tx, from, message)) return { state: 'WAITS', version, epoch: this.#epoch };
-          if (this.asks.ask(tx, from, message)) return { state: 'BUSY', epoch: this.#epoch };
+          // For a label alone nobody is asked: its home has others, mostly.
+          if (kind === 'ROOM' && this.asks.ask(tx, from, message))
+            return { state: 'BUSY', epoch: this.#epoch };
         }
         return this.#refused(kind, cause, opens === undefined ? {} : { opens });
       }

@@ -1,5 +1,6 @@
 /** A circuit that other domains have a part in makes room for another: in all of them, or in none. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { REST_S } from '../../src/broker/limits.ts';
 import { sleep } from '../../src/kernel/clock.ts';
 import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
 import type { PortId } from '../../src/model/port.ts';
@@ -92,6 +93,41 @@ describe('a newcomer that needs the room of a circuit with a window', () => {
     await world.pass(3);
     const late = world.book(name(0), between('d0:h1', 'd1:h1', { schedule: fixed(700, 1_000) }));
     await expect(late).rejects.toMatchObject({ code: 'NO_FEASIBLE_SLOT' });
+  });
+});
+
+describe('a border with a single label, as one of fibre has', () => {
+  const narrow = async (): Promise<Several> => {
+    several = await Several.start(
+      [0, 1].map((i) => {
+        const topology = topologyOf(i, 2);
+        const ports = topology.ports.map((port) => (port.kind === 'BORDER' ? { ...port, vlans: '3' } : port));
+        return { ...topology, ports };
+      }),
+    );
+    return several;
+  };
+
+  it('who is moved steps so far aside that the label has rested before the next has it', async () => {
+    const world = await narrow();
+    const first = await world.book(name(0), between('d0:h1', 'd1:h1', flexible()));
+    await world.pass(3);
+    const second = await world.book(name(0), between('d0:h1', 'd1:h1', { schedule: fixed(700, 1_000) }));
+    await world.pass(8);
+    const [moved, newcomer] = [await world.circuit(name(0), first), await world.circuit(name(0), second)];
+    expect([newcomer.state, startOf(newcomer)]).toEqual(['SCHEDULED', 700]);
+    expect([moved.state, moved.moves, startOf(moved)]).toEqual(['SCHEDULED', 1, 1_000 + REST_S]);
+  });
+
+  it('is asked for where only the label is in the way, and the ports have room for both', async () => {
+    const world = await narrow();
+    const first = await world.book(name(0), between('d0:h1', 'd1:h1', flexible({ mbps: 1_000 })));
+    await world.pass(3);
+    const more = { mbps: 1_000, schedule: fixed(700, 1_000) } as const;
+    const second = await world.book(name(0), between('d0:h2', 'd1:h2', more));
+    await world.pass(8);
+    expect((await world.circuit(name(0), second)).state).toBe('SCHEDULED');
+    expect(startOf(await world.circuit(name(0), first))).toBe(1_000 + REST_S);
   });
 });
 
