@@ -53,3 +53,10 @@ export function addTo(
   }
   return (to - tail) / 2;
 }
+
+/** A longer array that begins as this one does. */
+export function grown(array: Int32Array, length: number): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(length);
+  larger.set(array);
+  return larger;
+}

@@ -4,32 +4,37 @@
  * largest and smallest of them, so that a long claim or a long search touches the inside of two blocks only.
  * What the numbers mean (room, labels, circuits) is the calendar's business.
  *
- * On a busy network the misses of the processor's cache are the cost, not the instructions. So there are two
- * arrays per edge and no more: one with all there is to know about the blocks, one with their points.
+ * On a busy network the misses of the processor's cache are the cost, not the instructions. So what a test of a
+ * window reads of every edge, where each block begins and the most in it, stands close together and apart from
+ * the rest; the heads of all edges are a small part of the whole, and stay in the cache.
  */
 import { invariant } from '../kernel/assert.ts';
 import type { Seconds } from '../model/capacity.ts';
-import { addTo } from './points.ts';
+import { addTo, grown } from './points.ts';
 
 const BLOCK_POINTS = 32;
 const HALF = BLOCK_POINTS / 2;
 /** Two numbers a point, and so many a slot. */
 const SLOT = 2 * BLOCK_POINTS;
 
-/** What the index says of each block; `most` and `least` are without `pending`, as the values are. */
+/** The head of each block: its first second and its largest value. */
 const FIRST = 0;
-const AT = 1;
-const COUNT = 2;
-const PENDING = 3;
-const MOST = 4;
-const LEAST = 5;
-const FIELDS = 6;
+const MOST = 1;
+const HEAD = 2;
+
+/** What the index says of each block. Of all values only the points are without `pending`. */
+const AT = 0;
+const COUNT = 1;
+const PENDING = 2;
+const LEAST = 3;
+const FIELDS = 4;
 
 /**
  * The first point is the base: its value also stands for everything before it, and an addition is cut to
  * what lies after it. That is what lets the past be dropped while claims that began there still end well.
  */
 export class Steps {
+  #heads = new Int32Array(HEAD);
   #index = new Int32Array(FIELDS);
   #points = new Int32Array(16);
   #blocks = 1;
@@ -46,46 +51,48 @@ export class Steps {
     return this.#count;
   }
   get base(): Seconds {
-    return this.#index[FIRST] as number;
+    return this.#heads[FIRST] as number;
   }
 
-  /** The index place of the last block that begins at or before `at`, or of the first. */
+  /** The last block that begins at or before `at`, or the first. */
   #find(at: Seconds): number {
-    const index = this.#index;
+    const heads = this.#heads;
     let low = 0;
     let high = this.#blocks - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if ((index[middle * FIELDS] as number) <= at) low = middle;
+      if ((heads[HEAD * middle] as number) <= at) low = middle;
       else high = middle - 1;
     }
-    return low * FIELDS;
+    return low;
   }
 
-  /** The place of the last point at or before `at` in a block, or of its first. */
+  /**
+   * The place of the last point at or before `at` in a block, or of its first. One after the other: the lines of
+   * a block are read ahead of that, those that halving would go to are not.
+   */
   #findIn(block: number, at: Seconds): number {
     const points = this.#points;
-    const begin = this.#index[block + AT] as number;
-    let low = 0;
-    let high = (this.#index[block + COUNT] as number) - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if ((points[begin + 2 * middle] as number) <= at) low = middle;
-      else high = middle - 1;
-    }
-    return begin + 2 * low;
+    const last = this.#end(block);
+    let i = (this.#index[FIELDS * block + AT] as number) + 2;
+    while (i < last && (points[i] as number) <= at) i += 2;
+    return i - 2;
   }
 
   /** Just past the last point of a block. */
   #end(block: number): number {
-    return (this.#index[block + AT] as number) + 2 * (this.#index[block + COUNT] as number);
+    return (this.#index[FIELDS * block + AT] as number) + 2 * (this.#index[FIELDS * block + COUNT] as number);
+  }
+
+  #pending(block: number): number {
+    return this.#index[FIELDS * block + PENDING] as number;
   }
 
   /** The largest value at any second of [start, end). */
   max(start: Seconds, end: Seconds): number {
-    const index = this.#index;
+    const heads = this.#heads;
     const points = this.#points;
-    const stop = this.#blocks * FIELDS;
+    const blocks = this.#blocks;
     let block = this.#find(start);
     let i = this.#findIn(block, start);
     let most = Number.NEGATIVE_INFINITY;
@@ -97,33 +104,50 @@ export class Steps {
         if (value > here) here = value;
         i += 2;
       } while (i < last && (points[i] as number) < end);
-      here += index[block + PENDING] as number;
+      here += this.#pending(block);
       if (here > most) most = here;
       if (i < last) return most;
       // Whole blocks, as long as the one after begins before the end too.
-      block += FIELDS;
-      while (block + FIELDS < stop && (index[block + FIELDS] as number) < end) {
-        const whole = (index[block + MOST] as number) + (index[block + PENDING] as number);
+      block++;
+      while (block + 1 < blocks && (heads[HEAD * (block + 1)] as number) < end) {
+        const whole = heads[HEAD * block + MOST] as number;
         if (whole > most) most = whole;
-        block += FIELDS;
+        block++;
       }
-      if (block >= stop || (index[block] as number) >= end) return most;
-      i = index[block + AT] as number;
+      if (block >= blocks || (heads[HEAD * block] as number) >= end) return most;
+      i = this.#index[FIELDS * block + AT] as number;
     }
   }
 
   /** Is the value <= limit at every second of [start, end)? Where whole blocks say so, no point is looked at. */
   fits(limit: number, start: Seconds, end: Seconds): boolean {
-    const index = this.#index;
-    const stop = this.#blocks * FIELDS;
-    let block = this.#find(start);
+    const heads = this.#heads;
+    const stop = HEAD * this.#blocks;
+    let head = HEAD * this.#find(start);
     do {
-      if ((index[block + MOST] as number) + (index[block + PENDING] as number) > limit) {
-        return this.max(start, end) <= limit;
-      }
-      block += FIELDS;
-    } while (block < stop && (index[block] as number) < end);
+      if ((heads[head + MOST] as number) > limit && this.#isOver(head / HEAD, limit, start, end)) return false;
+      head += HEAD;
+    } while (head < stop && (heads[head] as number) < end);
     return true;
+  }
+
+  /** Is the value of this block, the most of which is, > limit in [start, end)? */
+  #isOver(block: number, limit: number, start: Seconds, end: Seconds): boolean {
+    const heads = this.#heads;
+    const isWhole =
+      (heads[HEAD * block] as number) >= start &&
+      block + 1 < this.#blocks &&
+      (heads[HEAD * (block + 1)] as number) <= end;
+    if (isWhole) return true;
+    const points = this.#points;
+    const most = limit - this.#pending(block);
+    const last = this.#end(block);
+    let i = this.#findIn(block, start);
+    do {
+      if ((points[i + 1] as number) > most) return true;
+      i += 2;
+    } while (i < last && (points[i] as number) < end);
+    return false;
   }
 
   /** Adds to every second of [start, end). No value may become negative. */
@@ -137,23 +161,21 @@ export class Steps {
 
   /** Do an addition and the joining of equal neighbours after it touch this block alone, and has it room? */
   #isWithin(block: number, from: Seconds, end: Seconds): boolean {
-    const index = this.#index;
-    const next = block + FIELDS;
     return (
-      (index[block + COUNT] as number) <= BLOCK_POINTS - 2 &&
+      (this.#index[FIELDS * block + COUNT] as number) <= BLOCK_POINTS - 2 &&
       this.#end(block) + 4 <= this.#points.length &&
-      (next >= this.#blocks * FIELDS || end < (index[next] as number)) &&
-      (block === 0 || from > (index[block] as number))
+      (block + 1 >= this.#blocks || end < (this.#heads[HEAD * (block + 1)] as number)) &&
+      (block === 0 || from > (this.#heads[HEAD * block] as number))
     );
   }
 
   /** Both ends in one block, as nearly always: one pass over it. */
   #addWithin(block: number, from: Seconds, end: Seconds, by: number): void {
     const index = this.#index;
-    const begin = index[block + AT] as number;
+    const begin = index[FIELDS * block + AT] as number;
     const more = addTo(this.#points, begin, this.#end(block), this.#findIn(block, from), from, end, by);
     this.#count += more;
-    index[block + COUNT] = (index[block + COUNT] as number) + more;
+    index[FIELDS * block + COUNT] = (index[FIELDS * block + COUNT] as number) + more;
     this.#measure(block);
     if (more < 0) this.#merge(block);
   }
@@ -166,15 +188,21 @@ export class Steps {
     let i = this.#findIn(block, from);
     if (block < last) {
       this.#addInside(block, i, this.#end(block), by);
-      for (block += FIELDS; block < last; block += FIELDS) {
-        this.#index[block + PENDING] = (this.#index[block + PENDING] as number) + by;
-        this.#check(block);
-      }
-      i = this.#index[last + AT] as number;
+      for (block++; block < last; block++) this.#addToAll(block, by);
+      i = this.#index[FIELDS * last + AT] as number;
     }
     this.#addInside(last, i, this.#findIn(last, end), by);
     this.#join(end);
     this.#join(from);
+  }
+
+  #addToAll(block: number, by: number): void {
+    const index = this.#index;
+    const at = FIELDS * block;
+    index[at + PENDING] = (index[at + PENDING] as number) + by;
+    index[at + LEAST] = (index[at + LEAST] as number) + by;
+    this.#heads[HEAD * block + MOST] = (this.#heads[HEAD * block + MOST] as number) + by;
+    this.#check(block);
   }
 
   #addInside(block: number, from: number, to: number, by: number): void {
@@ -189,9 +217,9 @@ export class Steps {
     let block = this.#find(at);
     let i = this.#findIn(block, at);
     if (this.#points[i] === at) return;
-    if (this.#index[block + COUNT] === BLOCK_POINTS) {
+    if (this.#index[FIELDS * block + COUNT] === BLOCK_POINTS) {
       this.#halve(block);
-      if (at >= (this.#index[block + FIELDS] as number)) block += FIELDS;
+      if (at >= (this.#heads[HEAD * (block + 1)] as number)) block++;
       i = this.#findIn(block, at);
     }
     const end = this.#end(block);
@@ -201,7 +229,7 @@ export class Steps {
     points.copyWithin(i + 4, i + 2, end);
     points[i + 2] = at;
     points[i + 3] = points[i + 1] as number;
-    this.#index[block + COUNT] = (this.#index[block + COUNT] as number) + 1;
+    this.#index[FIELDS * block + COUNT] = (this.#index[FIELDS * block + COUNT] as number) + 1;
     this.#count++;
   }
 
@@ -211,21 +239,25 @@ export class Steps {
     const to = slot * SLOT;
     if (to + SLOT > this.#points.length) this.#points = grown(this.#points, (slot + (slot >> 2) + 2) * SLOT);
     if ((this.#blocks + 1) * FIELDS > this.#index.length) {
-      this.#index = grown(this.#index, (this.#blocks + (this.#blocks >> 1) + 2) * FIELDS);
+      const room = this.#blocks + (this.#blocks >> 1) + 2;
+      this.#index = grown(this.#index, room * FIELDS);
+      this.#heads = grown(this.#heads, room * HEAD);
     }
     const index = this.#index;
-    const from = (index[block + AT] as number) + 2 * HALF;
+    const left = FIELDS * block;
+    const right = left + FIELDS;
+    const from = (index[left + AT] as number) + 2 * HALF;
     this.#points.copyWithin(to, from, from + 2 * HALF);
-    const right = block + FIELDS;
     index.copyWithin(right + FIELDS, right, this.#blocks * FIELDS);
+    this.#heads.copyWithin(HEAD * (block + 2), HEAD * (block + 1), this.#blocks * HEAD);
     this.#blocks++;
-    index[right + FIRST] = this.#points[to] as number;
+    this.#heads[HEAD * (block + 1)] = this.#points[to] as number;
     index[right + AT] = to;
     index[right + COUNT] = HALF;
-    index[right + PENDING] = index[block + PENDING] as number;
-    index[block + COUNT] = HALF;
+    index[right + PENDING] = index[left + PENDING] as number;
+    index[left + COUNT] = HALF;
     this.#measure(block);
-    this.#measure(right);
+    this.#measure(block + 1);
   }
 
   /** Removes the point at `at` if the value does not change there. */
@@ -233,20 +265,19 @@ export class Steps {
     const index = this.#index;
     const block = this.#find(at);
     const i = this.#findIn(block, at);
-    const first = index[block + AT] as number;
+    const first = index[FIELDS * block + AT] as number;
     if (this.#points[i] !== at || (block === 0 && i === first)) return;
-    const before =
-      i > first ? this.#value(block, i - 2) : this.#value(block - FIELDS, this.#end(block - FIELDS) - 2);
+    const before = i > first ? this.#value(block, i - 2) : this.#value(block - 1, this.#end(block - 1) - 2);
     if (this.#value(block, i) !== before) return;
     this.#count--;
-    if (index[block + COUNT] === 1) {
+    if (index[FIELDS * block + COUNT] === 1) {
       this.#removeBlock(block);
       return;
     }
     this.#points.copyWithin(i, i + 2, this.#end(block));
-    index[block + COUNT] = (index[block + COUNT] as number) - 1;
+    index[FIELDS * block + COUNT] = (index[FIELDS * block + COUNT] as number) - 1;
     if (i === first) {
-      index[block + FIRST] = this.#points[first] as number;
+      this.#heads[HEAD * block] = this.#points[first] as number;
       // Only the first value of a block can be missed: any other equals the one before it.
       this.#measure(block);
     }
@@ -254,37 +285,38 @@ export class Steps {
   }
 
   #value(block: number, i: number): number {
-    return (this.#points[i + 1] as number) + (this.#index[block + PENDING] as number);
+    return (this.#points[i + 1] as number) + this.#pending(block);
   }
 
   /** Puts a block that has grown thin together with the next, else cancellations would leave dust. */
   #merge(block: number): void {
-    const next = block + FIELDS;
-    if (next >= this.#blocks * FIELDS) return;
+    const next = block + 1;
+    if (next >= this.#blocks) return;
     const index = this.#index;
-    const more = index[next + COUNT] as number;
-    if ((index[block + COUNT] as number) + more > HALF) return;
-    const shift = (index[next + PENDING] as number) - (index[block + PENDING] as number);
+    const more = index[FIELDS * next + COUNT] as number;
+    if ((index[FIELDS * block + COUNT] as number) + more > HALF) return;
+    const shift = this.#pending(next) - this.#pending(block);
     let to = this.#end(block);
-    for (let i = index[next + AT] as number; i < this.#end(next); i += 2, to += 2) {
+    for (let i = index[FIELDS * next + AT] as number; i < this.#end(next); i += 2, to += 2) {
       this.#points[to] = this.#points[i] as number;
       this.#points[to + 1] = (this.#points[i + 1] as number) + shift;
     }
-    index[block + COUNT] = (index[block + COUNT] as number) + more;
+    index[FIELDS * block + COUNT] = (index[FIELDS * block + COUNT] as number) + more;
     this.#measure(block);
     this.#removeBlock(next);
   }
 
   #removeBlock(block: number): void {
-    this.#spare.push((this.#index[block + AT] as number) / SLOT);
-    this.#index.copyWithin(block, block + FIELDS, this.#blocks * FIELDS);
+    this.#spare.push((this.#index[FIELDS * block + AT] as number) / SLOT);
+    this.#index.copyWithin(FIELDS * block, FIELDS * (block + 1), FIELDS * this.#blocks);
+    this.#heads.copyWithin(HEAD * block, HEAD * (block + 1), HEAD * this.#blocks);
     this.#blocks--;
   }
 
   #measure(block: number): void {
     const points = this.#points;
     const end = this.#end(block);
-    let i = this.#index[block + AT] as number;
+    let i = this.#index[FIELDS * block + AT] as number;
     let most = points[i + 1] as number;
     let least = most;
     for (i += 2; i < end; i += 2) {
@@ -292,50 +324,52 @@ export class Steps {
       if (value > most) most = value;
       if (value < least) least = value;
     }
-    this.#index[block + MOST] = most;
-    this.#index[block + LEAST] = least;
+    const pending = this.#pending(block);
+    this.#heads[HEAD * block + MOST] = most + pending;
+    this.#index[FIELDS * block + LEAST] = least + pending;
     this.#check(block);
   }
 
   #check(block: number): void {
-    const least = (this.#index[block + LEAST] as number) + (this.#index[block + PENDING] as number);
+    const least = this.#index[FIELDS * block + LEAST] as number;
     // The message is not made unless it is needed: this runs for every edge of every booking.
     if (least < 0) invariant(false, `no more is released than was claimed, ${least} Mb/s are left`);
   }
 
   /** The first second in [from, latest] from which the value stays <= limit for `duration` seconds; or -1. */
   firstFit(limit: number, duration: number, from: Seconds, latest: Seconds): Seconds {
+    const heads = this.#heads;
     const index = this.#index;
     const points = this.#points;
-    const stop = this.#blocks * FIELDS;
+    const blocks = this.#blocks;
     let block = this.#find(from);
     let i = this.#findIn(block, from);
     let start = from;
     while (start <= latest) {
       // Forward over what fits, until the duration is full or something is in its way.
       for (;;) {
-        const most = limit - (index[block + PENDING] as number);
-        if (i === index[block + AT] && (index[block + MOST] as number) <= most) i = this.#end(block);
-        else if ((points[i + 1] as number) > most) break;
+        const isFirst = i === index[FIELDS * block + AT];
+        if (isFirst && (heads[HEAD * block + MOST] as number) <= limit) i = this.#end(block);
+        else if (this.#value(block, i) > limit) break;
         else i += 2;
         if (i < this.#end(block)) {
           if ((points[i] as number) >= start + duration) return start;
           continue;
         }
-        block += FIELDS;
-        if (block >= stop || (index[block] as number) >= start + duration) return start;
-        i = index[block + AT] as number;
+        block++;
+        if (block >= blocks || (heads[HEAD * block] as number) >= start + duration) return start;
+        i = index[FIELDS * block + AT] as number;
       }
       // Forward over what does not.
       for (;;) {
-        const most = limit - (index[block + PENDING] as number);
-        if (i === index[block + AT] && (index[block + LEAST] as number) > most) i = this.#end(block);
-        else if ((points[i + 1] as number) <= most) break;
+        const isFirst = i === index[FIELDS * block + AT];
+        if (isFirst && (index[FIELDS * block + LEAST] as number) > limit) i = this.#end(block);
+        else if (this.#value(block, i) <= limit) break;
         else i += 2;
         if (i < this.#end(block)) continue;
-        block += FIELDS;
-        if (block >= stop || (index[block] as number) > latest) return -1;
-        i = index[block + AT] as number;
+        block++;
+        if (block >= blocks || (heads[HEAD * block] as number) > latest) return -1;
+        i = index[FIELDS * block + AT] as number;
       }
       start = points[i] as number;
     }
@@ -347,20 +381,19 @@ export class Steps {
     let block = this.#find(from);
     let i = this.#findIn(block, from);
     visit(from, this.#value(block, i));
-    for (i += 2; ; i = this.#index[block + AT] as number) {
+    for (i += 2; ; i = this.#index[FIELDS * block + AT] as number) {
       for (const end = this.#end(block); i < end; i += 2) {
         const time = this.#points[i] as number;
         if (time >= to) return;
         visit(time, this.#value(block, i));
       }
-      block += FIELDS;
-      if (block >= this.#blocks * FIELDS) return;
+      if (++block >= this.#blocks) return;
     }
   }
 
   /** Forgets the steps before `at`; what was added earlier and reaches past it stays counted. */
   dropBefore(at: Seconds): void {
-    for (let gone = this.#find(at); gone > 0; gone -= FIELDS) {
+    for (let gone = this.#find(at); gone > 0; gone--) {
       this.#count -= this.#index[COUNT] as number;
       this.#removeBlock(0);
     }
@@ -370,7 +403,7 @@ export class Steps {
       this.#points.copyWithin(first, keep, this.#end(0));
       this.#index[COUNT] = (this.#index[COUNT] as number) - (keep - first) / 2;
       this.#count -= (keep - first) / 2;
-      this.#index[FIRST] = this.#points[first] as number;
+      this.#heads[FIRST] = this.#points[first] as number;
       this.#measure(0);
     }
     if (this.#spare.length > this.#blocks + 8) this.#pack();
@@ -379,18 +412,15 @@ export class Steps {
   /** Gives back the memory of slots that nobody uses any more. */
   #pack(): void {
     const packed = new Int32Array((this.#blocks + 1) * SLOT);
-    for (let block = 0, slot = 0; slot < this.#blocks; block += FIELDS, slot++) {
-      packed.set(this.#points.subarray(this.#index[block + AT] as number, this.#end(block)), slot * SLOT);
-      this.#index[block + AT] = slot * SLOT;
+    for (let block = 0; block < this.#blocks; block++) {
+      packed.set(
+        this.#points.subarray(this.#index[FIELDS * block + AT] as number, this.#end(block)),
+        block * SLOT,
+      );
+      this.#index[FIELDS * block + AT] = block * SLOT;
     }
     this.#points = packed;
     this.#slots = this.#blocks;
     this.#spare.length = 0;
   }
-}
-
-function grown(array: Int32Array, length: number): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(length);
-  larger.set(array);
-  return larger;
 }
