@@ -5,6 +5,7 @@
  */
 import type { Seconds } from '../model/capacity.ts';
 import type { Label, LabelSet } from '../model/label.ts';
+import { grown } from './points.ts';
 
 const BLOCK_CLAIMS = 32;
 const HALF = BLOCK_CLAIMS / 2;
@@ -16,12 +17,12 @@ const FIRST = 0;
 const LATEST_END = 1;
 const AT = 2;
 const COUNT = 3;
-/** The latest end in this block and all before it: it never falls from block to block, so it can be searched. */
-const REACH = 4;
-const FIELDS = 5;
+const FIELDS = 4;
 
 export class LabelClaims {
   #index = new Int32Array(FIELDS);
+  /** Per block the latest end in it and all before it: it never falls from block to block, so it can be searched. */
+  #reach = new Int32Array(1);
   #claims = new Int32Array(4 * CLAIM);
   #blocks = 1;
   #slots = 1;
@@ -72,25 +73,25 @@ export class LabelClaims {
     }
   }
 
-  /** Brings REACH up to date from a block on, as far as anything changes. */
+  /** Brings the reach up to date from a block on, as far as anything changes. */
   #reachFrom(block: number): void {
-    const index = this.#index;
-    let reach = block === 0 ? 0 : (index[block - FIELDS + REACH] as number);
-    for (let at = block; at < this.#blocks * FIELDS; at += FIELDS) {
-      reach = Math.max(reach, index[at + LATEST_END] as number);
-      if (index[at + REACH] === reach && at > block) return;
-      index[at + REACH] = reach;
+    const from = block / FIELDS;
+    let reach = from === 0 ? 0 : (this.#reach[from - 1] as number);
+    for (let at = from; at < this.#blocks; at++) {
+      reach = Math.max(reach, this.#index[at * FIELDS + LATEST_END] as number);
+      if (this.#reach[at] === reach && at > from) return;
+      this.#reach[at] = reach;
     }
   }
 
   /** The first block with a claim that ends after `start`, or past the last. */
   #reaching(start: Seconds): number {
-    const index = this.#index;
+    const reach = this.#reach;
     let low = 0;
     let high = this.#blocks;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((index[middle * FIELDS + REACH] as number) <= start) low = middle + 1;
+      if ((reach[middle] as number) <= start) low = middle + 1;
       else high = middle;
     }
     return low * FIELDS;
@@ -101,13 +102,16 @@ export class LabelClaims {
     const to = slot * SLOT;
     if (to + SLOT > this.#claims.length) this.#claims = grown(this.#claims, (slot + (slot >> 2) + 2) * SLOT);
     if ((this.#blocks + 1) * FIELDS > this.#index.length) {
-      this.#index = grown(this.#index, (this.#blocks + (this.#blocks >> 1) + 2) * FIELDS);
+      const room = this.#blocks + (this.#blocks >> 1) + 2;
+      this.#index = grown(this.#index, room * FIELDS);
+      this.#reach = grown(this.#reach, room);
     }
     const index = this.#index;
     const from = (index[block + AT] as number) + CLAIM * HALF;
     this.#claims.copyWithin(to, from, from + CLAIM * HALF);
     const right = block + FIELDS;
     index.copyWithin(right + FIELDS, right, this.#blocks * FIELDS);
+    this.#reach.copyWithin(right / FIELDS + 1, right / FIELDS, this.#blocks);
     this.#blocks++;
     index[right + FIRST] = this.#claims[to] as number;
     index[right + AT] = to;
@@ -116,7 +120,7 @@ export class LabelClaims {
     this.#measure(block);
     this.#measure(right);
     // The block that was moved along keeps its reach, so the walk may not stop at the new one.
-    index[right + REACH] = -1;
+    this.#reach[right / FIELDS] = -1;
     this.#reachFrom(block);
   }
 
@@ -163,11 +167,12 @@ export class LabelClaims {
   #removeBlock(block: number): void {
     if (this.#blocks === 1) {
       this.#index[block + LATEST_END] = 0;
-      this.#index[block + REACH] = 0;
+      this.#reach[0] = 0;
       return;
     }
     this.#spare.push((this.#index[block + AT] as number) / SLOT);
     this.#index.copyWithin(block, block + FIELDS, this.#blocks * FIELDS);
+    this.#reach.copyWithin(block / FIELDS, block / FIELDS + 1, this.#blocks);
     this.#blocks--;
     if (block < this.#blocks * FIELDS) this.#reachFrom(block);
   }
@@ -223,16 +228,11 @@ export class LabelClaims {
     if (!ended) return;
     this.each(at, Number.POSITIVE_INFINITY, (label, start, end) => left.push([label, start, end]));
     this.#index = new Int32Array(FIELDS);
+    this.#reach = new Int32Array(1);
     this.#claims = new Int32Array(4 * CLAIM);
     this.#blocks = 1;
     this.#slots = 1;
     this.#spare.length = 0;
     for (const claim of left) this.add(...claim);
   }
-}
-
-function grown(array: Int32Array, length: number): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(length);
-  larger.set(array);
-  return larger;
 }
