@@ -180,10 +180,10 @@ export function book(network: Network, calendar: Calendar, query: PathQuery, pat
     const on = network.names.intern(edge);
     uses.push(label === undefined ? { edge: on, mbps, start, end } : { edge: on, mbps, label, start, end });
   }
-  for (const use of uses) calendar.claim(use);
+  calendar.claimAll(uses);
   return uses;
 }
 
 export function unbook(calendar: Calendar, booking: Booking): void {
-  for (const use of booking) calendar.release(use);
+  calendar.releaseAll(booking);
 }

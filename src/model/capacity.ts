@@ -45,6 +45,8 @@ export interface Free {
    * are added to `into` when it is given, which spares the hot path an allocation per edge.
    */
   labels(edge: Edge, start: Seconds, end: Seconds, into?: LabelSet): LabelSet;
+  /** Said before labels() is asked of each of these edges, by whoever knows them all: see scheduler/points.ts. */
+  readLabels?(edges: readonly Edge[], start: Seconds, end: Seconds): void;
   /** The first second after `start` at which one of the labels claimed in [start, end) is let go. */
   nextLabel(edge: Edge, start: Seconds, end: Seconds): Seconds | undefined;
 }

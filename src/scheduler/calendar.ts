@@ -48,6 +48,9 @@ export class Calendar implements Free {
   readonly #rooms: (EdgeRoom | undefined)[] = [];
   readonly #steps: (Steps | undefined)[] = [];
   readonly #labels: (LabelClaims | undefined)[] = [];
+  /** For what is read ahead: its blocks, and something of it, see touch(). */
+  readonly #ahead: number[] = [];
+  #touched = 0;
 
   /** What the edge can carry from now on. Less than is claimed is allowed: see overbooked(). */
   setRoom(edge: Edge, room: EdgeRoom): void {
@@ -81,6 +84,29 @@ export class Calendar implements Free {
       this.#labels[edge] = claims;
     }
     claims.add(label, start, end);
+  }
+
+  /** All that a circuit claims. What that changes is read before, all of it at once. */
+  claimAll(shares: readonly Share[]): void {
+    this.#readAhead(shares);
+    for (const share of shares) this.claim(share);
+  }
+  releaseAll(shares: readonly Share[]): void {
+    this.#readAhead(shares);
+    for (const share of shares) this.release(share);
+  }
+
+  #readAhead(shares: readonly Share[]): void {
+    for (let i = 0; i < shares.length; i++) {
+      const { edge, start } = shares[i] as Share;
+      this.#ahead[i] = this.#steps[edge]?.blockAt(start) ?? -1;
+    }
+    let sum = 0;
+    for (let i = 0; i < shares.length; i++) {
+      const block = this.#ahead[i] as number;
+      if (block >= 0) sum ^= (this.#steps[(shares[i] as Share).edge] as Steps).touch(block);
+    }
+    this.#touched ^= sum;
   }
 
   release(share: Share): void {
@@ -154,6 +180,18 @@ export class Calendar implements Free {
       over = Math.max(0, claimed - limit);
     });
     return sum + over * (end - at);
+  }
+
+  readLabels(edges: readonly Edge[], start: Seconds, end: Seconds): void {
+    for (let i = 0; i < edges.length; i++) {
+      this.#ahead[i] = this.#labels[edges[i] as Edge]?.blockAt(start) ?? -1;
+    }
+    let sum = 0;
+    for (let i = 0; i < edges.length; i++) {
+      const block = this.#ahead[i] as number;
+      if (block >= 0) sum ^= (this.#labels[edges[i] as Edge] as LabelClaims).touch(block, end);
+    }
+    this.#touched ^= sum;
   }
 
   labels(edge: Edge, start: Seconds, end: Seconds, into = new LabelSet()): LabelSet {

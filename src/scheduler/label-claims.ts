@@ -5,7 +5,7 @@
  */
 import type { Seconds } from '../model/capacity.ts';
 import type { Label, LabelSet } from '../model/label.ts';
-import { grown } from './points.ts';
+import { grown, touch } from './points.ts';
 
 const BLOCK_CLAIMS = 32;
 const HALF = BLOCK_CLAIMS / 2;
@@ -175,6 +175,19 @@ export class LabelClaims {
     this.#reach.copyWithin(block / FIELDS, block / FIELDS + 1, this.#blocks);
     this.#blocks--;
     if (block < this.#blocks * FIELDS) this.#reachFrom(block);
+  }
+
+  /** The block that a question about [start, ...) opens first, for touch(). */
+  blockAt(start: Seconds): number {
+    return this.#reaching(start);
+  }
+  touch(block: number, end: Seconds): number {
+    let sum = 0;
+    for (let at = block; at < this.#blocks * FIELDS; at += FIELDS) {
+      if ((this.#index[at + FIRST] as number) >= end) break;
+      sum ^= touch(this.#claims, this.#index[at + AT] as number, this.#end(at));
+    }
+    return sum;
   }
 
   /** Adds the labels claimed at any second of [start, end) to `into`. */

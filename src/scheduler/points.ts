@@ -1,6 +1,7 @@
 /**
  * The points of one block of a step function (steps.ts): pairs (second, value from then on) in ascending order,
- * somewhere in a larger array. No two neighbours have the same value.
+ * somewhere in a larger array. No two neighbours have the same value. And what else both kinds of blocks, these
+ * and those of label-claims.ts, do with their flat arrays.
  */
 import type { Seconds } from '../model/capacity.ts';
 
@@ -52,6 +53,45 @@ export function addTo(
     points[until + shift + 1] = before;
   }
   return (to - tail) / 2;
+}
+
+/** Numbers per block in the array of heads; the first is the block's first second. */
+export const HEAD = 2;
+
+/** The last of so many blocks that begins at or before `at`, or the first. */
+export function blockOf(heads: Int32Array, blocks: number, at: Seconds): number {
+  let low = 0;
+  let high = blocks - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((heads[HEAD * middle] as number) <= at) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/**
+ * The place of the last point at or before `at`, or of the first. One after the other: the processor reads what
+ * comes next ahead of that, not where halving would go.
+ */
+export function placeIn(points: Int32Array, begin: number, last: number, at: Seconds): number {
+  let i = begin + 2;
+  while (i < last && (points[i] as number) <= at) i += 2;
+  return i - 2;
+}
+
+/** Numbers in a line of the processor's cache. */
+const LINE = 16;
+
+/**
+ * Reads one number of each line of [from, to). What it returns is good for nothing but to be kept, so that no
+ * compiler leaves the reading out. Several such calls in a row wait for memory all at once, where work on one
+ * array after the other would wait for each.
+ */
+export function touch(array: Int32Array, from: number, to: number): number {
+  let sum = 0;
+  for (let i = from; i < to; i += LINE) sum ^= array[i] as number;
+  return sum;
 }
 
 /** A longer array that begins as this one does. */

@@ -10,17 +10,15 @@
  */
 import { invariant } from '../kernel/assert.ts';
 import type { Seconds } from '../model/capacity.ts';
-import { addTo, grown } from './points.ts';
+import { addTo, blockOf, grown, HEAD, placeIn, touch } from './points.ts';
 
 const BLOCK_POINTS = 32;
 const HALF = BLOCK_POINTS / 2;
 /** Two numbers a point, and so many a slot. */
 const SLOT = 2 * BLOCK_POINTS;
 
-/** The head of each block: its first second and its largest value. */
-const FIRST = 0;
+/** Beside its first second (points.ts), the head of a block has its largest value. */
 const MOST = 1;
-const HEAD = 2;
 
 /** What the index says of each block. Of all values only the points are without `pending`. */
 const AT = 0;
@@ -51,32 +49,17 @@ export class Steps {
     return this.#count;
   }
   get base(): Seconds {
-    return this.#heads[FIRST] as number;
+    return this.#heads[0] as number;
   }
 
   /** The last block that begins at or before `at`, or the first. */
   #find(at: Seconds): number {
-    const heads = this.#heads;
-    let low = 0;
-    let high = this.#blocks - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if ((heads[HEAD * middle] as number) <= at) low = middle;
-      else high = middle - 1;
-    }
-    return low;
+    return blockOf(this.#heads, this.#blocks, at);
   }
 
-  /**
-   * The place of the last point at or before `at` in a block, or of its first. One after the other: the lines of
-   * a block are read ahead of that, those that halving would go to are not.
-   */
+  /** The place of the last point at or before `at` in a block, or of its first. */
   #findIn(block: number, at: Seconds): number {
-    const points = this.#points;
-    const last = this.#end(block);
-    let i = (this.#index[FIELDS * block + AT] as number) + 2;
-    while (i < last && (points[i] as number) <= at) i += 2;
-    return i - 2;
+    return placeIn(this.#points, this.#index[FIELDS * block + AT] as number, this.#end(block), at);
   }
 
   /** Just past the last point of a block. */
@@ -88,35 +71,37 @@ export class Steps {
     return this.#index[FIELDS * block + PENDING] as number;
   }
 
+  /** The block that an addition from `at` on changes first, for touch(). */
+  blockAt(at: Seconds): number {
+    return this.#find(at);
+  }
+  touch(block: number): number {
+    return touch(this.#points, this.#index[FIELDS * block + AT] as number, this.#end(block));
+  }
+
   /** The largest value at any second of [start, end). */
   max(start: Seconds, end: Seconds): number {
     const heads = this.#heads;
-    const points = this.#points;
-    const blocks = this.#blocks;
-    let block = this.#find(start);
-    let i = this.#findIn(block, start);
-    let most = Number.NEGATIVE_INFINITY;
-    for (;;) {
-      const last = this.#end(block);
-      let here = Number.NEGATIVE_INFINITY;
-      do {
-        const value = points[i + 1] as number;
-        if (value > here) here = value;
-        i += 2;
-      } while (i < last && (points[i] as number) < end);
-      here += this.#pending(block);
-      if (here > most) most = here;
-      if (i < last) return most;
-      // Whole blocks, as long as the one after begins before the end too.
-      block++;
-      while (block + 1 < blocks && (heads[HEAD * (block + 1)] as number) < end) {
-        const whole = heads[HEAD * block + MOST] as number;
-        if (whole > most) most = whole;
-        block++;
-      }
-      if (block >= blocks || (heads[HEAD * block] as number) >= end) return most;
-      i = this.#index[FIELDS * block + AT] as number;
+    const stop = HEAD * this.#blocks;
+    let head = HEAD * this.#find(start);
+    let most = this.#maxIn(head / HEAD, start, end);
+    for (head += HEAD; head < stop && (heads[head] as number) < end; head += HEAD) {
+      if ((heads[head + MOST] as number) > most) most = Math.max(most, this.#maxIn(head / HEAD, start, end));
     }
+    return most;
+  }
+
+  /** The same within one block, which begins before the end. */
+  #maxIn(block: number, start: Seconds, end: Seconds): number {
+    const points = this.#points;
+    const last = this.#end(block);
+    let i = this.#findIn(block, start);
+    let most = points[i + 1] as number;
+    for (i += 2; i < last && (points[i] as number) < end; i += 2) {
+      const value = points[i + 1] as number;
+      if (value > most) most = value;
+    }
+    return most + this.#pending(block);
   }
 
   /** Is the value <= limit at every second of [start, end)? Where whole blocks say so, no point is looked at. */
@@ -125,29 +110,11 @@ export class Steps {
     const stop = HEAD * this.#blocks;
     let head = HEAD * this.#find(start);
     do {
-      if ((heads[head + MOST] as number) > limit && this.#isOver(head / HEAD, limit, start, end)) return false;
+      if ((heads[head + MOST] as number) > limit && this.#maxIn(head / HEAD, start, end) > limit)
+        return false;
       head += HEAD;
     } while (head < stop && (heads[head] as number) < end);
     return true;
-  }
-
-  /** Is the value of this block, the most of which is, > limit in [start, end)? */
-  #isOver(block: number, limit: number, start: Seconds, end: Seconds): boolean {
-    const heads = this.#heads;
-    const isWhole =
-      (heads[HEAD * block] as number) >= start &&
-      block + 1 < this.#blocks &&
-      (heads[HEAD * (block + 1)] as number) <= end;
-    if (isWhole) return true;
-    const points = this.#points;
-    const most = limit - this.#pending(block);
-    const last = this.#end(block);
-    let i = this.#findIn(block, start);
-    do {
-      if ((points[i + 1] as number) > most) return true;
-      i += 2;
-    } while (i < last && (points[i] as number) < end);
-    return false;
   }
 
   /** Adds to every second of [start, end). No value may become negative. */
@@ -403,7 +370,7 @@ export class Steps {
       this.#points.copyWithin(first, keep, this.#end(0));
       this.#index[COUNT] = (this.#index[COUNT] as number) - (keep - first) / 2;
       this.#count -= (keep - first) / 2;
-      this.#heads[FIRST] = this.#points[first] as number;
+      this.#heads[0] = this.#points[first] as number;
       this.#measure(0);
     }
     if (this.#spare.length > this.#blocks + 8) this.#pack();
@@ -413,10 +380,8 @@ export class Steps {
   #pack(): void {
     const packed = new Int32Array((this.#blocks + 1) * SLOT);
     for (let block = 0; block < this.#blocks; block++) {
-      packed.set(
-        this.#points.subarray(this.#index[FIELDS * block + AT] as number, this.#end(block)),
-        block * SLOT,
-      );
+      const at = this.#index[FIELDS * block + AT] as number;
+      packed.set(this.#points.subarray(at, this.#end(block)), block * SLOT);
       this.#index[FIELDS * block + AT] = block * SLOT;
     }
     this.#points = packed;

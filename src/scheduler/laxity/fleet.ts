@@ -166,7 +166,7 @@ export class Fleet {
   /** Takes a movable entry out of its place, for a search that will put it somewhere. */
   lift(entry: Entry): void {
     const { start, end, uses, booking } = entry;
-    for (const share of sharesOf(uses, start, end, booking.mbps)) this.total.release(share);
+    this.total.releaseAll(sharesOf(uses, start, end, booking.mbps));
     this.presence.remove(entry);
   }
 
@@ -174,7 +174,7 @@ export class Fleet {
     entry.start = start;
     entry.end = endOf(start, entry.booking.duration);
     entry.uses = uses;
-    for (const share of sharesOf(uses, start, entry.end, entry.booking.mbps)) this.total.claim(share);
+    this.total.claimAll(sharesOf(uses, start, entry.end, entry.booking.mbps));
     this.presence.add(entry);
   }
 
@@ -220,11 +220,11 @@ export class Fleet {
     this.#entries.set(booking.id, entry);
     this.#byNumber[number] = entry;
     const shares = this.#sharesOf(entry);
-    for (const share of shares) this.total.claim(share);
+    this.total.claimAll(shares);
     this.presence.add(entry);
     this.#shun(booking, true);
     entry.rigid = !booking.movable || this.#freezesAt(entry) <= this.#now;
-    if (entry.rigid) for (const share of shares) this.rigid.claim(share);
+    if (entry.rigid) this.rigid.claimAll(shares);
     else this.#remember(entry);
   }
 
@@ -233,15 +233,15 @@ export class Fleet {
     this.#entries.delete(booking.id);
     this.#byNumber[number] = undefined;
     const shares = this.#sharesOf(entry);
-    for (const share of shares) this.total.release(share);
-    if (entry.rigid) for (const share of shares) this.rigid.release(share);
+    this.total.releaseAll(shares);
+    if (entry.rigid) this.rigid.releaseAll(shares);
     this.presence.remove(entry);
     this.#shun(booking, false);
   }
 
   #freeze(entry: Entry): void {
     entry.rigid = true;
-    for (const share of this.#sharesOf(entry)) this.rigid.claim(share);
+    this.rigid.claimAll(this.#sharesOf(entry));
   }
 
   /** A new entry in the heap each time: whoever moves to an earlier start must be found at that time. */
