@@ -5,7 +5,7 @@
  */
 import type { Seconds } from '../model/capacity.ts';
 import type { Label, LabelSet } from '../model/label.ts';
-import { grown, touch } from './points.ts';
+import { grown, move, touch } from './points.ts';
 
 const BLOCK_CLAIMS = 32;
 const HALF = BLOCK_CLAIMS / 2;
@@ -61,7 +61,7 @@ export class LabelClaims {
     const claims = this.#claims;
     let i = last;
     while (i > begin && (claims[i - CLAIM] as number) > start) i -= CLAIM;
-    claims.copyWithin(i + CLAIM, i, last);
+    move(claims, i + CLAIM, i, last);
     claims[i] = start;
     claims[i + 1] = end;
     claims[i + 2] = label;
@@ -182,12 +182,14 @@ export class LabelClaims {
     return this.#reaching(start);
   }
   touch(block: number, end: Seconds): number {
-    let sum = 0;
-    for (let at = block; at < this.#blocks * FIELDS; at += FIELDS) {
-      if ((this.#index[at + FIRST] as number) >= end) break;
-      sum ^= touch(this.#claims, this.#index[at + AT] as number, this.#end(at));
-    }
-    return sum;
+    const index = this.#index;
+    const stop = this.#blocks * FIELDS;
+    // A single block may be shorter, and is soon read.
+    if (stop === FIELDS || block >= stop) return 0;
+    const sum = touch(this.#claims, index[block + AT] as number);
+    const next = block + FIELDS;
+    if (next >= stop || (index[next + FIRST] as number) >= end) return sum;
+    return sum ^ touch(this.#claims, index[next + AT] as number);
   }
 
   /** Adds the labels claimed at any second of [start, end) to `into`. */
@@ -200,9 +202,10 @@ export class LabelClaims {
       if ((index[block + LATEST_END] as number) <= start) continue;
       const last = this.#end(block);
       for (let i = index[block + AT] as number; i < last && (claims[i] as number) < end; i += CLAIM) {
-        if ((claims[i + 1] as number) <= start) continue;
         const label = claims[i + 2] as number;
-        words[label >>> 5] = (words[label >>> 5] as number) | (1 << (label & 31));
+        // 1 if it ends after `start`: half of them do, and a branch would go the wrong way as often.
+        const bit = (start - (claims[i + 1] as number)) >>> 31;
+        words[label >>> 5] = (words[label >>> 5] as number) | (bit << (label & 31));
       }
     }
   }

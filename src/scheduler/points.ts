@@ -33,7 +33,7 @@ export function addTo(
   const tail = joinsEnd ? until + 2 : until;
   const to = until + shift + (endIsThere ? 0 : 2);
   // What moves up makes its way free from the end on, what moves down from the beginning.
-  if (to > tail) points.copyWithin(to, tail, last);
+  if (to > tail) move(points, to, tail, last);
   if (shift > 0) {
     for (let i = until - 2; i >= inside; i -= 2) {
       points[i + 2] = points[i] as number;
@@ -47,12 +47,19 @@ export function addTo(
       points[i + shift + 1] = (points[i + 1] as number) + by;
     }
   }
-  if (to < tail) points.copyWithin(to, tail, last);
+  if (to < tail) move(points, to, tail, last);
   if (!endIsThere) {
     points[until + shift] = end;
     points[until + shift + 1] = before;
   }
   return (to - tail) / 2;
+}
+
+/** What copyWithin does; for so few numbers it would take longer to call it. */
+export function move(array: Int32Array, to: number, from: number, last: number): void {
+  const by = to - from;
+  if (by > 0) for (let i = last - 1; i >= from; i--) array[i + by] = array[i] as number;
+  else for (let i = from; i < last; i++) array[i + by] = array[i] as number;
 }
 
 /** Numbers per block in the array of heads; the first is the block's first second. */
@@ -80,19 +87,16 @@ export function placeIn(points: Int32Array, begin: number, last: number, at: Sec
   return i - 2;
 }
 
-/** Numbers in a line of the processor's cache. */
-const LINE = 16;
-
 /**
- * Reads one number of each line of [from, to). What it returns is good for nothing but to be kept, so that no
- * compiler leaves the reading out. Several such calls in a row wait for memory all at once, where work on one
- * array after the other would wait for each.
+ * Reads one number of each of the four lines of memory from `at` on. What it returns is good for nothing but to
+ * be kept, so that no compiler leaves the reading out. Many such calls in a row wait for memory all at once;
+ * work on one block after the other would wait for each. So there is nothing to decide here, either.
  */
-export function touch(array: Int32Array, from: number, to: number): number {
-  let sum = 0;
-  for (let i = from; i < to; i += LINE) sum ^= array[i] as number;
-  return sum;
-}
+export const touch = (array: Int32Array, at: number): number =>
+  (array[at] as number) ^
+  (array[at + 16] as number) ^
+  (array[at + 32] as number) ^
+  (array[at + 48] as number);
 
 /** A longer array that begins as this one does. */
 export function grown(array: Int32Array, length: number): Int32Array<ArrayBuffer> {

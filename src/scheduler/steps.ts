@@ -9,7 +9,7 @@
  * the rest; the heads of all edges are a small part of the whole, and stay in the cache.
  */
 import { invariant } from '../kernel/assert.ts';
-import type { Seconds } from '../model/capacity.ts';
+import { LAST_SECOND, type Seconds } from '../model/capacity.ts';
 import { addTo, blockOf, grown, HEAD, placeIn, touch } from './points.ts';
 
 const BLOCK_POINTS = 32;
@@ -20,7 +20,7 @@ const SLOT = 2 * BLOCK_POINTS;
 /** Beside its first second (points.ts), the head of a block has its largest value. */
 const MOST = 1;
 
-/** What the index says of each block. Of all values only the points are without `pending`. */
+/** What the index says of each block: no value is below `least`. Only the points are without `pending`. */
 const AT = 0;
 const COUNT = 1;
 const PENDING = 2;
@@ -40,6 +40,8 @@ export class Steps {
   #slots = 1;
   readonly #spare: number[] = [];
   #count = 1;
+  /** Where the last test of a window began. */
+  #hint = 0;
 
   constructor() {
     this.#index[COUNT] = 1;
@@ -55,6 +57,18 @@ export class Steps {
   /** The last block that begins at or before `at`, or the first. */
   #find(at: Seconds): number {
     return blockOf(this.#heads, this.#blocks, at);
+  }
+
+  /** The same for whoever asks about what was asked about just now: what is tested is often booked. */
+  #findAgain(at: Seconds): number {
+    const heads = this.#heads;
+    const hint = this.#hint;
+    const next = hint + 1;
+    return hint < this.#blocks &&
+      (heads[HEAD * hint] as number) <= at &&
+      (next === this.#blocks || (heads[HEAD * next] as number) > at)
+      ? hint
+      : this.#find(at);
   }
 
   /** The place of the last point at or before `at` in a block, or of its first. */
@@ -73,10 +87,11 @@ export class Steps {
 
   /** The block that an addition from `at` on changes first, for touch(). */
   blockAt(at: Seconds): number {
-    return this.#find(at);
+    return this.#findAgain(at);
   }
   touch(block: number): number {
-    return touch(this.#points, this.#index[FIELDS * block + AT] as number, this.#end(block));
+    // A single block may be shorter, and is soon read.
+    return this.#blocks === 1 ? 0 : touch(this.#points, this.#index[FIELDS * block + AT] as number);
   }
 
   /** The largest value at any second of [start, end). */
@@ -108,7 +123,8 @@ export class Steps {
   fits(limit: number, start: Seconds, end: Seconds): boolean {
     const heads = this.#heads;
     const stop = HEAD * this.#blocks;
-    let head = HEAD * this.#find(start);
+    this.#hint = this.#find(start);
+    let head = HEAD * this.#hint;
     do {
       if ((heads[head + MOST] as number) > limit && this.#maxIn(head / HEAD, start, end) > limit)
         return false;
@@ -121,33 +137,59 @@ export class Steps {
   add(start: Seconds, end: Seconds, by: number): void {
     const from = Math.max(start, this.base);
     if (from >= end || by === 0) return;
-    const block = this.#find(from);
-    if (this.#isWithin(block, from, end)) this.#addWithin(block, from, end, by);
-    else this.#addAcross(from, end, by);
+    const heads = this.#heads;
+    const block = this.#findAgain(from);
+    let last = block;
+    while (last + 1 < this.#blocks && (heads[HEAD * (last + 1)] as number) <= end) last++;
+    if (!this.#takes(block, from) || (last > block && !this.#takes(last, end))) {
+      this.#addSlowly(from, end, by);
+    } else if (last === block) this.#addWithin(block, from, end, by);
+    else {
+      // Backwards, because a block that has grown thin takes in the next.
+      this.#addWithin(last, heads[HEAD * last] as number, end, by);
+      for (let inner = last - 1; inner > block; inner--) this.#addToAll(inner, by);
+      this.#addWithin(block, from, LAST_SECOND, by);
+    }
   }
 
-  /** Do an addition and the joining of equal neighbours after it touch this block alone, and has it room? */
-  #isWithin(block: number, from: Seconds, end: Seconds): boolean {
+  /** Has the block room, and does the joining of equal neighbours after an addition that begins or ends at `at` touch no other? */
+  #takes(block: number, at: Seconds): boolean {
     return (
       (this.#index[FIELDS * block + COUNT] as number) <= BLOCK_POINTS - 2 &&
       this.#end(block) + 4 <= this.#points.length &&
-      (block + 1 >= this.#blocks || end < (this.#heads[HEAD * (block + 1)] as number)) &&
-      (block === 0 || from > (this.#heads[HEAD * block] as number))
+      (block === 0 || at > (this.#heads[HEAD * block] as number))
     );
   }
 
-  /** Both ends in one block, as nearly always: one pass over it. */
+  /** What lies in one block, in one pass over it. LAST_SECOND stands for the end of the block. */
   #addWithin(block: number, from: Seconds, end: Seconds, by: number): void {
     const index = this.#index;
     const begin = index[FIELDS * block + AT] as number;
-    const more = addTo(this.#points, begin, this.#end(block), this.#findIn(block, from), from, end, by);
+    const at = this.#findIn(block, from);
+    let more = addTo(this.#points, begin, this.#end(block), at, from, end, by);
+    // It ends in another block: the point for that, the last now, is too much here.
+    if (end === LAST_SECOND && block + 1 < this.#blocks) more--;
     this.#count += more;
     index[FIELDS * block + COUNT] = (index[FIELDS * block + COUNT] as number) + more;
-    this.#measure(block);
+    if (by > 0) this.#raise(block, at, end);
+    else this.#measure(block);
     if (more < 0) this.#merge(block);
   }
 
-  #addAcross(from: Seconds, end: Seconds, by: number): void {
+  /** After an addition from the point at `at` to `end`: only there can the values be more than they were. */
+  #raise(block: number, at: number, end: Seconds): void {
+    const points = this.#points;
+    const last = this.#end(block);
+    let most = (this.#heads[HEAD * block + MOST] as number) - this.#pending(block);
+    for (let i = at; i < last && (points[i] as number) < end; i += 2) {
+      const value = points[i + 1] as number;
+      if (value > most) most = value;
+    }
+    this.#heads[HEAD * block + MOST] = most + this.#pending(block);
+  }
+
+  /** The rest: points are made, added to and, where the value no longer changes, removed one by one. */
+  #addSlowly(from: Seconds, end: Seconds, by: number): void {
     this.#split(from);
     this.#split(end);
     const last = this.#find(end);

@@ -185,11 +185,11 @@ export function labelsFor(
   const nodes = nodesOf(question, links);
   const final = nodes.length;
   const row: (Label | undefined)[] = new Array(final + 1).fill(undefined);
-  free.readLabels?.(
-    nodes.concat(final).map((_, place) => placeAt(question, links, place).edge),
-    window.start,
-    window.end,
-  );
+  if (free.readLabels !== undefined) {
+    const edges: Edge[] = [];
+    for (let place = 0; place <= final; place++) edges.push(placeAt(question, links, place).edge);
+    free.readLabels(edges, window.start, window.end);
+  }
   let last: Label | undefined;
   for (let place = 0; place <= final; place++) {
     const { edge, labels } = placeAt(question, links, place);
