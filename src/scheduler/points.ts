@@ -55,6 +55,16 @@ export function addTo(
   return (to - tail) / 2;
 }
 
+/** The largest value from the place `i` on, before `end`; that of the place itself in any case. */
+export function highest(points: Int32Array, i: number, last: number, end: Seconds): number {
+  let most = points[i + 1] as number;
+  for (let at = i + 2; at < last && (points[at] as number) < end; at += 2) {
+    const value = points[at + 1] as number;
+    if (value > most) most = value;
+  }
+  return most;
+}
+
 /** What copyWithin does; for so few numbers it would take longer to call it. */
 export function move(array: Int32Array, to: number, from: number, last: number): void {
   const by = to - from;

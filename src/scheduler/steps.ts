@@ -9,8 +9,8 @@
  * the rest; the heads of all edges are a small part of the whole, and stay in the cache.
  */
 import { invariant } from '../kernel/assert.ts';
-import { LAST_SECOND, type Seconds } from '../model/capacity.ts';
-import { addTo, blockOf, grown, HEAD, placeIn, touch } from './points.ts';
+import type { Seconds } from '../model/capacity.ts';
+import { addTo, blockOf, grown, HEAD, highest, move, placeIn, touch } from './points.ts';
 
 const BLOCK_POINTS = 32;
 const HALF = BLOCK_POINTS / 2;
@@ -108,15 +108,7 @@ export class Steps {
 
   /** The same within one block, which begins before the end. */
   #maxIn(block: number, start: Seconds, end: Seconds): number {
-    const points = this.#points;
-    const last = this.#end(block);
-    let i = this.#findIn(block, start);
-    let most = points[i + 1] as number;
-    for (i += 2; i < last && (points[i] as number) < end; i += 2) {
-      const value = points[i + 1] as number;
-      if (value > most) most = value;
-    }
-    return most + this.#pending(block);
+    return highest(this.#points, this.#findIn(block, start), this.#end(block), end) + this.#pending(block);
   }
 
   /** Is the value <= limit at every second of [start, end)? Where whole blocks say so, no point is looked at. */
@@ -137,72 +129,51 @@ export class Steps {
   add(start: Seconds, end: Seconds, by: number): void {
     const from = Math.max(start, this.base);
     if (from >= end || by === 0) return;
-    const heads = this.#heads;
-    const block = this.#findAgain(from);
+    const block = this.#roomIn(this.#findAgain(from), from);
     let last = block;
-    while (last + 1 < this.#blocks && (heads[HEAD * (last + 1)] as number) <= end) last++;
-    if (!this.#takes(block, from) || (last > block && !this.#takes(last, end))) {
-      this.#addSlowly(from, end, by);
-    } else if (last === block) this.#addWithin(block, from, end, by);
-    else {
-      // Backwards, because a block that has grown thin takes in the next.
-      this.#addWithin(last, heads[HEAD * last] as number, end, by);
-      for (let inner = last - 1; inner > block; inner--) this.#addToAll(inner, by);
-      this.#addWithin(block, from, LAST_SECOND, by);
+    while (last + 1 < this.#blocks && (this.#heads[HEAD * (last + 1)] as number) < end) last++;
+    if (last > block) {
+      last = this.#roomIn(last, end - 1);
+      this.#addWithin(last, this.#heads[HEAD * last] as number, end, by);
+      for (let inner = block + 1; inner < last; inner++) this.#addToAll(inner, by);
     }
+    this.#addWithin(block, from, end, by);
+    // Backwards, because a block may go.
+    if (last + 1 < this.#blocks && this.#heads[HEAD * (last + 1)] === end) this.#joinFirst(last + 1);
+    if (by < 0 && last > block) this.#merge(last);
+    if (block > 0 && this.#heads[HEAD * block] === from) this.#joinFirst(block);
+    if (by < 0) this.#merge(block);
   }
 
-  /** Has the block room, and does the joining of equal neighbours after an addition that begins or ends at `at` touch no other? */
-  #takes(block: number, at: Seconds): boolean {
-    return (
-      (this.#index[FIELDS * block + COUNT] as number) <= BLOCK_POINTS - 2 &&
-      this.#end(block) + 4 <= this.#points.length &&
-      (block === 0 || at > (this.#heads[HEAD * block] as number))
-    );
+  /** Sees to it that two points more fit into the block of `at`, and says which block that is then. */
+  #roomIn(block: number, at: Seconds): number {
+    if ((this.#index[FIELDS * block + COUNT] as number) > BLOCK_POINTS - 2) {
+      this.#halve(block);
+      return at < (this.#heads[HEAD * (block + 1)] as number) ? block : block + 1;
+    }
+    // Only an edge with a single block has less than a whole slot for it.
+    const { length } = this.#points;
+    if (this.#end(block) + 4 > length) this.#points = grown(this.#points, Math.min(SLOT, 2 * length));
+    return block;
   }
 
-  /** What lies in one block, in one pass over it. LAST_SECOND stands for the end of the block. */
+  /** What of [from, end) lies in this block, in one pass over it. */
   #addWithin(block: number, from: Seconds, end: Seconds, by: number): void {
-    const index = this.#index;
-    const begin = index[FIELDS * block + AT] as number;
+    const count = FIELDS * block + COUNT;
+    const begin = this.#index[FIELDS * block + AT] as number;
     const at = this.#findIn(block, from);
     let more = addTo(this.#points, begin, this.#end(block), at, from, end, by);
-    // It ends in another block: the point for that, the last now, is too much here.
-    if (end === LAST_SECOND && block + 1 < this.#blocks) more--;
+    // It ends where the next block begins, or later: the point for that, the last now, is too much here.
+    if (block + 1 < this.#blocks && (this.#heads[HEAD * (block + 1)] as number) <= end) more--;
     this.#count += more;
-    index[FIELDS * block + COUNT] = (index[FIELDS * block + COUNT] as number) + more;
-    if (by > 0) this.#raise(block, at, end);
-    else this.#measure(block);
-    if (more < 0) this.#merge(block);
-  }
-
-  /** After an addition from the point at `at` to `end`: only there can the values be more than they were. */
-  #raise(block: number, at: number, end: Seconds): void {
-    const points = this.#points;
-    const last = this.#end(block);
-    let most = (this.#heads[HEAD * block + MOST] as number) - this.#pending(block);
-    for (let i = at; i < last && (points[i] as number) < end; i += 2) {
-      const value = points[i + 1] as number;
-      if (value > most) most = value;
+    this.#index[count] = (this.#index[count] as number) + more;
+    if (by < 0) this.#measure(block);
+    else {
+      // Only what has been added to can be more than it was.
+      const most = HEAD * block + MOST;
+      const here = highest(this.#points, at, this.#end(block), end) + this.#pending(block);
+      if (here > (this.#heads[most] as number)) this.#heads[most] = here;
     }
-    this.#heads[HEAD * block + MOST] = most + this.#pending(block);
-  }
-
-  /** The rest: points are made, added to and, where the value no longer changes, removed one by one. */
-  #addSlowly(from: Seconds, end: Seconds, by: number): void {
-    this.#split(from);
-    this.#split(end);
-    const last = this.#find(end);
-    let block = this.#find(from);
-    let i = this.#findIn(block, from);
-    if (block < last) {
-      this.#addInside(block, i, this.#end(block), by);
-      for (block++; block < last; block++) this.#addToAll(block, by);
-      i = this.#index[FIELDS * last + AT] as number;
-    }
-    this.#addInside(last, i, this.#findIn(last, end), by);
-    this.#join(end);
-    this.#join(from);
   }
 
   #addToAll(block: number, by: number): void {
@@ -214,35 +185,23 @@ export class Steps {
     this.#check(block);
   }
 
-  #addInside(block: number, from: number, to: number, by: number): void {
-    if (from === to) return;
-    const points = this.#points;
-    for (let i = from; i < to; i += 2) points[i + 1] = (points[i + 1] as number) + by;
+  /** Removes the first point of a block if the value does not change there. */
+  #joinFirst(block: number): void {
+    const count = FIELDS * block + COUNT;
+    const first = this.#index[FIELDS * block + AT] as number;
+    if (this.#value(block, first) !== this.#value(block - 1, this.#end(block - 1) - 2)) return;
+    this.#count--;
+    if (this.#index[count] === 1) {
+      this.#removeBlock(block);
+      return;
+    }
+    move(this.#points, first, first + 2, this.#end(block));
+    this.#index[count] = (this.#index[count] as number) - 1;
+    this.#heads[HEAD * block] = this.#points[first] as number;
     this.#measure(block);
   }
 
-  /** Sees to it that there is a point at `at`. */
-  #split(at: Seconds): void {
-    let block = this.#find(at);
-    let i = this.#findIn(block, at);
-    if (this.#points[i] === at) return;
-    if (this.#index[FIELDS * block + COUNT] === BLOCK_POINTS) {
-      this.#halve(block);
-      if (at >= (this.#heads[HEAD * (block + 1)] as number)) block++;
-      i = this.#findIn(block, at);
-    }
-    const end = this.#end(block);
-    // Only an edge with a single block has less than a whole slot for it.
-    if (end === this.#points.length) this.#points = grown(this.#points, Math.min(SLOT, end * 2));
-    const points = this.#points;
-    points.copyWithin(i + 4, i + 2, end);
-    points[i + 2] = at;
-    points[i + 3] = points[i + 1] as number;
-    this.#index[FIELDS * block + COUNT] = (this.#index[FIELDS * block + COUNT] as number) + 1;
-    this.#count++;
-  }
-
-  /** Moves the upper half of a full block to a new one after it. */
+  /** Moves the upper half of a block that is full, or nearly, to a new one after it. */
   #halve(block: number): void {
     const slot = this.#spare.pop() ?? this.#slots++;
     const to = slot * SLOT;
@@ -262,35 +221,11 @@ export class Steps {
     this.#blocks++;
     this.#heads[HEAD * (block + 1)] = this.#points[to] as number;
     index[right + AT] = to;
-    index[right + COUNT] = HALF;
+    index[right + COUNT] = (index[left + COUNT] as number) - HALF;
     index[right + PENDING] = index[left + PENDING] as number;
     index[left + COUNT] = HALF;
     this.#measure(block);
     this.#measure(block + 1);
-  }
-
-  /** Removes the point at `at` if the value does not change there. */
-  #join(at: Seconds): void {
-    const index = this.#index;
-    const block = this.#find(at);
-    const i = this.#findIn(block, at);
-    const first = index[FIELDS * block + AT] as number;
-    if (this.#points[i] !== at || (block === 0 && i === first)) return;
-    const before = i > first ? this.#value(block, i - 2) : this.#value(block - 1, this.#end(block - 1) - 2);
-    if (this.#value(block, i) !== before) return;
-    this.#count--;
-    if (index[FIELDS * block + COUNT] === 1) {
-      this.#removeBlock(block);
-      return;
-    }
-    this.#points.copyWithin(i, i + 2, this.#end(block));
-    index[FIELDS * block + COUNT] = (index[FIELDS * block + COUNT] as number) - 1;
-    if (i === first) {
-      this.#heads[HEAD * block] = this.#points[first] as number;
-      // Only the first value of a block can be missed: any other equals the one before it.
-      this.#measure(block);
-    }
-    this.#merge(block);
   }
 
   #value(block: number, i: number): number {
