@@ -198,7 +198,11 @@ const told = go<Ev<'told'>>(['RESERVING', 'RELEASING', 'CANCELLED'], (c, e) => {
       if (e.version === undefined || confirmed === undefined) return known(c);
       const heard: HomeRef = { ...rest, told: true, unknowns: 0 };
       const settled: Circuit = { ...c, home: isEndless(confirmed) ? renewed(heard, e.at) : heard };
-      if (!home.told || c.pending !== undefined) return close(settled, e.version, e.version, e.at);
+      if (!home.told || c.pending !== undefined) {
+        const rest = close(settled, e.version, e.version, e.at);
+        // Nothing to close is no reason not to have heard it.
+        return rest === 'same' && !home.told ? next(settled, {}) : rest;
+      }
       return isEndless(confirmed) ? next(settled, {}) : known(c);
     }
   }

@@ -62,6 +62,24 @@ it('lost with the message that it went with, it is asked for', async () => {
   expect(queries(first)).toBe(1);
 });
 
+it('asked for after a later version has been given up, it is heard all the same', async () => {
+  await two();
+  world.between = (_from, _to, message, deliver) =>
+    message.op === 'query'
+      ? Promise.reject(new Error('lost'))
+      : message.op === 'hold' && message.version > 1
+        ? Promise.resolve({ state: 'REFUSED', kind: 'ROOM', cause: 'full', epoch: 1 })
+        : deliver();
+  const first = await book(1);
+  await world.at(name(0)).broker.change(call(), first, { mbps: 2_000 });
+  await world.settle();
+  expect(world.guest(name(1), first)?.home).toMatchObject({ told: false, floor: 2 });
+  world.between = (_from, _to, _message, deliver) => deliver();
+  await world.pass(60);
+  expect(world.guest(name(1), first)?.home).toMatchObject({ told: true, floor: 2 });
+  expect(world.guest(name(1), first)).toMatchObject({ state: 'SCHEDULED', current: { version: 1 } });
+});
+
 it.each([
   ['of another version', 2, 0],
   ['of a circuit that is not the sender’s', 1, 1],
