@@ -1,6 +1,6 @@
 /**
  * What laxity is worth and what it costs. `--suite oracle`: on small networks, how much of what an exact
- * solver could admit is admitted. `medium`: how many refusals are spared on real networks, beside fixed slots
+ * solver could admit is admitted. `link`: what such a solver would win on a single link. `medium`: how many refusals are spared on real networks, beside fixed slots
  * and beside a window in which nobody moves. `workflow`: circuits after one another, placed as one. `large`: how long a decision takes with 100,000 bookings.
  * `--topology FILE` takes another network (SNDlib, GraphML or JSON), with `--requests`, `--load`, `--seed`.
  */
@@ -20,8 +20,9 @@ import { CutBound } from './support/cut.ts';
 import { Oracle } from './support/exact.ts';
 import { documentOf, type Graph, readGraph, sharedFile } from './support/networks.ts';
 import { type Played, play } from './support/playback.ts';
+import { rescueOnOneLink } from './support/rescue.ts';
 import { accepted, workflows } from './support/workflows.ts';
-import { type Arrival, arrivals, type Workload } from './support/workload.ts';
+import { type Arrival, arrivals, GRANULE_S, stress, type Workload } from './support/workload.ts';
 
 const line = (
   name: string,
@@ -40,7 +41,7 @@ const line = (
 
 export const run: Bench = async function* (options) {
   const suite = options['suite'];
-  const suites = { oracle, medium, large, workflow };
+  const suites = { oracle, link, medium, large, workflow };
   for (const [name, one] of Object.entries(suites)) {
     if (suite === undefined || suite === name) yield* one(options);
   }
@@ -156,7 +157,7 @@ async function* oracle(options: BenchOptions): AsyncGenerator<BenchLine> {
         // The model is written before anything changes; only solving waits.
         verdicts.push({ refused, verdict: solver.canAdmit(fleet, ask, now) });
       };
-      const played = play(
+      const played = await play(
         documentOf(graph, linkMbps),
         asks,
         { ...usual, explain: false },
@@ -165,7 +166,7 @@ async function* oracle(options: BenchOptions): AsyncGenerator<BenchLine> {
       violations.push(...played.violations);
       tally.accepted += played.accepted;
       tally.asked += asks.length;
-      tally.window += play(documentOf(graph, linkMbps), asks, withoutMoves).accepted;
+      tally.window += (await play(documentOf(graph, linkMbps), asks, withoutMoves)).accepted;
       for (const { refused, verdict } of verdicts) {
         const proven = refused.proof === 'PROVEN_IMPOSSIBLE';
         tally.refused++;
@@ -211,38 +212,50 @@ async function* oracle(options: BenchOptions): AsyncGenerator<BenchLine> {
   });
 }
 
+// ---- one link
+
+/**
+ * What is left to win where there is no second path and time is all that can be chosen: the engine, and the same with
+ * a solver that admits whoever the engine gives up and who could be admitted, by moving everybody to where it says.
+ */
+async function* link(options: BenchOptions): AsyncGenerator<BenchLine> {
+  const graph: Graph = { name: 'one link', nodes: ['0', '1'], links: [[0, 1]] };
+  const document = documentOf(graph, 100);
+  const first = numberOf(options, 'seed', 1);
+  const requests = numberOf(options, 'requests', 1_500);
+  for (const load of options['load'] === undefined ? [0.8, 0.9] : [numberOf(options, 'load', 0)]) {
+    const refused = { window: 0, engine: 0, solver: 0 };
+    const given = { ADMITTED: 0, IMPOSSIBLE: 0, UNKNOWN: 0 };
+    for (let seed = first; seed < first + numberOf(options, 'seeds', 3); seed++) {
+      // A second stands for five minutes: so the engine has no more starts to choose from than the solver.
+      const asked = arrivals(graph, { ...stress(seed, requests, load, 24), unit: 1, notice: 0 });
+      const bare = { ...usual, explain: false };
+      const rescue = await rescueOnOneLink(100);
+      refused.window += requests - (await play(document, asked, withoutMoves)).accepted;
+      refused.engine += requests - (await play(document, asked, bare)).accepted;
+      const solved = await play(document, asked, bare, {
+        rescue: async (fleet, ask, now) => {
+          const verdict = await rescue(fleet, ask, now);
+          given[verdict]++;
+          return verdict === 'ADMITTED';
+        },
+      });
+      refused.solver += requests - solved.accepted;
+      if (solved.violations.length > 0) throw new Error(solved.violations.join('; '));
+    }
+    const name = `${graph.name}, load ${load}`;
+    const spared = (count: number): number => 1 - count / refused.window;
+    yield line(name, 'refused in the window', refused.window, 'requests');
+    yield line(name, 'refusals spared', spared(refused.engine), 'ratio', {
+      against: 'first fit in the window',
+    });
+    yield line(name, 'refusals spared, with a solver', spared(refused.solver), 'ratio', {
+      against: `HiGHS where the engine gives up: ${given.ADMITTED} more, ${given.IMPOSSIBLE} impossible, ${given.UNKNOWN} unknown`,
+    });
+  }
+}
+
 // ---- medium and large
-
-const STRESS: Workload['rates'] = [
-  [1, 4],
-  [2, 3],
-  [5, 4],
-  [10, 5],
-  [20, 2],
-  [50, 1],
-];
-
-const GRANULE_S = 300;
-
-/** Times in steps of five minutes, links of 100. */
-const stress = (seed: number, requests: number, load: number, aheadHours: number): Workload => ({
-  seed,
-  requests,
-  load,
-  linkMbps: 100,
-  rates: STRESS,
-  unit: GRANULE_S,
-  meanDuration: 48,
-  longest: 576,
-  meanAhead: aheadHours * 12,
-  onDemand: 0.1,
-  fixedShare: 0.3,
-  laxity: [0.5, 1, 2, 4],
-  sigma: 0.6,
-  notice: 300,
-  cancels: 0.05,
-  burst: 1,
-});
 
 const area = (asked: readonly Arrival[]): number =>
   asked.reduce((sum, { ask }) => sum + ask.mbps * ask.duration, 0);
@@ -286,10 +299,10 @@ async function* mediumAt(graph: Graph, load: number, options: BenchOptions): Asy
   const seeds = numberOf(options, 'seeds', 1);
   for (let seed = first; seed < first + seeds; seed++) {
     const asked = arrivals(graph, stress(seed, numberOf(options, 'requests', 10_000), load, 24));
-    const fixed = play(document, asFixed(asked), withoutMoves);
-    const window = play(document, asked, withoutMoves);
+    const fixed = await play(document, asFixed(asked), withoutMoves);
+    const window = await play(document, asked, withoutMoves);
     const doubtful: (() => Promise<boolean>)[] = [];
-    const full = play(
+    const full = await play(
       document,
       asked,
       { ...usual, explain: false },
@@ -368,7 +381,7 @@ async function* large(options: BenchOptions): AsyncGenerator<BenchLine> {
     ['bare', { ...usual, explain: false }],
   ] as const) {
     if ((options['explain'] ?? 'explained') !== how) continue;
-    const full = play(documentOf(graph, 100), asked, limits);
+    const full = await play(documentOf(graph, 100), asked, limits);
     const name = `${graph.name}, ${full.mostLive} live, refusals ${how}`;
     const us = full.us.all;
     const p = (share: number, target: number, unit = 'us') =>

@@ -1,20 +1,18 @@
 /**
  * A bound on what any engine could have done: a request that was refused must cross the links around each of
- * its ends, and so must everybody else who is parted by them. If these alone cannot be packed onto those links,
- * wherever and whenever each may go in its window, then no assignment in the whole network exists. An integer
- * program over the starts, solved by HiGHS; leaving out paths, other links and some of the others only makes it
- * easier, so that its no is a proof and its yes is none.
+ * its ends, and so must everybody else who is parted by them. If these alone cannot be packed onto those links
+ * (packing.ts), wherever and whenever each may go in its window, then no assignment in the whole network exists.
+ * Leaving out paths, other links and some of the others only makes it easier, so that its no is a proof and its yes
+ * is none.
  */
-import highsModule, { type Highs } from 'highs';
 import type { Ask } from '../../src/scheduler/laxity/booking.ts';
 import type { Fleet } from '../../src/scheduler/laxity/fleet.ts';
 import { type Graph, portId } from './networks.ts';
-
-const loadHighs = highsModule as unknown as () => Promise<Highs>;
+import { type Job, Packer, type Packing } from './packing.ts';
 
 const TIME_LIMIT_S = 5;
 /** Terms of one model: whoever would bring the most is left out. */
-const MOST_TERMS = 100_000;
+const MOST_TERMS = 300_000;
 /** Sides of a cut, and links around it: what is small and tight is what is full. */
 const MOST_NODES = 2;
 const MOST_LINKS = 2;
@@ -24,24 +22,16 @@ interface Cut {
   readonly links: readonly number[];
 }
 
-interface Job {
-  readonly from: number;
-  readonly latest: number;
-  readonly duration: number;
-  readonly mbps: number;
-  readonly newcomer: boolean;
-}
-
 export class CutBound {
-  #solver: Highs;
+  readonly #packer: Packer;
   readonly #cuts: readonly (readonly Cut[])[];
   readonly #linkMbps: number;
   /** All times are multiples of it, but for a second of notice, which is left out. */
   readonly #unit: number;
   readonly #node: ReadonlyMap<string, number>;
 
-  private constructor(solver: Highs, graph: Graph, linkMbps: number, unit: number) {
-    this.#solver = solver;
+  private constructor(packer: Packer, graph: Graph, linkMbps: number, unit: number) {
+    this.#packer = packer;
     this.#linkMbps = linkMbps;
     this.#unit = unit;
     this.#node = new Map(graph.nodes.map((_, i) => [portId(i), i]));
@@ -49,7 +39,7 @@ export class CutBound {
   }
 
   static async of(graph: Graph, linkMbps: number, unit: number): Promise<CutBound> {
-    return new CutBound(await loadHighs(), graph, linkMbps, unit);
+    return new CutBound(await Packer.of(TIME_LIMIT_S), graph, linkMbps, unit);
   }
 
   /** Is it impossible to admit `ask` now, even for somebody who may move whoever can be moved? */
@@ -58,9 +48,11 @@ export class CutBound {
     const cuts = [...(this.#cuts[a] ?? []), ...(this.#cuts[z] ?? [])]
       .filter(({ side }) => side.has(a) !== side.has(z))
       .sort((x, y) => x.links.length - y.links.length || x.side.size - y.side.size);
-    const models = cuts.map((cut) => this.#model(fleet, ask, now, cut));
+    const packings = cuts.map((cut) => this.#packing(fleet, ask, now, cut));
     return async () => {
-      for (const model of models) if (model === undefined || (await this.#infeasible(model))) return true;
+      for (const packing of packings) {
+        if ((await this.#packer.pack(packing)) === 'IMPOSSIBLE') return true;
+      }
       return false;
     };
   }
@@ -69,24 +61,10 @@ export class CutBound {
     return this.#node.get(port) ?? -1;
   }
 
-  async #infeasible(model: string): Promise<boolean> {
-    for (const presolve of ['choose', 'off'] as const) {
-      try {
-        const options = { presolve, time_limit: TIME_LIMIT_S, output_flag: false };
-        return this.#solver.solve(model, options).Status === 'Infeasible';
-      } catch {
-        // Now and then presolve fails on a valid model.
-        this.#solver = await loadHighs();
-      }
-    }
-    return false;
-  }
-
-  /** Undefined: it does not fit beside what is rigid. */
-  #model(fleet: Fleet, ask: Ask, now: number, { side, links }: Cut): string | undefined {
+  #packing(fleet: Fleet, ask: Ask, now: number, { side, links }: Cut): Packing {
     const at = (second: number): number => Math.floor(second / this.#unit);
-    const newcomer = job(ask, at(Math.max(ask.notBefore, now)), at, true);
-    const jobs = [newcomer];
+    const newcomer = job(ask, at(Math.max(ask.notBefore, now)), at);
+    const others: Job[] = [];
     const used = new Map<string, number>();
     for (const booking of fleet.bookings()) {
       const end = booking.start + booking.duration;
@@ -103,49 +81,27 @@ export class CutBound {
         continue;
       }
       if (side.has(this.#nodeOf(booking.a.port)) === side.has(this.#nodeOf(booking.z.port))) continue;
-      const one = job(booking, at(Math.max(booking.notBefore, now + booking.notice)), at, false);
+      const one = job(booking, at(Math.max(booking.notBefore, now + booking.notice)), at);
       if (one.from < newcomer.latest + newcomer.duration && newcomer.from < one.latest + one.duration)
-        jobs.push(one);
+        others.push(one);
     }
-    const size = ({ latest, from, duration }: Job): number => links.length * duration * (latest - from + 1);
-    jobs.sort((x, y) => Number(y.newcomer) - Number(x.newcomer) || size(x) - size(y));
-    let variables = 0;
+    const jobs: Job[] = [newcomer];
     let terms = 0;
-    const choices: string[] = [];
-    const rows = new Map<string, string[]>();
-    for (const one of jobs) {
-      terms += size(one);
-      if (!one.newcomer && terms > MOST_TERMS) break;
-      const mine: string[] = [];
-      for (const link of links) {
-        for (let start = one.from; start <= one.latest; start++) {
-          const keys = Array.from({ length: one.duration }, (_, i) => `${link}@${start + i}`);
-          if (keys.some((key) => (used.get(key) ?? 0) + one.mbps > this.#linkMbps)) continue;
-          const variable = `x${variables++}`;
-          mine.push(variable);
-          for (const key of keys) {
-            const row = rows.get(key);
-            const term = `${one.mbps} ${variable}`;
-            if (row === undefined) rows.set(key, [term]);
-            else row.push(term);
-          }
-        }
-      }
-      if (mine.length === 0) return undefined;
-      choices.push(` s${choices.length}: ${wrap(mine)} = 1`);
+    for (const one of others.sort((x, y) => span(x) - span(y))) {
+      terms += 2 * links.length * span(one);
+      if (terms > MOST_TERMS) break;
+      jobs.push(one);
     }
-    const limits = new Set<string>();
-    for (const [key, row] of rows) limits.add(`${wrap(row)} <= ${this.#linkMbps - (used.get(key) ?? 0)}`);
-    const names = Array.from({ length: variables }, (_, i) => ` x${i}`);
-    const all = [...choices, ...[...limits].map((limit, i) => ` c${i}: ${limit}`)];
-    return ['Minimize', ' obj: 0 x0', 'Subject To', ...all, 'Binary', ...names, 'End'].join('\n');
+    return { links, jobs, room: (link, t) => this.#linkMbps - (used.get(`${link}@${t}`) ?? 0) };
   }
 }
 
-function job(ask: Ask, from: number, at: (second: number) => number, newcomer: boolean): Job {
+function job(ask: Ask, from: number, at: (second: number) => number): Job {
   const duration = at(ask.duration);
-  return { from, latest: at(ask.deadline) - duration, duration, mbps: ask.mbps, newcomer };
+  return { from, latest: at(ask.deadline) - duration, duration, mbps: ask.mbps };
 }
+
+const span = ({ latest, from, duration }: Job): number => latest - from + duration;
 
 /** Connected sets around a node with few links out of them. */
 function cutsAround({ nodes, links }: Graph, node: number): Cut[] {
@@ -169,13 +125,4 @@ function cutsAround({ nodes, links }: Graph, node: number): Cut[] {
     }
   }
   return cuts;
-}
-
-/** The solver's reader does not like long lines. */
-function wrap(terms: readonly string[]): string {
-  let text = '';
-  terms.forEach((term, i) => {
-    text += `${i === 0 ? '' : ' + '}${term}${i % 20 === 19 ? '\n  ' : ''}`;
-  });
-  return text;
 }

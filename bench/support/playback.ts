@@ -16,8 +16,6 @@ export interface Played {
   accepted: number;
   /** Mb/s x seconds. */
   carried: number;
-  acceptedFixed: number;
-  acceptedFlexible: number;
   moves: number;
   moved: number;
   shiftS: number;
@@ -37,17 +35,19 @@ export interface Played {
 export interface Watch {
   /** After each refusal, the fleet as the decision found it. */
   readonly refused?: (fleet: Fleet, ask: Ask, refused: Refused, now: number) => void;
+  /** Somebody else's try where the engine has given up: true when it has entered the newcomer. */
+  readonly rescue?: (fleet: Fleet, ask: Ask, now: number) => Promise<boolean>;
 }
 
 /** What is past is forgotten every so many arrivals. */
 const FORGET_EVERY = 1_000;
 
-export function play(
+export async function play(
   document: TopologyDocument,
   arrivals: readonly Arrival[],
   limits: Limits,
   watch: Watch = {},
-): Played {
+): Promise<Played> {
   const network = compile(document);
   const calendar = new Calendar();
   for (const [edge, room] of network.rooms()) calendar.setRoom(edge, room);
@@ -55,8 +55,6 @@ export function play(
   const played: Played = {
     accepted: 0,
     carried: 0,
-    acceptedFixed: 0,
-    acceptedFlexible: 0,
     moves: 0,
     moved: 0,
     shiftS: 0,
@@ -99,11 +97,16 @@ export function play(
     const alike = played.us.by[outcome] ?? [];
     alike.push(us);
     played.us.by[outcome] = alike;
-    if (answer.placed) {
-      count(played, fleet, ask, answer, at);
-      endings.add(answer.seat.end, ask.id);
+    if (answer.placed) count(played, fleet, ask, answer, at);
+    else watch.refused?.(fleet, ask, answer, at);
+    const rescued =
+      outcome === 'BUDGET_SPENT' && watch.rescue !== undefined && (await watch.rescue(fleet, ask, at));
+    if (answer.placed || rescued) {
+      played.accepted++;
+      played.carried += ask.mbps * ask.duration;
+      endings.add(answer.placed ? answer.seat.end : at, ask.id);
       if (cancelAt !== undefined) cancels.add(cancelAt, ask.id);
-    } else watch.refused?.(fleet, ask, answer, at);
+    }
     played.mostLive = Math.max(played.mostLive, fleet.size);
   }
   played.seconds = busy / 1e6;
@@ -121,10 +124,6 @@ function enter(fleet: Fleet, ask: Ask, { seat, moves }: Placed): void {
 }
 
 function count(played: Played, fleet: Fleet, ask: Ask, { seat, moves }: Placed, now: number): void {
-  played.accepted++;
-  played.carried += ask.mbps * ask.duration;
-  if (ask.movable) played.acceptedFlexible++;
-  else played.acceptedFixed++;
   if (seat.start < ask.notBefore || seat.end > ask.deadline) played.violations.push(`${ask.id}: window`);
   played.moves += moves.length;
   if (moves.length > 0) played.moved++;

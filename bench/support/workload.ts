@@ -38,6 +38,37 @@ export interface Arrival {
   readonly cancelAt?: number;
 }
 
+const STRESS: Workload['rates'] = [
+  [1, 4],
+  [2, 3],
+  [5, 4],
+  [10, 5],
+  [20, 2],
+  [50, 1],
+];
+
+export const GRANULE_S = 300;
+
+/** Times in steps of five minutes, links of 100. */
+export const stress = (seed: number, requests: number, load: number, aheadHours: number): Workload => ({
+  seed,
+  requests,
+  load,
+  linkMbps: 100,
+  rates: STRESS,
+  unit: GRANULE_S,
+  meanDuration: 48,
+  longest: 576,
+  meanAhead: aheadHours * 12,
+  onDemand: 0.1,
+  fixedShare: 0.3,
+  laxity: [0.5, 1, 2, 4],
+  sigma: 0.6,
+  notice: 300,
+  cancels: 0.05,
+  burst: 1,
+});
+
 type Random = ReturnType<typeof seededRandom>;
 
 const exponential = (random: Random, mean: number): number => -mean * Math.log(1 - random.float());
