@@ -18,7 +18,7 @@ import { borderId, masterOf } from '../topology/stitch.ts';
 import { unusable } from './brokenRoads.ts';
 import type { Ground } from './ground.ts';
 import { REST_S } from './limits.ts';
-import type { PeerEnd, PeerSegment, RefusalKind, SegmentConstraints } from './peerPorts.ts';
+import type { PeerEnd, PeerSecond, PeerSegment, RefusalKind, SegmentConstraints } from './peerPorts.ts';
 import { askOf, segmentOf, wishOf } from './place.ts';
 import { planSegment, type Slot } from './plan.ts';
 import type { Tx } from './tx.ts';
@@ -66,6 +66,8 @@ const constraintsOf = ({ maxLatencyMs, minMtu, excludeSrlgs }: SegmentConstraint
 /** Where two ways are asked for, a second one beside the first; if that leaves it none, the other way about. */
 export function planGuest(ground: Ground, asked: PeerSegment, request: CircuitRequest): Guest {
   const { second } = asked;
+  if (second !== undefined && sharesBorder(ground, asked, second))
+    return { kind: 'INVALID', cause: 'both ways go over one border' };
   const first = planOne(ground, asked, request);
   if (second === undefined || !('segment' in first)) return first;
   const other: PeerSegment = { ...asked, a: second.a, z: second.z };
@@ -78,6 +80,14 @@ export function planGuest(ground: Ground, asked: PeerSegment, request: CircuitRe
   const instead = planBeside(ground, asked, request, alone.segment);
   return 'segment' in instead ? { segment: withSecond(instead.segment, alone.segment) } : beside;
 }
+
+const sharesBorder = ({ network }: Ground, one: PeerSegment, other: PeerSecond): boolean =>
+  network.document.ports.some(
+    ({ id, remote }) =>
+      remote !== undefined &&
+      [one.a, one.z].some((end) => end.port === id) &&
+      [other.a, other.z].some((end) => end.port === id),
+  );
 
 /** Over no link of what is there, and with its label where both have a port. */
 function planBeside(ground: Ground, asked: PeerSegment, request: CircuitRequest, there: Segment): Guest {

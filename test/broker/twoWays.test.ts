@@ -216,6 +216,24 @@ describe('over a ring of four domains', () => {
     expect((await look(id)).state).toBe('SCHEDULED');
   });
 
+  it.each([
+    ['one way', undefined],
+    ['the same way twice', 'first'],
+  ])('a home that commits %s where it held two is refused', async (_what, other) => {
+    await ring(4);
+    world.between = (from, to, message, deliver) => {
+      if (message.op !== 'commit' || to !== name(2)) return deliver();
+      const { second: _, ...alone } = message.segment;
+      const segment = other === undefined ? alone : { ...alone, second: { a: alone.a, z: alone.z } };
+      return world.at(to).broker.peer(from, { ...message, segment });
+    };
+    const id = await book();
+    expect((await look(id)).setbacks?.[0] ?? (await look(id)).problem).toMatchObject({
+      detail: expect.stringContaining('was asked for as something else'),
+    });
+    expect(world.guest(name(2), id)?.current).toBeUndefined();
+  });
+
   it('is held and committed whole or not at all', async () => {
     await ring(4);
     world.between = (_from, to, message, deliver) =>

@@ -241,6 +241,16 @@ describe('holds', () => {
   });
 });
 
+describe('two ways', () => {
+  const other = { a: { port: 'd0:to-d1', labels: [[3, 3]] }, z: segment.z } as const;
+  it('over one border are none', () => {
+    const p = new Participant();
+    const asked = { ...messages.hold, segment: { ...segment, second: other } } as const;
+    expect(p.hears(asked)).toMatchObject({ state: 'REFUSED', kind: 'INVALID' });
+    expect(p.taken).toBe(0);
+  });
+});
+
 describe('a move', () => {
   const second = { ...messages.hold, version: 2, replaces: 1 } as const;
   it('reserves and keeps both versions until it is told, and counts the larger only', () => {

@@ -34,8 +34,15 @@ export function lie(dice: Dice, message: PeerMessage): PeerMessage {
       const start = instant(segment.window.start + (dice.int(200) - 100) * 1000);
       return { ...message, segment: { ...segment, window: { ...segment.window, start } } };
     }
-    default:
+    default: {
+      const { second, ...alone } = segment;
+      if (second !== undefined && dice.chance(0.5)) {
+        // One way for two, or the same way twice.
+        const same = { ...alone, second: { a: segment.a, z: segment.z } };
+        return { ...message, segment: dice.chance(0.5) ? alone : same };
+      }
       return { ...message, segment: { ...segment, mbps: dice.chance(0.5) ? 999_999 : 1 } };
+    }
   }
 }
 
@@ -44,7 +51,10 @@ export function lieBack(dice: Dice, answer: PeerAnswer): PeerAnswer {
   if (answer.state === 'HELD') {
     const labels = [anyLabel(dice)];
     return dice.chance(0.5)
-      ? { ...answer, aLabels: labels, zLabels: labels }
+      ? {
+          ...{ ...answer, aLabels: labels, zLabels: labels },
+          ...(answer.second === undefined ? {} : { second: { aLabels: labels, zLabels: labels } }),
+        }
       : { ...answer, version: answer.version + dice.int(3) };
   }
   return dice.chance(0.5) && 'version' in answer
