@@ -84,7 +84,7 @@ export class Book {
   readonly #offers = new Map<OfferId, Set<CircuitId>>();
   readonly parties = new Parties();
   /** Per edge, what circuits that are going out may still be lighting there. */
-  readonly #goingOut = new Map<EdgeId, Map<CircuitId, Lingering>>();
+  readonly #goingOut = new Map<EdgeId, Map<CircuitId, Lingering[]>>();
   readonly #claimsOf: (circuit: Circuit) => Claim[];
   /** Nobody counts claims in his own way. */
   readonly #plain: boolean;
@@ -284,7 +284,8 @@ export class Book {
 
   /** Circuits whose window is over and whose light is not verified out yet. */
   *lingering(edge: EdgeId, now: InstantMs): Iterable<Lingering> {
-    for (const one of this.#goingOut.get(edge)?.values() ?? []) if (one.end <= now) yield one;
+    for (const all of this.#goingOut.get(edge)?.values() ?? [])
+      for (const one of all) if (one.end <= now) yield one;
   }
 
   setWebhook(hook: WebhookRecord, undo: Undo[]): void {
@@ -353,7 +354,9 @@ export class Book {
         there = new Map();
         this.#goingOut.set(edge, there);
       }
-      there.set(c.id, { circuit: c.id, mbps, end, ...(label === undefined ? {} : { label }) });
+      // One for each label, and for each part of its rate: they add up.
+      const one = { circuit: c.id, mbps, end, ...(label === undefined ? {} : { label }) };
+      there.set(c.id, [...(there.get(c.id) ?? []), one]);
     }
   }
 
