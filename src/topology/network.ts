@@ -133,6 +133,8 @@ export class Network {
   /** Per link: at one end is something that takes no orders now. */
   readonly outOfReach: Uint8Array;
   #unreachable: readonly OutOfReach[] = [];
+  /** Of what is not as it was compiled. */
+  #changes = 0;
   readonly #groups: NetworkParts['groups'];
   readonly #nodeState: Uint8Array;
   readonly #linkState: Uint8Array;
@@ -218,8 +220,14 @@ export class Network {
     return a === node ? z : a;
   }
 
+  /** Goes up with every change of what the searches see here. */
+  get changes(): number {
+    return this.#changes;
+  }
+
   /** A link's state as management or the devices now say. Both directions and all later searches see it. */
   setLinkState(id: string, bit: typeof ADMIN_UP | typeof OPER_UP, up: boolean): void {
+    this.#changes++;
     const link = this.linkIndex.get(id);
     invariant(link !== undefined, `link ${id} is in the topology`);
     this.#linkState[link] = withBit(this.#linkState[link] as number, bit, up);
@@ -227,6 +235,7 @@ export class Network {
   }
 
   setNodeState(id: string, bit: typeof ADMIN_UP | typeof OPER_UP, up: boolean): void {
+    this.#changes++;
     const node = this.nodeIndex.get(id);
     invariant(node !== undefined, `node ${id} is in the topology`);
     this.#nodeState[node] = withBit(this.#nodeState[node] as number, bit, up);
@@ -237,6 +246,7 @@ export class Network {
 
   /** What takes no orders now; what was said before no longer counts. */
   setOutOfReach(list: readonly OutOfReach[]): void {
+    this.#changes++;
     this.#unreachable = list;
     this.links.forEach((_, i) => {
       this.outOfReach[i] = list.length > 0 && this.silentOn(i) !== undefined ? 1 : 0;
@@ -262,6 +272,7 @@ export class Network {
   setLinkCapacity(id: string, mbps: number): void {
     const link = this.linkIndex.get(id);
     invariant(link !== undefined && Number.isInteger(mbps) && mbps >= 0, `link ${id} can get ${mbps} Mb/s`);
+    this.#changes++;
     this.capacity[link] = mbps;
   }
 

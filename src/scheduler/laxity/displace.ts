@@ -138,7 +138,7 @@ function leastOf(trial: Trial, edge: Edge, at: Seconds, hurt: (one: Entry) => nu
   trial.fleet.presence.visit(edge, at, at + 1, (one) => {
     if (!trial.canMove(one)) return;
     const pain = hurt(one);
-    if (pain < least || (pain === least && best !== undefined && one.booking.id < best.booking.id)) {
+    if (pain < least || (pain === least && best !== undefined && byId(one, best) < 0)) {
       if (pain === Number.POSITIVE_INFINITY) return;
       least = pain;
       best = one;

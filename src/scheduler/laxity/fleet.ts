@@ -12,6 +12,7 @@ import { Heap } from '../../topology/search/heap.ts';
 import { Calendar, type Share } from '../calendar.ts';
 import { type Ask, type Booking, type EdgeUse, sharesOf } from './booking.ts';
 import { Presence } from './presence.ts';
+import { Refusals } from './refusals.ts';
 
 export type Undo = () => void;
 
@@ -27,9 +28,13 @@ export interface Entry {
   readonly claims: readonly Share[] | undefined;
 }
 
-/** The order of all lists of entries: bookings come and go, and the same fleet must give the same answer. */
+/**
+ * The order of all lists of entries: bookings come and go, and the same fleet must give the same answer. Newcomers
+ * are last, so that it does not matter what they are called.
+ */
 export const byId = (x: Entry, y: Entry): number =>
-  x.booking.id < y.booking.id ? -1 : x.booking.id > y.booking.id ? 1 : 0;
+  Number(x.number < 0) - Number(y.number < 0) ||
+  (x.booking.id < y.booking.id ? -1 : x.booking.id > y.booking.id ? 1 : 0);
 
 const NOBODY: readonly string[] = [];
 const LINK = 'link:';
@@ -38,6 +43,8 @@ export class Fleet {
   readonly total: Calendar;
   readonly rigid = new Calendar();
   readonly presence = new Presence<Entry>();
+  readonly refusals = new Refusals();
+  #changes = 0;
   #network: Network;
   #now: Seconds = 0;
   readonly #entries = new Map<string, Entry>();
@@ -60,12 +67,17 @@ export class Fleet {
   get now(): Seconds {
     return this.#now;
   }
+  /** Another one whenever a question may have another answer; what a search does and undoes is no change. */
+  get version(): string {
+    return `${this.#changes} ${this.#network.changes}`;
+  }
   get size(): number {
     return this.#entries.size;
   }
 
   /** The caller tells its own calendar about the rooms, and this one here. */
   setNetwork(network: Network): void {
+    this.#changes++;
     for (const [edge] of this.#network.rooms()) this.rigid.setRoom(edge, { mbps: 0 });
     this.#network = network;
     for (const [edge, room] of network.rooms()) this.rigid.setRoom(edge, room);
@@ -73,9 +85,13 @@ export class Fleet {
 
   /** Claims that are nobody's booking, such as maintenance: nothing that can be moved. */
   block(share: Share, undo: Undo[]): void {
+    this.#changes++;
     for (const calendar of [this.total, this.rigid]) {
       calendar.claim(share);
-      undo.push(() => calendar.release(share));
+      undo.push(() => {
+        this.#changes++;
+        calendar.release(share);
+      });
     }
   }
 
@@ -216,6 +232,7 @@ export class Fleet {
   }
 
   #link(entry: Entry): void {
+    this.#changes++;
     const { booking, number } = entry;
     this.#entries.set(booking.id, entry);
     this.#byNumber[number] = entry;
@@ -229,6 +246,7 @@ export class Fleet {
   }
 
   #unlink(entry: Entry): void {
+    this.#changes++;
     const { booking, number } = entry;
     this.#entries.delete(booking.id);
     this.#byNumber[number] = undefined;
@@ -240,6 +258,7 @@ export class Fleet {
   }
 
   #freeze(entry: Entry): void {
+    this.#changes++;
     entry.rigid = true;
     this.rigid.claimAll(this.#sharesOf(entry));
   }

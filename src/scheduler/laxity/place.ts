@@ -14,7 +14,7 @@ import { refuse, refusedBy, tooShort } from './refusal.ts';
 import { seatOf, settle } from './settle.ts';
 import { shortCourse } from './short.ts';
 import { type SqueakyLimits, squeaky } from './squeaky.ts';
-import { Trial } from './trial.ts';
+import { type Asked, Trial } from './trial.ts';
 
 /** What the ladder may spend. All of it counts links and bookings, nothing counts time. */
 export interface Limits {
@@ -65,8 +65,23 @@ export function place(fleet: Fleet, ask: Ask, now: Seconds, limits: Limits = usu
   if (typeof direct !== 'string')
     return { placed: true, seat: seatOf(trial, newcomer, direct), moves: [], by: 'DIRECT' };
 
+  const force = (): Placed | Refused => makeWay(trial, newcomer, asked, from, latest, limits);
+  // Whoever must stay clear of the newcomer knows it by its name.
+  if (fleet.shunnedBy(ask.id).length > 0) return force();
+  return fleet.refusals.orElse(fleet.version, ask, now, limits, force);
+}
+
+/** Where nothing is free: by moving others, or not at all. */
+function makeWay(
+  trial: Trial,
+  newcomer: Entry,
+  asked: Asked,
+  from: Seconds,
+  latest: Seconds,
+  limits: Limits,
+): Placed | Refused {
   const cuts: Cut[] = [];
-  const rigid = firstCourse(asked.rigid, ask.duration, from, latest, cuts);
+  const rigid = firstCourse(asked.rigid, newcomer.booking.duration, from, latest, cuts);
   if (rigid === 'NONE') return refuse(trial, newcomer, 'PROVEN_IMPOSSIBLE', cuts, limits.explain);
 
   for (const [rung, climb] of rungs) {

@@ -68,6 +68,39 @@ test('thousands of identical requests at one instant: those that fit, and the re
   expect(world.fleet.total.points).toBeLessThan(100);
 });
 
+test('who asks what has just been refused is refused at once, until something has changed', () => {
+  const world = new Counting(['ab', 'bc', 'ca'], 100);
+  const question = () => flexible('t:a', 't:b', 60, 10, [10, 45]);
+  const outcomes = Array.from({ length: 7 }, () => world.ask(question()));
+  expect(outcomes).toEqual([...Array(6).fill('DIRECT'), 'BUDGET_SPENT']);
+  world.looks = 0;
+  const again = place(world.fleet, question(), 0);
+  const few = world.looks;
+  expect(few).toBeLessThan(100);
+
+  // The same as somebody hears who is the first to ask it.
+  const fresh = new Counting(['ab', 'bc', 'ca'], 100);
+  for (const booking of [...world.fleet.bookings()].reverse()) fresh.fleet.put(booking, []);
+  fresh.looks = 0;
+  expect(place(fresh.fleet, question(), 0)).toEqual(again);
+  expect(fresh.looks).toBeGreaterThan(10 * few);
+
+  // Another second, another rate, and a link that is gone and back are other questions.
+  const [{ id } = { id: '' }] = world.fleet.bookings();
+  const looksFor = (ask: Ask, now: number): number => {
+    world.looks = 0;
+    place(world.fleet, ask, now);
+    return world.looks;
+  };
+  expect(looksFor(question(), 1)).toBeGreaterThan(few);
+  expect(looksFor({ ...question(), mbps: 61 }, 1)).toBeGreaterThan(few);
+  expect(looksFor(question(), 1)).toBeLessThan(100);
+  world.fleet.network.setOutOfReach([]);
+  expect(looksFor(question(), 1)).toBeGreaterThan(few);
+  world.fleet.drop(id, []);
+  expect(world.ask(question())).toBe('DIRECT');
+});
+
 test('a window of ten years among thousands who cannot move, found and not found', () => {
   const world = new Counting(['ab'], 10);
   // Each leaves a gap of five hundred seconds; together they last some two months.
