@@ -27,6 +27,8 @@ export class LabelClaims {
   #blocks = 1;
   #slots = 1;
   readonly #spare: number[] = [];
+  /** The block that was read ahead. */
+  #hint = 0;
   /** Claims that end by then have been forgotten. */
   #horizon: Seconds = 0;
 
@@ -87,6 +89,15 @@ export class LabelClaims {
   /** The first block with a claim that ends after `start`, or past the last. */
   #reaching(start: Seconds): number {
     const reach = this.#reach;
+    // What was read ahead is asked for next.
+    const hint = this.#hint;
+    if (
+      hint < this.#blocks &&
+      (reach[hint] as number) > start &&
+      (hint === 0 || (reach[hint - 1] as number) <= start)
+    ) {
+      return hint * FIELDS;
+    }
     let low = 0;
     let high = this.#blocks;
     while (low < high) {
@@ -179,7 +190,9 @@ export class LabelClaims {
 
   /** The block that a question about [start, ...) opens first, for touch(). */
   blockAt(start: Seconds): number {
-    return this.#reaching(start);
+    const block = this.#reaching(start);
+    this.#hint = block / FIELDS;
+    return block;
   }
   touch(block: number, end: Seconds): number {
     const index = this.#index;
