@@ -134,6 +134,26 @@ it('who has gone, but is not verified dark, is still there', async () => {
   expect(lightOf(circuit)).toBeGreaterThanOrEqual(dark ?? Number.POSITIVE_INFINITY);
 });
 
+it('nor does who has been made larger and smaller meanwhile let go of his label', async () => {
+  const seven = [[7, 7]] as const;
+  const { a, z } = aRequest({});
+  const ends = { a: { ...a, vlan: seven }, z: { ...z, vlan: seven } };
+  const before = await book({ ...ends, mbps: 1_000, schedule: fixed(20, 100) });
+  const circuit = await book({ ...ends, mbps: 1_000, schedule: fixed(100, 200) });
+  await world.pass(50);
+  stuck = true;
+  for (const mbps of [5_000, 1_000]) {
+    await world.broker.change(call(), before.id, { mbps });
+    await world.pass(15);
+  }
+  await world.pass(40);
+  expect((await look(before)).state).toBe('RELEASING');
+  expect(lightOf(circuit)).toBeUndefined();
+  stuck = false;
+  await world.pass(60);
+  expect((await look(circuit)).state).toBe('ACTIVE');
+});
+
 it('between its order and its start it is not changed, may be released, and then costs and keeps nothing', async () => {
   const circuit = await book({ ...whole, schedule: fixed(100, 200) });
   await world.pass(95);
