@@ -208,6 +208,8 @@ export class Lanes {
       errand.retry = undefined;
       this.#next(lane);
     });
+    // Whoever need not wait for what has failed goes on.
+    this.#next(lane);
   }
 
   #handOver(pool: Pool): void {
@@ -232,18 +234,26 @@ export const backOff = (attempt: number, longestMs: number): number =>
 
 /**
  * What may be under way: the first in the queue, and as long as that is a dark, the darks right behind it. They do
- * not wait for a light that has failed either, unless it is to take over what they let go of.
+ * not wait for a light that has failed either, unless it is to take over what they let go of; and a light of another
+ * version does not wait for darks that have failed, all of them.
  */
 function inTurn({ queue }: Lane): readonly Errand[] {
-  const [first] = queue;
-  if (first === undefined) return [];
-  const { effect } = first.record;
-  if (effect.type === 'device.dark') return asLongAs(queue, (dark) => dark.type === 'device.dark');
-  if (effect.type !== 'device.light' || first.attempt === 0) return [first];
+  const darks = asLongAs(queue, (dark) => dark.type === 'device.dark');
+  const light = queue[darks.length];
+  const { effect } = light?.record ?? {};
+  if (light === undefined || effect?.type !== 'device.light')
+    return darks.length === 0 ? queue.slice(0, 1) : darks;
+  const clear = darks.every(
+    ({ attempt, record }) => attempt > 0 && versionOf(record.effect) !== effect.version,
+  );
+  if (!clear) return darks;
+  if (light.attempt === 0) return [...darks, light];
   const apart = (dark: Effect): boolean =>
     dark.type === 'device.dark' && dark.segment === undefined && dark.version !== effect.version;
-  return [first, ...asLongAs(queue.slice(1), apart)];
+  return [...darks, light, ...asLongAs(queue.slice(darks.length + 1), apart)];
 }
+
+const versionOf = (effect: Effect): number | undefined => ('version' in effect ? effect.version : undefined);
 
 function asLongAs(queue: readonly Errand[], fits: (effect: Effect) => boolean): readonly Errand[] {
   const end = queue.findIndex(({ record }) => !fits(record.effect));

@@ -178,6 +178,37 @@ it('a device that is silent about one version keeps no other version shining els
   expect(written).toEqual([1, 2, 3, 4]);
 });
 
+it('a light of another version does not wait for a dark that no device answers', async () => {
+  // Between them stood a light that nobody wanted any more, and the versions behind it shone on where they could go out.
+  const order = (seq: number, type: 'device.light' | 'device.dark', version: number): EffectRecord => ({
+    seq,
+    circuitId: 'cir_1' as CircuitId,
+    decisionId: '',
+    time: T0,
+    effect: { type, version },
+  });
+  const clock = new HandClock(T0);
+  const tried: number[] = [];
+  const lanes = new Lanes(
+    clock,
+    seededRandom(1),
+    async ({ seq }, _attempt, _answered, isFirst) => {
+      tried.push(seq);
+      if (seq === 1) return { retryInMs: 30_000 };
+      return seq === 2 || isFirst() ? 'done' : 'early';
+    },
+    () => {},
+  );
+  lanes.push([order(1, 'device.dark', 1), order(2, 'device.light', 3), order(3, 'device.dark', 2)]);
+  await calm();
+  expect([...new Set(tried)]).toEqual([1, 2, 3]);
+  expect(lanes.outstanding('cir_1' as CircuitId)).toBe(2);
+  // The same version is not lit beside an order to put it out.
+  lanes.push([order(4, 'device.light', 1)]);
+  await calm();
+  expect(tried.filter((seq) => seq === 4)).toEqual([]);
+});
+
 it('what is over is put out although the light that replaces it fails', async () => {
   // A device that was silent about the new road kept the old one shining on the others, long past its end.
   const order = (
