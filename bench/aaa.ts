@@ -41,7 +41,7 @@ import {
   type Withdrawals,
 } from '../src/tokens/verify.ts';
 import { group } from '../test/store/samples.ts';
-import { atLeast, atMost, type Bench, type BenchLine, numberOf } from './line.ts';
+import { atLeast, atMost, type Bench, type BenchLine, linesOf, numberOf } from './line.ts';
 import { redemptions } from './support/redemption.ts';
 
 export const run: Bench = async function* (options) {
@@ -53,13 +53,7 @@ export const run: Bench = async function* (options) {
   yield* ledger(scale);
 };
 
-const line = (
-  name: string,
-  metric: string,
-  value: number,
-  unit: string,
-  more: Partial<BenchLine> = {},
-): BenchLine => ({ bench: 'aaa', case: name, metric, value, unit, ...more });
+const line = linesOf('aaa');
 
 /** Seconds of CPU that `times` calls take, after enough of them to have warmed up (Cedar is compiled twice). */
 function cpu(times: number, act: (i: number) => unknown): number {

@@ -17,7 +17,7 @@ import type { PortId } from '../src/model/port.ts';
 import { readPolicy } from '../src/policySeed.ts';
 import { openStore } from '../src/store/open.ts';
 import { ROOT } from '../test/support/root.ts';
-import { atLeast, atMost, type Bench, type BenchLine, numberOf, percentile } from './line.ts';
+import { atLeast, atMost, type Bench, type BenchLine, linesOf, numberOf, percentile } from './line.ts';
 import { end, firstLine, freePort, load, residentMb, start, startScript } from './support/processes.ts';
 import { benchPorts, benchTopology } from './support/topology.ts';
 
@@ -36,20 +36,7 @@ export const run: Bench = async function* (options) {
   }
 };
 
-const line = (
-  name: string,
-  metric: string,
-  value: number,
-  unit: string,
-  more: Partial<BenchLine> = {},
-): BenchLine => ({
-  bench: 'admission',
-  case: name,
-  metric,
-  value,
-  unit,
-  ...more,
-});
+const line = linesOf('admission');
 
 async function* overHttp(
   dir: string,

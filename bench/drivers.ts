@@ -18,7 +18,7 @@ import type { Faults } from '../src/lab/faults.ts';
 import { SnmpElement } from '../src/lab/snmp/agent.ts';
 import { Tl1Element } from '../src/lab/tl1/element.ts';
 import type { Hop, Segment } from '../src/model/circuit.ts';
-import { atLeast, atMost, type Bench, type BenchLine, numberOf, percentile } from './line.ts';
+import { atLeast, atMost, type Bench, type BenchLine, linesOf, numberOf, percentile } from './line.ts';
 
 const clock = wallClock();
 const user = { user: 'bench', authKey: 'bench-auth-1', privKey: 'bench-priv-1' };
@@ -126,20 +126,7 @@ async function timed<T>(work: () => Promise<T>): Promise<{ ms: number; result: T
   return { ms: stopwatch() - start, result };
 }
 
-const line = (
-  name: string,
-  metric: string,
-  value: number,
-  unit: string,
-  more: Partial<BenchLine> = {},
-): BenchLine => ({
-  bench: 'drivers',
-  case: name,
-  metric,
-  value,
-  unit,
-  ...more,
-});
+const line = linesOf('drivers');
 
 const mustWork = (ok: boolean, detail: string): void => {
   if (!ok) throw new Error(`the bench's own path failed: ${detail}`);

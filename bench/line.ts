@@ -14,6 +14,18 @@ export interface BenchLine {
   readonly ok?: boolean;
 }
 
+/** Says the lines of one bench. */
+export const linesOf =
+  (bench: string) =>
+  (name: string, metric: string, value: number, unit: string, more: Partial<BenchLine> = {}): BenchLine => ({
+    bench,
+    case: name,
+    metric,
+    value,
+    unit,
+    ...more,
+  });
+
 /** Options as given on the command line: `--live 1000` is {live: '1000'}. */
 export type BenchOptions = Readonly<Record<string, string | undefined>>;
 

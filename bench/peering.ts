@@ -6,7 +6,7 @@
 import { stopwatch, wallClock } from '../src/kernel/clock.ts';
 import { build } from '../test/process/broker.ts';
 import { Row } from '../test/process/three.ts';
-import { atLeast, atMost, type Bench, type BenchLine, numberOf, percentile } from './line.ts';
+import { atLeast, atMost, type Bench, type BenchLine, linesOf, numberOf, percentile } from './line.ts';
 
 const OPENNSA = { sequential: 82, inFlight: 16, slowdown: 3 };
 const SWITCH_MS = 300;
@@ -16,13 +16,7 @@ const IN_FLIGHT = 16;
 const WARM_UP = 300;
 const clock = wallClock();
 
-const line = (
-  name: string,
-  metric: string,
-  value: number,
-  unit: string,
-  rest: Partial<BenchLine> = {},
-): BenchLine => ({ bench: 'peering', case: name, metric, value, unit, ...rest });
+const line = linesOf('peering');
 
 export const run: Bench = async function* (options) {
   build();
