@@ -4,7 +4,7 @@
  * discovery.
  */
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -128,6 +128,7 @@ withTools("Debian's snmpd and lldpd", ['namespaces', 'snmpd', 'lldpd', 'lldpcli'
     engine: join(dir, side),
   }));
   const sessions: SnmpSession[] = [];
+  const controls: string[] = [];
 
   beforeAll(async () => {
     for (const side of sides) {
@@ -181,7 +182,9 @@ withTools("Debian's snmpd and lldpd", ['namespaces', 'snmpd', 'lldpd', 'lldpcli'
         `udp:${side.far}:1161`,
       );
       const control = join(side.engine, 'lldpd.socket');
-      await sleep(clock, 800);
+      controls.push(control);
+      // Whoever finds no master there comes back much later.
+      await eventually(async () => existsSync(agentx) || undefined, 20_000);
       daemons.start(...inside, 'lldpd', '-d', '-x', '-X', `unix:${agentx}`, '-u', control, '-I', 'trunk-*');
       await eventually(
         async () => run('lldpcli', '-u', control, 'configure', 'system', 'hostname', side.name),
@@ -255,8 +258,10 @@ withTools("Debian's snmpd and lldpd", ['namespaces', 'snmpd', 'lldpd', 'lldpcli'
         }),
       );
       const found = findLinks(views);
-      return found.links.length > 0 ? found.links : undefined;
-      // They speak at once when an interface comes up, and every 30 s where that was missed.
+      if (found.links.length > 0) return found.links;
+      // They speak when an interface comes up, which they may have missed while it went down and up again.
+      for (const control of controls) run('lldpcli', '-u', control, 'update');
+      return undefined;
     }, 70_000);
     expect(links).toEqual([
       { a: { device: 'device-0', port: 'trunk-a' }, z: { device: 'device-1', port: 'trunk-b' } },
