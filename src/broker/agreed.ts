@@ -2,10 +2,11 @@
  * Circuits that all their domains have committed. Each domain is told with the next hold or commit that goes its
  * way, and need not ask then. It is in memory only: what is lost, over a restart or on the way, is asked for.
  */
+
+import { forgetOldest } from '../kernel/forget.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Circuit } from '../model/circuit.ts';
 import { remotes } from '../model/rules.ts';
-import { forgetOldest } from '../tokens/cache.ts';
 import { guestOf } from './asks.ts';
 import type { Book } from './book.ts';
 import type { Agreement } from './peerPorts.ts';

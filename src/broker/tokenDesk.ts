@@ -7,11 +7,12 @@
 import { createHmac, type KeyObject } from 'node:crypto';
 import { invariant } from '../kernel/assert.ts';
 import type { InstantMs } from '../kernel/clock.ts';
+import { forgetOldest } from '../kernel/forget.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
 import { type Circuit, isFinal } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
-import { forgetOldest, prefixCache } from '../tokens/cache.ts';
+import { prefixCache } from '../tokens/cache.ts';
 import type { ProofClaims, RootClaims } from '../tokens/claims.ts';
 import { type GrantAsk, requireCovers, type TokenAction } from '../tokens/grant.ts';
 import { type PublicJwk, publicJwk, thumbprint } from '../tokens/jwk.ts';

@@ -9,7 +9,7 @@ import type { PublishedIssuer } from '../broker/tokenRing.ts';
 import { LONGEST_LIFE_S } from '../broker/tokenRing.ts';
 import type { InstantMs } from '../kernel/clock.ts';
 import { textOf } from '../kernel/errors.ts';
-import { forgetOldest } from '../tokens/cache.ts';
+import { forgetOldest } from '../kernel/forget.ts';
 import type { RootClaims } from '../tokens/claims.ts';
 import { importPublic, publicJwk, thumbprint } from '../tokens/jwk.ts';
 import { readStatusList, type StatusList, statusIn } from '../tokens/status.ts';

@@ -2,6 +2,7 @@
  * The memory of verified prefixes: so many, and the one unused for longest goes first. It holds what cannot
  * change any more; verify.ts asks everything else again on every hit.
  */
+import { forgetOldest } from '../kernel/forget.ts';
 import type { Chain, PrefixCache } from './verify.ts';
 
 /** A chain is about 4 kB in memory: 16 MB at most. */
@@ -26,9 +27,4 @@ export function prefixCache(most: number = REMEMBERED_PREFIXES): PrefixCache & {
       forgetOldest(chains, most);
     },
   };
-}
-
-/** Of a map that has grown by one: makes room again. */
-export function forgetOldest(map: Map<string, unknown>, most: number): void {
-  if (map.size > most) for (const oldest of map.keys()) return void map.delete(oldest);
 }

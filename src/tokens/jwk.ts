@@ -4,7 +4,7 @@
  * node:crypto because it answers at once: a decision of the writer must not yield in the middle.
  */
 import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
-import { forgetOldest } from './cache.ts';
+import { forgetOldest } from '../kernel/forget.ts';
 import { sha256, toBase64url } from './encoding.ts';
 import { TokenError } from './refusal.ts';
 
