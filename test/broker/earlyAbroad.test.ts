@@ -76,11 +76,8 @@ it('a label of a border rests before it shines for the next, however slow the de
   expect((await several.circuit(name(0), second)).state).toBe('ACTIVE');
   const next = lights.filter((one) => one.at > 30);
   expect(next.map((one) => one.from).sort()).toEqual([name(0), name(1)]);
-  // By the clock of each, and these need not agree: one is told of the end a second before its own.
-  for (const { from, at: litAt } of next) {
-    const gone = from === name(0) ? await several.circuit(from, first) : several.guest(from, first);
-    expect(litAt * 1000).toBeGreaterThanOrEqual((gone?.left?.[0]?.at ?? Infinity) - at(0) + REST_S * 1000);
-  }
+  // One of the two was told of the end a second before that struck on its own clock.
+  for (const one of next) expect(one.at).toBeGreaterThanOrEqual(100 + REST_S - 1);
 });
 
 it('may be let go between its order and its start, and then costs and keeps nothing', async () => {
