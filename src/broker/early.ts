@@ -56,30 +56,23 @@ export class EarlyLight {
     this.#next = at;
     this.#cancel = this.#clock.alarm(at, () => {
       this.#next = NEVER;
-      void this.#round().then(() => this.#wait());
+      const soon = due.by(instant(this.#clock.now() + MOST_MS + LOOK_MS));
+      void this.#order(soon).then(() => this.#wait());
     });
   }
 
   /** What has just been booked for so soon that the next round would come too late. */
   look(changed: Iterable<CircuitId>): void {
     if (this.#stopped) return;
-    const { book } = this.#writer;
-    const now = this.#clock.now();
-    const ready = [...changed].filter((id) => this.#isTime(book, id, now));
-    if (ready.length > 0) void this.#order(ready);
+    void this.#order(changed);
     this.#wait();
   }
 
-  async #round(): Promise<void> {
+  async #order(ids: Iterable<CircuitId>): Promise<void> {
     const { book } = this.#writer;
     const now = this.#clock.now();
-    const ready = [...book.due.by(instant(now + MOST_MS + LOOK_MS))].filter((id) =>
-      this.#isTime(book, id, now),
-    );
-    if (ready.length > 0) await this.#order(ready);
-  }
-
-  async #order(ready: readonly CircuitId[]): Promise<void> {
+    const ready = [...ids].filter((id) => this.#isTime(book, id, now));
+    if (ready.length === 0) return;
     try {
       await this.#writer.submit((tx) => {
         // Who is let in claims at once: the next one finds its room taken.
@@ -97,8 +90,11 @@ export class EarlyLight {
     const segment = circuit === undefined ? undefined : waiting(circuit);
     if (circuit?.current === undefined || segment === undefined) return false;
     const { window, mbps } = circuit.current;
+    const ahead = window.start - now;
+    // Nearly everybody; what devices take is not looked up for them.
+    if (ahead <= 0 || ahead > MOST_MS + LOOK_MS) return false;
     const lead = Math.min(MOST_MS, this.#devices.setupMs?.(segment) ?? 0);
-    if (lead < LEAST_MS || window.start <= now || window.start - now > lead + LOOK_MS) return false;
+    if (lead < LEAST_MS || ahead > lead + LOOK_MS) return false;
     return !inTheWay(book, circuit, segment, now) && isFreeUntil(book, segment, mbps, now, window.start);
   }
 }
