@@ -6,7 +6,7 @@
 import { forgetOldest } from '../kernel/forget.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Circuit } from '../model/circuit.ts';
-import { remotes } from '../model/rules.ts';
+import { remotes, stands } from '../model/rules.ts';
 import { guestOf } from './asks.ts';
 import type { Book } from './book.ts';
 import type { Agreement } from './peerPorts.ts';
@@ -61,7 +61,4 @@ export function hearAgreed(tx: Tx, from: string, { agreed = [], epoch }: Taking)
 type Settled = Circuit & { readonly current: NonNullable<Circuit['current']> };
 
 const isAgreed = (c: Circuit): c is Settled =>
-  c.role === 'HOME' &&
-  c.current !== undefined &&
-  c.pending === undefined &&
-  (c.state === 'SCHEDULED' || c.state === 'PROVISIONING' || c.state === 'ACTIVE');
+  c.role === 'HOME' && c.current !== undefined && c.pending === undefined && stands(c);

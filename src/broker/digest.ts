@@ -6,6 +6,7 @@
  */
 import { hash } from 'node:crypto';
 import type { Circuit } from '../model/circuit.ts';
+import { stands } from '../model/rules.ts';
 import { hashText } from '../topology/network.ts';
 
 export interface DigestLine {
@@ -27,9 +28,8 @@ export function bucketOf(circuit: string): number {
 
 /** The circuit as its home and each participant should see it alike; undefined while nothing is agreed. */
 export function linesOf(circuit: Circuit, us: string): readonly (readonly [domain: string, DigestLine])[] {
-  const { state, current, pending, home } = circuit;
-  const stands = state === 'SCHEDULED' || state === 'PROVISIONING' || state === 'ACTIVE';
-  if (!stands || current === undefined) return [];
+  const { current, pending, home } = circuit;
+  if (!stands(circuit) || current === undefined) return [];
   if (home !== undefined) {
     const both = pending?.phase === 'COMMITTING' ? [current.version, pending.placement.version] : [];
     const versions = both.length === 0 ? [current.version] : both.sort((a, b) => a - b);

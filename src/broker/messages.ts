@@ -3,14 +3,17 @@ import { instant } from '../kernel/clock.ts';
 import {
   agreedOf,
   type Circuit,
+  type CircuitRequest,
   type Pending,
   type Placement,
   placements,
   type Segment,
+  type SegmentEnd,
 } from '../model/circuit.ts';
 import type { Effect } from '../model/effects.ts';
-import { ALL_LABELS, type LabelAsk, type LabelRanges, rangesOf } from '../model/label.ts';
+import { ALL_LABELS, type Label, type LabelRanges, rangesOf } from '../model/label.ts';
 import type { PortId } from '../model/port.ts';
+import { stands } from '../model/rules.ts';
 import { secondOf, waysOf } from '../model/ways.ts';
 import { mayMove } from './movable.ts';
 import type {
@@ -28,8 +31,7 @@ type PeerEffect = Exclude<Effect, { type: 'device.light' | 'device.dark' }>;
 const HOLD_TTL_MS = 60_000;
 
 export function messageFor(circuit: Circuit, effect: PeerEffect, epoch: number): PeerMessage | undefined {
-  const settled =
-    circuit.state === 'SCHEDULED' || circuit.state === 'PROVISIONING' || circuit.state === 'ACTIVE';
+  const settled = stands(circuit);
   const active = settled ? agreedOf(circuit)?.version : undefined;
   const header = {
     circuit: circuit.home?.circuit ?? circuit.id,
@@ -127,8 +129,8 @@ function segmentFor(circuit: Circuit, placement: Placement, domain: string): Pee
   const second = secondFor(circuit, segment);
   const ways = waysOf(placement);
   return {
-    a: endFor(circuit, segment, 'a'),
-    z: endFor(circuit, segment, 'z'),
+    a: endFor(circuit.request, segment.a),
+    z: endFor(circuit.request, segment.z),
     ...(second === undefined ? {} : { second }),
     window: placement.window,
     mbps: placement.mbps,
@@ -144,14 +146,13 @@ function secondFor(circuit: Circuit, segment: Segment): PeerSecond | undefined {
   const road = segment.backup?.ends === undefined ? undefined : secondOf(segment);
   if (road === undefined) return undefined;
   const { maxLatencyMs } = constraintsFor(circuit, road).constraints ?? {};
-  const [a, z] = [endFor(circuit, road, 'a'), endFor(circuit, road, 'z')];
+  const [a, z] = [endFor(circuit.request, road.a), endFor(circuit.request, road.z)];
   return { a, z, ...(maxLatencyMs === undefined ? {} : { maxLatencyMs }) };
 }
 
-function endFor(circuit: Circuit, segment: Segment, end: 'a' | 'z'): PeerEnd {
-  const { port, offered } = segment[end];
+export function endFor(request: CircuitRequest, { port, label, offered }: SegmentEnd): PeerEnd {
   if (offered !== undefined) return { port, labels: rangesOf(offered), candidates: offered };
-  return { port, labels: labelsOf(circuit, segment, end) };
+  return { port, labels: labelsOf(request, port, label) };
 }
 
 /** What of the request's constraints a domain has to keep to inside itself. */
@@ -170,16 +171,13 @@ function constraintsFor({ request }: Circuit, segment: Segment): { constraints?:
   return Object.keys(all).length === 0 ? {} : { constraints: all };
 }
 
-function labelsOf(circuit: Circuit, segment: Segment, end: 'a' | 'z'): LabelRanges | 'UNTAGGED' {
-  const { port, label } = segment[end];
+function labelsOf(
+  { a, z }: CircuitRequest,
+  port: PortId,
+  label: Label | undefined,
+): LabelRanges | 'UNTAGGED' {
   if (label === 0) return 'UNTAGGED';
   if (label !== undefined) return [[label, label]];
-  return askedAt(circuit, port) ?? ALL_LABELS;
-}
-
-function askedAt(circuit: Circuit, port: PortId): LabelRanges | 'UNTAGGED' | undefined {
-  const ask: LabelAsk | undefined = [circuit.request.a, circuit.request.z].find(
-    (end) => end.port === port,
-  )?.vlan;
-  return ask === 'ANY' ? undefined : ask;
+  const ask = [a, z].find((end) => end.port === port)?.vlan ?? 'ANY';
+  return ask === 'ANY' ? ALL_LABELS : ask;
 }

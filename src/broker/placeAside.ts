@@ -5,9 +5,9 @@
  */
 import { toSeconds } from '../model/capacity.ts';
 import type { CircuitRequest, Segment, SegmentEnd, Setback } from '../model/circuit.ts';
-import { ALL_LABELS, rangesOf } from '../model/label.ts';
 import { planInstead } from './guest.ts';
-import type { PeerEnd, PeerSegment } from './peerPorts.ts';
+import { endFor } from './messages.ts';
+import type { PeerSegment } from './peerPorts.ts';
 import { type Availability, placeAbroad } from './placeAbroad.ts';
 import type { Placing, Slot, Wish } from './plan.ts';
 import type { Tx } from './tx.ts';
@@ -37,19 +37,19 @@ export function placeAside(
 
 /** Our own part, as we would be asked for it. */
 const askedOf = (request: CircuitRequest, own: Segment, { window, mbps }: Slot): PeerSegment => ({
-  a: endOf(request, own.a),
-  z: endOf(request, own.z),
+  a: endFor(request, asAsked(own.a)),
+  z: endFor(request, asAsked(own.z)),
   window,
   mbps,
   provision: request.provision,
   requester: '',
 });
 
-function endOf({ a, z }: CircuitRequest, { port, label, offered, border }: SegmentEnd): PeerEnd {
-  if (offered !== undefined) return { port, labels: rangesOf(offered), candidates: offered };
-  const asked = [a, z].find((end) => end.port === port)?.vlan ?? 'ANY';
-  if (border === undefined) return { port, labels: asked === 'ANY' ? ALL_LABELS : asked };
-  return { port, labels: label === undefined || label === 0 ? 'UNTAGGED' : [[label, label]] };
+/** The label that the client's port was given beside what is rigid is perhaps somebody's who stays. */
+function asAsked(end: SegmentEnd): SegmentEnd {
+  if (end.border !== undefined) return end;
+  const { label: _, ...open } = end;
+  return open;
 }
 
 /** That road keeps to all that was asked of the whole; the names in it mean little to our part alone. */

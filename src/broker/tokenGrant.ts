@@ -5,6 +5,7 @@
 import { invariant } from '../kernel/assert.ts';
 import { NEVER } from '../kernel/clock.ts';
 import type { Circuit, Placement } from '../model/circuit.ts';
+import { stands } from '../model/rules.ts';
 import type { Window } from '../model/window.ts';
 import { MAX_LINKS } from '../tokens/claims.ts';
 import { type Grant, narrower, type Span, type Stp, type TokenAction } from '../tokens/grant.ts';
@@ -62,8 +63,7 @@ export const hasRoom = (scope: TokenScope | undefined, needed: TokenScope): bool
   needed.stps.every((stp) => scope.stps.some((wide) => narrower(stp, wide)));
 
 /** The home has made its decision, and nobody has ended it yet. */
-export const isDecided = ({ state }: Circuit): boolean =>
-  state === 'COMMITTING' || state === 'SCHEDULED' || state === 'PROVISIONING' || state === 'ACTIVE';
+export const isDecided = (c: Circuit): boolean => c.state === 'COMMITTING' || stands(c);
 
 /** What is agreed or being committed. */
 export function agreed({ current, pending }: Circuit): Placement[] {

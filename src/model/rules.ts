@@ -89,6 +89,10 @@ export const lit = ({ lost: _, ...s }: Segment): Segment => ({ ...s, light: 'LIT
 export const dark = (s: Segment): Segment => ({ ...s, light: 'DARK' });
 export const darkening = (s: Segment): Segment => (isLit(s) ? { ...s, light: 'DARKENING' } : s);
 
+/** All domains have agreed to it, and it is not over. */
+export const stands = ({ state }: Circuit): boolean =>
+  state === 'SCHEDULED' || state === 'PROVISIONING' || state === 'ACTIVE';
+
 /** All of the way in use. */
 export const allLit = (p: Placement): boolean =>
   p.segments.every((s) => s.light === 'LIT' || s.standby === true);
