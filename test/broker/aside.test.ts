@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BrokerError } from '../../src/kernel/errors.ts';
 import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
+import type { PortId } from '../../src/model/port.ts';
 import { topologyOf } from '../sim/network.ts';
 import { aRequest, at, fixed } from '../support/builders.ts';
 import { Several } from '../support/several.ts';
@@ -15,29 +16,19 @@ beforeEach(async () => {
 });
 afterEach(() => world.end());
 
+const wholly = (a: PortId, z: PortId, over: Partial<CircuitRequest>): CircuitRequest =>
+  aRequest({ a: { port: a, vlan: 'ANY' }, z: { port: z, vlan: 'ANY' }, mbps: 10_000, ...over });
 /** All of the trunk, which the newcomer needs too: the way round has half of it. */
 const inside = (over: Partial<CircuitRequest> = {}): Promise<Circuit['id']> =>
   world.book(
     HOME,
-    aRequest({
-      a: { port: 'd0:h1', vlan: 'ANY' },
-      z: { port: 'd0:h3', vlan: 'ANY' },
-      mbps: 10_000,
+    wholly('d0:h1', 'd0:h3', {
       schedule: { type: 'FLEXIBLE', durationS: 60, notBefore: at(100), deadline: at(400) },
       ...over,
     }),
   );
 const newcomer = (over: Partial<CircuitRequest> = {}): Promise<Circuit['id']> =>
-  world.book(
-    HOME,
-    aRequest({
-      a: { port: 'd0:h2', vlan: 'ANY' },
-      z: { port: 'd1:h1', vlan: 'ANY' },
-      mbps: 10_000,
-      schedule: TIME,
-      ...over,
-    }),
-  );
+  world.book(HOME, wholly('d0:h2', 'd1:h1', { schedule: TIME, ...over }));
 const look = (id: Circuit['id']): Promise<Circuit> => world.circuit(HOME, id);
 const startOf = async (id: Circuit['id']): Promise<number | undefined> => {
   const { current } = await look(id);
@@ -83,13 +74,7 @@ it.each<[string, Partial<CircuitRequest>]>([
 
 it('where the other domain says no, the newcomer is refused and whoever moved keeps his promise', async () => {
   const bob = await inside();
-  const there = aRequest({
-    a: { port: 'd1:h1', vlan: 'ANY' },
-    z: { port: 'd1:h2', vlan: 'ANY' },
-    mbps: 10_000,
-    schedule: TIME,
-  });
-  await world.book(OTHER, there);
+  await world.book(OTHER, wholly('d1:h1', 'd1:h2', { schedule: TIME }));
   const alice = await newcomer();
   await world.pass(40);
   expect((await look(alice)).state).toBe('REJECTED');

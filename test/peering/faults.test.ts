@@ -11,11 +11,6 @@ import { filesOf, Town, until } from './town.ts';
 let town: Town;
 afterEach(() => town.end());
 
-const stateAt = (i: number, circuit: Circuit) =>
-  i === 0
-    ? town.house(0).broker.term?.book.circuits.get(circuit.id)?.state
-    : town.house(i).partOf(circuit)?.state;
-
 test('a peer of another version of the protocol: told at once, and what needs it is refused', async () => {
   town = await Town.open({ protocols: (i) => (i === 1 ? [9] : undefined) });
   const view = await town.house(0).peering.office().check('d1.example');
@@ -52,7 +47,7 @@ test('a peer whose disk is full refuses with the cause, and gives back what it i
   expect(refused.state).toBe('REJECTED');
   expect(refused.problem?.detail).toContain('STORE_FULL');
   await town.house(0).broker.act(call() as never, before.id, { type: 'cancel', detail: 'no longer' });
-  await until(() => stateAt(1, before) === 'CANCELLED', 'the peer has let go');
+  await until(() => town.stateAt(1, before) === 'CANCELLED', 'the peer has let go');
 });
 
 test('a peer that answers after everybody has given up holds nothing in the end', async () => {
@@ -79,7 +74,7 @@ test('a peer that answers after everybody has given up holds nothing in the end'
     await until(() => town.house(1).circuits().length > 0, 'the hold has arrived');
     const { id } = town.house(0).circuits()[0] as Circuit;
     // Longer than an attempt may take, by both clocks, as often as there are attempts.
-    for (let i = 0; i < 20 && stateAt(0, { id } as Circuit) === 'RESERVING'; i++) {
+    for (let i = 0; i < 20 && town.stateAt(0, { id: id as Circuit['id'] }) === 'RESERVING'; i++) {
       for (const house of town.houses) house.clock.shift(31_000);
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
@@ -120,12 +115,12 @@ test('a certificate that expires while circuits run: they run on; new ones wait 
   const circuit = await town.book({
     schedule: { type: 'FIXED', start, end: instant(start + 10 * 86_400_000) },
   });
-  await until(() => stateAt(0, circuit) === 'ACTIVE', 'light');
+  await until(() => town.stateAt(0, circuit) === 'ACTIVE', 'light');
 
   for (const house of town.houses) house.clock.shift(2 * 86_400_000);
   const view = await town.house(0).peering.office().check('d1.example');
   expect(view).toMatchObject({ state: 'SILENT', reason: expect.stringContaining('expired') });
-  expect([stateAt(0, circuit), stateAt(1, circuit)]).toEqual(['ACTIVE', 'ACTIVE']);
+  expect([town.stateAt(0, circuit), town.stateAt(1, circuit)]).toEqual(['ACTIVE', 'ACTIVE']);
   const released = broker.act(call() as never, circuit.id, { type: 'release', detail: 'done' });
   await released;
   expect((await broker.circuit(user, circuit.id)).state).toBe('RELEASING');
@@ -140,7 +135,7 @@ test('a certificate that expires while circuits run: they run on; new ones wait 
   const sessions = town.houses.map(({ peering }) => peering.session);
   for (const house of town.houses) house.renew();
   expect(town.houses.map(({ peering }) => peering.session)).toEqual(sessions);
-  await until(() => stateAt(1, circuit) === 'ENDED', 'what waited has arrived');
+  await until(() => town.stateAt(1, circuit) === 'ENDED', 'what waited has arrived');
   const told = () => town.house(0).broker.domains()[0];
   await until(() => (told()?.expires ?? 0) > clock.now(), 'it has told us of itself again');
   // What was asked in vain, as the status of tokens is, is asked again after a while.

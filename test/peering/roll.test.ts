@@ -1,17 +1,12 @@
 /** Peers that come and go with the configuration, while everything runs. */
 import { afterEach, expect, test } from 'vitest';
 import { instant } from '../../src/kernel/clock.ts';
-import type { Circuit } from '../../src/model/circuit.ts';
 import { call } from '../support/oneDomain.ts';
 import { Town, until } from './town.ts';
 
 let town: Town;
 afterEach(() => town.end());
 
-const stateAt = (i: number, circuit: Circuit) =>
-  i === 0
-    ? town.house(0).broker.term?.book.circuits.get(circuit.id)?.state
-    : town.house(i).partOf(circuit)?.state;
 const namesOf = (i: number) =>
   town
     .house(i)
@@ -37,7 +32,7 @@ test('with one that it names no longer nothing is begun, and what has begun goes
   town = await Town.open();
   const running = await town.book({ ...now(), mbps: 100 });
   const manual = await town.book({ mbps: 200, provision: 'MANUAL' });
-  await until(() => stateAt(0, running) === 'ACTIVE', 'light');
+  await until(() => town.stateAt(0, running) === 'ACTIVE', 'light');
   town.house(0).renew([]);
   expect(namesOf(0)).toEqual([['d1.example', 'DISMISSED']]);
   expect(town.house(0).logged).toContainEqual({ event: 'peer.dismissed', peer: 'd1.example' });
@@ -69,9 +64,9 @@ test('with one that it names no longer nothing is begun, and what has begun goes
   // A commit of what is here is answered as ever, however often it comes; light is given, and all is let go of.
   const { broker } = town.house(0);
   await broker.act(call() as never, running.id, { type: 'release', detail: 'done' });
-  await until(() => stateAt(1, running) === 'ENDED', 'its part is over');
+  await until(() => town.stateAt(1, running) === 'ENDED', 'its part is over');
   await broker.act(call() as never, manual.id, { type: 'cancel', detail: 'no longer' });
-  await until(() => stateAt(1, manual) === 'CANCELLED', 'its part is let go of');
+  await until(() => town.stateAt(1, manual) === 'CANCELLED', 'its part is let go of');
   const left = () => broker.dealings('d1.example');
   await until(() => left().circuits + left().waiting === 0, 'nothing is left but tombstones');
   // Until its topology has run out a way through it might be looked for, and is refused at once.

@@ -243,6 +243,12 @@ export class Town {
     return this.houses[i] as House;
   }
 
+  /** Of a circuit whose home is the first house. */
+  stateAt(i: number, { id }: Pick<Circuit, 'id'>): Circuit['state'] | undefined {
+    const parts = this.house(i).circuits();
+    return parts.find((circuit) => (i === 0 ? circuit.id : circuit.home?.circuit) === id)?.state;
+  }
+
   async restart(i: number): Promise<void> {
     await this.house(i).close();
     await this.reopen(i);
