@@ -130,6 +130,16 @@ withTools("Debian's snmpd and lldpd", ['namespaces', 'snmpd', 'lldpd', 'lldpcli'
   const sessions: SnmpSession[] = [];
   const controls: string[] = [];
 
+  /** Tells an lldpd who it is, and has it speak. */
+  function introduce(control: string, name: string): true {
+    const say = (...words: readonly string[]): string => run('lldpcli', '-u', control, ...words);
+    say('configure', 'system', 'hostname', name);
+    say('configure', 'lldp', 'tx-interval', '1');
+    say('configure', 'lldp', 'portidsubtype', 'ifname');
+    say('update');
+    return true;
+  }
+
   beforeAll(async () => {
     for (const side of sides) {
       ip('netns', 'add', side.namespace);
@@ -186,12 +196,7 @@ withTools("Debian's snmpd and lldpd", ['namespaces', 'snmpd', 'lldpd', 'lldpcli'
       // Whoever finds no master there comes back much later.
       await eventually(async () => existsSync(agentx) || undefined, 20_000);
       daemons.start(...inside, 'lldpd', '-d', '-x', '-X', `unix:${agentx}`, '-u', control, '-I', 'trunk-*');
-      await eventually(
-        async () => run('lldpcli', '-u', control, 'configure', 'system', 'hostname', side.name),
-        5_000,
-      );
-      run('lldpcli', '-u', control, 'configure', 'lldp', 'tx-interval', '1');
-      run('lldpcli', '-u', control, 'configure', 'lldp', 'portidsubtype', 'ifname');
+      await eventually(async () => introduce(control, side.name), 20_000);
       sessions.push(
         new SnmpSession(
           {
@@ -259,8 +264,9 @@ withTools("Debian's snmpd and lldpd", ['namespaces', 'snmpd', 'lldpd', 'lldpcli'
       );
       const found = findLinks(views);
       if (found.links.length > 0) return found.links;
-      // They speak when an interface comes up, which they may have missed while it went down and up again.
-      for (const control of controls) run('lldpcli', '-u', control, 'update');
+      // A daemon that has only just started may forget what it was told, and one whose interface went down and up
+      // again may have missed that: both are told once more.
+      for (const [i, control] of controls.entries()) introduce(control, sides[i]?.name ?? '');
       return undefined;
     }, 70_000);
     expect(links).toEqual([
