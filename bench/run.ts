@@ -29,7 +29,9 @@ for (const one of names) {
     if (line.ok === false) missed++;
     process.stdout.write(json ? `${JSON.stringify(line)}\n` : `${forPeople(line)}\n`);
   }
-  process.stderr.write(`${one}: ${((stopwatch() - began) / 1000).toFixed(0)} s, Node ${process.versions.node}\n`);
+  process.stderr.write(
+    `${one}: ${((stopwatch() - began) / 1000).toFixed(0)} s, Node ${process.versions.node}\n`,
+  );
 }
 process.exitCode = missed > 0 ? 1 : 0;
 

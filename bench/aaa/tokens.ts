@@ -22,10 +22,15 @@ const AUDIENCE = 'https://sdg.example';
 
 const newKey = (): KeyObject => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 const issuerKey = newKey();
-const holders = [newKey(), newKey(), newKey()] as const;
+/** Who has the token first, and whom it is passed on to. */
+type Holders = readonly [KeyObject, KeyObject, KeyObject];
+const newHolders = (): Holders => [newKey(), newKey(), newKey()];
+const holders = newHolders();
+/** More than anybody remembers of keys that were imported once. */
+const STRANGERS = 700;
 const kid = thumbprint(publicOf(issuerKey));
 
-const claims = (): RootClaims => ({
+const claims = (holder = holders[0]): RootClaims => ({
   iss: ISSUER,
   sub: 'u-7f3a',
   clientId: 'slurm',
@@ -34,7 +39,7 @@ const claims = (): RootClaims => ({
   jti: newJti(random),
   txn: 'txn-1',
   uses: 4,
-  holder: publicOf(holders[0]),
+  holder: publicOf(holder),
   status: { idx: 5, uri: `${ISSUER}/status/1` },
   grant: {
     aud: [ISSUER, AUDIENCE],
@@ -77,17 +82,10 @@ export async function* tokens(scale: number): AsyncGenerator<BenchLine> {
     jti: newJti(random),
     iat: NOW_S,
   });
-  const pass = (token: string, i: 0 | 1): string =>
-    attenuate(
-      token,
-      {
-        lim: { mbps: 1_000 },
-        holder: publicOf(holders[i + 1] as KeyObject),
-        jti: newJti(random),
-        iat: NOW_S,
-      },
-      holders[i],
-    );
+  const pass = (token: string, from: KeyObject, to: KeyObject): string =>
+    attenuate(token, { lim: { mbps: 1_000 }, holder: publicOf(to), jti: newJti(random), iat: NOW_S }, from);
+  const passedTwice = (token: string, [first, second, third]: Holders): string =>
+    prove(pass(pass(token, first, second), second, third), spec(), third);
 
   const data = Buffer.alloc(900, 'a');
   const options = { key: issuerKey, dsaEncoding: 'ieee-p1363' } as const;
@@ -109,11 +107,17 @@ export async function* tokens(scale: number): AsyncGenerator<BenchLine> {
   const proven = roots.map((root) => prove(root, spec(), holders[0]));
   const cold = rateOf(3_000 * scale, (i) => check(proven[i % many] ?? ''));
   yield beside('root + proof, cold', cold, 2_500);
-  const linked = roots.map((root) => prove(pass(pass(root, 0), 1), spec(), holders[2]));
+  const linked = roots.map((root) => passedTwice(root, holders));
   yield beside(
     'root + 2 links + proof, cold',
     rateOf(2_000 * scale, (i) => check(linked[i % many] ?? '')),
   );
+  const strangers = Array.from({ length: STRANGERS }, () => {
+    const keys = newHolders();
+    return passedTwice(mintRoot(claims(keys[0]), { kid, key: issuerKey }), keys);
+  });
+  const unknown = rateOf(2_000 * scale, (i) => check(strangers[i % STRANGERS] ?? ''));
+  yield beside('root + 2 links + proof, cold, new holders', unknown);
   const cache = prefixCache();
   for (const text of [...proven, ...linked]) check(text, cache);
   const warm = rateOf(10_000 * scale, (i) => check(proven[i % many] ?? '', cache));
