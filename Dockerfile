@@ -1,5 +1,5 @@
 # One domain's broker. Configuration and data are mounted: /etc/turnpike/domain.yaml and /var/lib/turnpike.
-FROM node:20-bookworm-slim AS build
+FROM node:24-bookworm-slim AS build
 # sqlite3 is compiled where no ready-made binary fits.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3 make g++ \
@@ -11,7 +11,7 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 RUN npm run build && npm prune --omit=dev
 
-FROM node:20-bookworm-slim
+FROM node:24-bookworm-slim
 # Calendars in large pages, where the kernel has them on request.
 ENV NODE_ENV=production GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 WORKDIR /app
