@@ -7,7 +7,7 @@
 import { type Clock, type InstantMs, instant } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Circuit, CircuitRequest, Placement } from '../model/circuit.ts';
-import { MOVE_MARGIN_MS } from '../model/home.ts';
+import { MOVE_MARGIN_MS } from '../model/home/change.ts';
 import { remotes } from '../model/rules.ts';
 import { overlaps, plusSeconds, secondsBetween, type Window } from '../model/window.ts';
 import { fewest, withoutAll } from './instead.ts';

@@ -108,6 +108,9 @@ export type HomeEvent = At &
       }
   );
 
+/** Those of a home that have one type. */
+export type HomeEv<T extends HomeEvent['type']> = Extract<HomeEvent, { readonly type: T }>;
+
 export type ParticipantEvent = At &
   (
     | Observation

@@ -9,7 +9,8 @@ import { leftBy } from './borders.ts';
 import { type Circuit, isFinal, type State } from './circuit.ts';
 import type { Effect } from './effects.ts';
 import type { CircuitEvent } from './events.ts';
-import { homeDueAt, homeMatrix } from './home.ts';
+import { homeDueAt } from './home/due.ts';
+import { homeMatrix } from './home.ts';
 import { participantDueAt, participantMatrix } from './participant.ts';
 import type { Cell, Refusal } from './rules.ts';
 

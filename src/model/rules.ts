@@ -208,3 +208,5 @@ export const isImpaired = (c: Circuit): boolean =>
 export const ROAD_IMPAIRED = 'ROAD_OUT_OF_SERVICE';
 /** The reason while the light that should be there is not. */
 export const LIGHT_LOST = 'LIGHT_LOST';
+/** What is said of a circuit that is ACTIVE. */
+export const CARRYING_LIGHT = 'carrying light';

@@ -12,6 +12,8 @@ export const contains = (w: Window, at: InstantMs): boolean => w.start <= at && 
 
 export const nextFullSecond = (at: InstantMs): InstantMs => instant(Math.floor(at / 1000) * 1000 + 1000);
 
+export const plusMs = (at: InstantMs, ms: number): InstantMs => instant(at + ms);
+
 export const plusSeconds = (at: InstantMs, seconds: number): InstantMs => instant(at + seconds * 1000);
 
 export const secondsBetween = (from: InstantMs, to: InstantMs): number => Math.round((to - from) / 1000);
