@@ -4,7 +4,7 @@
  */
 import { type InstantMs, NEVER } from '../kernel/clock.ts';
 import type { Circuit } from '../model/circuit.ts';
-import { LEASE_MS } from '../model/participant.ts';
+import { LEASE_MS } from '../model/participant/homeRef.ts';
 import type { Book } from './book.ts';
 import type { PeerSegment } from './peerPorts.ts';
 

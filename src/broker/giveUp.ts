@@ -5,7 +5,7 @@
  */
 import { type InstantMs, instant, NEVER } from '../kernel/clock.ts';
 import { type Circuit, placements } from '../model/circuit.ts';
-import { LEASE_MS } from '../model/participant.ts';
+import { LEASE_MS } from '../model/participant/homeRef.ts';
 
 const AFTER_MS = 3_600_000;
 

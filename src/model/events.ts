@@ -138,4 +138,10 @@ export type ParticipantEvent = At &
       }
   );
 
+/** Those of a participant that have one type. */
+export type ParticipantEv<T extends ParticipantEvent['type']> = Extract<
+  ParticipantEvent,
+  { readonly type: T }
+>;
+
 export type CircuitEvent = HomeEvent | ParticipantEvent;

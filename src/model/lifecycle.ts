@@ -11,7 +11,8 @@ import type { Effect } from './effects.ts';
 import type { CircuitEvent } from './events.ts';
 import { homeDueAt } from './home/due.ts';
 import { homeMatrix } from './home.ts';
-import { participantDueAt, participantMatrix } from './participant.ts';
+import { participantDueAt } from './participant/due.ts';
+import { participantMatrix } from './participant.ts';
 import type { Cell, Refusal } from './rules.ts';
 
 /** A circuit lists its last decisions; all of them are in the log. */

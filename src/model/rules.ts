@@ -79,6 +79,12 @@ export const mapSegments = (p: Placement, change: (s: Segment) => Segment): Plac
   segments: p.segments.map(change),
 });
 
+export const mapPlacements = (c: Circuit, change: (p: Placement) => Placement): Circuit => ({
+  ...c,
+  ...(c.current === undefined ? {} : { current: change(c.current) }),
+  ...(c.pending === undefined ? {} : { pending: { ...c.pending, placement: change(c.pending.placement) } }),
+});
+
 export const inDomain =
   (domain: string, change: (s: Segment) => Segment) =>
   (s: Segment): Segment =>
@@ -146,11 +152,7 @@ export function quench(c: Circuit): { readonly circuit: Circuit; readonly effect
     if (segment !== undefined && isLit(segment)) effects.push({ type: 'device.dark', version: p.version });
     return mapSegments(p, darkening);
   };
-  const circuit: Circuit = {
-    ...c,
-    ...(c.current === undefined ? {} : { current: put(c.current) }),
-    ...(c.pending === undefined ? {} : { pending: { ...c.pending, placement: put(c.pending.placement) } }),
-  };
+  const circuit = mapPlacements(c, put);
   return { circuit, effects };
 }
 
@@ -159,20 +161,15 @@ export const darken = (c: Circuit, domain: string, version: number | undefined):
   inVersion(c, domain, version, dark);
 
 /** Changes a domain's share of one version (or of all), wherever the circuit has it. */
-export function inVersion(
+export const inVersion = (
   c: Circuit,
   domain: string,
   version: number | undefined,
   change: (s: Segment) => Segment,
-): Circuit {
-  const put = (p: Placement): Placement =>
-    version === undefined || p.version === version ? mapSegments(p, inDomain(domain, change)) : p;
-  return {
-    ...c,
-    ...(c.current === undefined ? {} : { current: put(c.current) }),
-    ...(c.pending === undefined ? {} : { pending: { ...c.pending, placement: put(c.pending.placement) } }),
-  };
-}
+): Circuit =>
+  mapPlacements(c, (p) =>
+    version === undefined || p.version === version ? mapSegments(p, inDomain(domain, change)) : p,
+  );
 
 /** The conditions with one of them renewed; keeps its time when nothing changed. */
 export function condition(
