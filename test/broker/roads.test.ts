@@ -96,6 +96,10 @@ it('a protected circuit holds both roads, switches to the second, and is protect
   await world.pass(2);
   expect((await look(c)).current?.segments[0]?.backup?.links).toEqual(['l1']);
   expect(await condition(c, 'Protected')).toBe('TRUE');
+  await world.broker.act(call(), c.id, { type: 'release', detail: 'done' });
+  await world.pass(2);
+  expect((await look(c)).state).toBe('ENDED');
+  expect(await condition(c, 'Protected')).toBeUndefined();
 });
 
 it('a protected circuit is refused where there are no two ways', async () => {

@@ -13,7 +13,7 @@ import { because, go, inDomain, mapSegments, next, no, type Result, remotes, sta
 import { plusMs, plusSeconds } from '../window.ts';
 import { abortAll, COMMIT_WITHIN_MS, commitAll, holdAll, provisionAll } from './messages.ts';
 import { allCommitted, answered, committedBy, inForce } from './placements.ts';
-import { protection } from './protection.ts';
+import { protection, unprotected } from './protection.ts';
 import { conflict, type Failed, remembered, setbackOf } from './setbacks.ts';
 
 /** A client's hold ends this long before the first participant's, for skew and a slow last message. */
@@ -33,7 +33,7 @@ export const place = go<HomeEv<'place'>>(['RESERVING', 'HELD', 'SCHEDULED'], (c,
   }
   const { scouting: _, ...placed } = c;
   const held = { ...placed, version, current: e.placement, conditions: protection(c, e.placement, e.at) };
-  return c.request.holdS > 0 ? onHold(held, plusSeconds(e.at, c.request.holdS), []) : scheduled(held);
+  return c.request.holdS > 0 ? onHold(held, plusSeconds(e.at, c.request.holdS)) : scheduled(held);
 });
 
 export const reject = go<HomeEv<'reject'>>(['REJECTED'], (c, e) =>
@@ -66,7 +66,7 @@ export const room = go<HomeEv<'room'>>(['HELD', 'COMMITTING', 'SCHEDULED'], (c, 
   if (remotes(placement).length === 0) {
     const { pending: _pending, ...settled } = c;
     const now = { ...settled, current: placement };
-    return c.request.holdS > 0 ? onHold(now, plusSeconds(e.at, c.request.holdS), []) : scheduled(now);
+    return c.request.holdS > 0 ? onHold(now, plusSeconds(e.at, c.request.holdS)) : scheduled(now);
   }
   const attempt: Pending = { ...pending, placement, frees: e.frees };
   const asked = remotes(placement).filter((s) => s.agreed === 'ASKED');
@@ -92,12 +92,12 @@ function allHeld(c: Circuit, attempt: Pending, at: InstantMs): Result {
   delete (agreed as { pending?: Pending }).pending;
   if (c.request.holdS === 0) return committing(agreed, at);
   const until = Math.min(at + c.request.holdS * 1000, (attempt.until ?? at) - HOLD_MARGIN_MS);
-  return onHold(agreed, instant(Math.max(until, at)), []);
+  return onHold(agreed, instant(Math.max(until, at)));
 }
 
-function onHold(c: Circuit, until: InstantMs, effects: Effect[]): Result {
+function onHold(c: Circuit, until: InstantMs): Result {
   const holdExpire = withinWindow(c, until);
-  return next(c, { state: 'HELD', holdExpire, ...because('HELD', 'waiting for the commit') }, effects);
+  return next(c, { state: 'HELD', holdExpire, ...because('HELD', 'waiting for the commit') });
 }
 
 /** There is nothing to commit once the window has passed, so no hold outlives it. */
@@ -175,7 +175,7 @@ export function backToReserving(c: Circuit, attempt: Placement, why: Failed): Re
       current: undefined,
       pending: undefined,
       holdExpire: undefined,
-      conditions: c.conditions.filter(({ type }) => type !== 'Protected'),
+      conditions: unprotected(c.conditions),
       setbacks: remembered(c, why.setback),
       ...because(why.code, why.detail),
     },

@@ -9,7 +9,7 @@ import { go, next } from '../rules.ts';
 import { plusMs } from '../window.ts';
 import { backToReserving } from './attempt.ts';
 import { dropLate } from './change.ts';
-import { finish, finished, out } from './end.ts';
+import { asMeant, finished, out } from './end.ts';
 import { light, replace } from './light.ts';
 import { inForce, underNegotiation } from './placements.ts';
 import { failed, silence } from './setbacks.ts';
@@ -98,7 +98,7 @@ export const dueLit = go<HomeEv<'due'>>(['RELEASING', 'ENDED', 'FAILED'], (c, e)
 });
 
 export const dueReleasing = go<HomeEv<'due'>>(['ENDED', 'CANCELLED', 'FAILED'], (c, e) =>
-  !hasOwnLight(c) && e.at >= forgetAt(c) ? finish(c, e.at) : 'same',
+  !hasOwnLight(c) && e.at >= forgetAt(c) ? asMeant(c, e.at) : 'same',
 );
 
 const overdue = (c: Circuit, at: InstantMs): boolean =>

@@ -9,6 +9,7 @@ import type { Circuit, FinalState } from '../circuit.ts';
 import type { HomeEv } from '../events.ts';
 import { anyLight, because, darken, dataPlane, go, next, quench, type Result, stays } from '../rules.ts';
 import { goodbye } from './messages.ts';
+import { unprotected } from './protection.ts';
 
 export const release = go<HomeEv<'release'>>(['ENDED', 'RELEASING'], (c, e) =>
   out(c, 'ENDED', 'RELEASED', e.detail),
@@ -48,7 +49,7 @@ export function out(
 
 export const wentOut = go<HomeEv<'dark'>>(['ENDED', 'CANCELLED', 'FAILED'], (c, e) => {
   const now = darken(c, e.domain, e.version);
-  return anyLight(now) ? next(now, {}) : finish(now, e.at);
+  return anyLight(now) ? next(now, {}) : asMeant(now, e.at);
 });
 
 export const lostWhileEnding = go<HomeEv<'ended'>>(['ENDED', 'CANCELLED', 'FAILED'], (c, e) =>
@@ -60,10 +61,11 @@ export const cancelWhileEnding = go<HomeEv<'cancel'>>(stays, (c, e) =>
   c.outcome === 'CANCELLED' ? 'same' : next(c, { outcome: 'CANCELLED', ...because('CANCELLED', e.detail) }),
 );
 
-export function finish(c: Circuit, at: InstantMs): Result {
+/** All is dark: it is what it was to become. */
+export function asMeant(c: Circuit, at: InstantMs): Result {
   const state = c.outcome;
   invariant(state !== undefined && state !== 'RESERVING', 'a circuit that is released has an outcome');
-  const conditions = dataPlane(c, 'FALSE', 'RELEASED', at);
+  const conditions = unprotected(dataPlane(c, 'FALSE', 'RELEASED', at));
   const patch = { state, outcome: undefined, pending: undefined, conditions };
   return next(c, c.actualStart === undefined ? patch : { ...patch, actualEnd: at });
 }
@@ -71,7 +73,13 @@ export function finish(c: Circuit, at: InstantMs): Result {
 export function finished(c: Circuit, state: FinalState, code: string, detail: string): Result {
   return next(
     c,
-    { state, pending: undefined, holdExpire: undefined, ...because(code, detail) },
+    {
+      state,
+      pending: undefined,
+      holdExpire: undefined,
+      conditions: unprotected(c.conditions),
+      ...because(code, detail),
+    },
     goodbye(c, state, detail),
   );
 }

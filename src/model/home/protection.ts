@@ -26,4 +26,8 @@ export function protection(c: Circuit, placement: Placement, at: InstantMs): Cir
 export const protectedNow = (c: Circuit, at: InstantMs): Circuit['conditions'] =>
   c.current === undefined ? c.conditions : protection(c, c.current, at);
 
+/** What holds no road any more is not protected, nor the opposite. */
+export const unprotected = (conditions: Circuit['conditions']): Circuit['conditions'] =>
+  conditions.filter(({ type }) => type !== 'Protected');
+
 export const isProtected = ({ request }: Circuit): boolean => request.protection === 'PROTECTED';

@@ -45,7 +45,7 @@ export function out(
 
 export const wentOut = go<ParticipantEv<'dark'>>(['RESERVING', 'ENDED', 'CANCELLED', 'FAILED'], (c, e) => {
   const now = darken(c, e.domain, e.version);
-  return anyLight(now) ? next(now, {}) : finish(now, e.at);
+  return anyLight(now) ? next(now, {}) : asMeant(now, e.at);
 });
 
 export const releaseWhileEnding = go<ParticipantEv<'release'>>(stays, (c) =>
@@ -61,7 +61,8 @@ export const cancelWhileEnding = go<ParticipantEv<'cancel'>>(stays, (c, e) => {
     : next(c, { home, outcome: 'CANCELLED', ...because('CANCELLED', 'cancelled by its home') });
 });
 
-function finish(c: Circuit, at: InstantMs): Result {
+/** All is dark: it is what it was to become, or what it was before it was lit. */
+function asMeant(c: Circuit, at: InstantMs): Result {
   const outcome = c.outcome;
   invariant(outcome !== undefined, 'a circuit that is released has an outcome');
   const conditions = dataPlane(c, 'FALSE', 'RELEASED', at);
