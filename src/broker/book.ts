@@ -30,11 +30,10 @@ import { Accounts } from './accounts.ts';
 import { Due, type DueOrder } from './due.ts';
 import { isMovable, windowOf } from './movable.ts';
 import { Parties } from './parties.ts';
-import type { DomainRecord, TopologyRecord, WebhookRecord } from './ports.ts';
+import type { DomainRecord, Standing, TopologyRecord, WebhookRecord } from './ports.ts';
 import { put } from './put.ts';
 import { Rests } from './rests.ts';
 import { Rulebook, type RuleSettings } from './rulebook.ts';
-import type { Standing } from './standings.ts';
 import { Surroundings } from './surroundings.ts';
 import { TokenBook } from './tokenBook.ts';
 

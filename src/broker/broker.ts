@@ -28,10 +28,11 @@ import {
   type Inspection,
 } from './inspection.ts';
 import * as upkeep from './maintenance.ts';
-import type { OctetRecord } from './meter.ts';
 import { Mutations } from './mutations.ts';
+import type { OctetRecord } from './octetRecords.ts';
 import { makeOffers, takeOffer } from './offers.ts';
 import { Office } from './office.ts';
+import type { Page } from './page.ts';
 import type { PeerAnswer, PeerMessage } from './peerPorts.ts';
 import { PolicyDesk } from './policyDesk.ts';
 import type {
@@ -41,7 +42,6 @@ import type {
   DomainRecord,
   EventQuery,
   EventRecord,
-  Page,
   SeriesRecord,
   TopologyRecord,
   WebhookProgress,

@@ -9,20 +9,10 @@ import type { CircuitId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import { type Attachment, localSegment, type Segment } from '../model/circuit.ts';
 import { UNTAGGED } from '../model/label.ts';
-import { advance, begin, type Octets, type Reading } from '../model/octets.ts';
+import { advance, begin, type Reading } from '../model/octets.ts';
 import type { Devices } from './devicePorts.ts';
+import { keyOf, type OctetRecord } from './octetRecords.ts';
 import type { Writer } from './writer.ts';
-
-/** What one end of a circuit has carried into our network and out of it. */
-export interface OctetRecord {
-  readonly circuit: CircuitId;
-  readonly end: 'A' | 'Z';
-  readonly device: string;
-  readonly port: string;
-  /** It had the port for itself. Otherwise this is what everybody on the port has carried: no less than its own. */
-  readonly exclusive: boolean;
-  readonly octets: Octets;
-}
 
 const METER_MS = 300_000;
 /** Circuits looked at before those whose light has just changed get their turn. */
@@ -147,5 +137,3 @@ interface Found {
   readonly when: When;
   readonly reading: Reading;
 }
-
-export const keyOf = ({ circuit, end }: Pick<OctetRecord, 'circuit' | 'end'>): string => `${circuit} ${end}`;

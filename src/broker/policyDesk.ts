@@ -16,6 +16,7 @@ import { factsOfVerb, wishedSlot } from './actions.ts';
 import { factsOf } from './facts.ts';
 import type { Mutations } from './mutations.ts';
 import type { Office } from './office.ts';
+import type { Page } from './page.ts';
 import {
   activatePolicy,
   type PolicyDraft,
@@ -26,7 +27,7 @@ import {
   uploadPolicy,
 } from './policy.ts';
 import type { PolicyQuery, PolicyRecord } from './policyPorts.ts';
-import type { DecisionRecord, Page, Store } from './ports.ts';
+import type { DecisionRecord, Store } from './ports.ts';
 import type { Queries } from './queries.ts';
 import { fixedSlot } from './request.ts';
 import type { Tx } from './tx.ts';

@@ -3,7 +3,7 @@ import type { Assertion } from '../aaa/assertions.ts';
 import type { InstantMs } from '../kernel/clock.ts';
 import type { ProblemCode } from '../kernel/errors.ts';
 import type { PolicyId } from '../kernel/ids.ts';
-import type { Page } from './ports.ts';
+import type { Page } from './page.ts';
 
 /** What a decision's record says of the policy beyond its verdict. */
 export interface PolicyTrace {

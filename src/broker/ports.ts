@@ -13,10 +13,10 @@ import type { TopologyDocument } from '../topology/document.ts';
 import type { DomainDocument } from '../topology/domainDocument.ts';
 import type { AccountsState, Posting, ProjectRecord, QuotaRecord, UsageRecord } from './accountRecords.ts';
 import type { AuditGroup, AuditStore } from './auditPorts.ts';
-import type { OctetRecord } from './meter.ts';
+import type { OctetRecord } from './octetRecords.ts';
+import type { Page } from './page.ts';
 import type { PeerJournal } from './peerOffice.ts';
 import type { PolicyActivation, PolicyRecord, PolicyStore, PolicyTrace } from './policyPorts.ts';
-import type { Standing } from './standings.ts';
 import type { StoredTokens, TokenRecord, TokenRows } from './tokenRecords.ts';
 
 // ---- records ---------------------------------------------------------------------------------------------
@@ -163,6 +163,15 @@ export interface DomainRecord {
   readonly signed: string;
 }
 
+/** How another domain stands with us, over restarts. */
+export interface Standing {
+  readonly domain: string;
+  /** Its highest term of office, as it said itself. */
+  readonly epoch: number;
+  /** It has contradicted itself: nothing is agreed with it until an operator has looked. */
+  readonly quarantine?: { readonly reason: string; readonly time: InstantMs };
+}
+
 // ---- store -----------------------------------------------------------------------------------------------
 
 /** Everything that one database transaction writes: all of it or nothing. */
@@ -223,12 +232,6 @@ export class StoreError extends Error {
     super(message, options);
     this.kind = kind;
   }
-}
-
-export interface Page<T> {
-  readonly items: readonly T[];
-  /** Where the next page begins; absent on the last. Opaque outside the store. */
-  readonly next?: string;
 }
 
 /** Whose rows a reader may see: undefined means all. */

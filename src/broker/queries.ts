@@ -3,13 +3,13 @@ import { BrokerError } from '../kernel/errors.ts';
 import type { CircuitId, DecisionId, SeriesId, SetId, WebhookId } from '../kernel/ids.ts';
 import type { Circuit } from '../model/circuit.ts';
 import { isOperator, maySee, type Principal } from '../model/principal.ts';
+import type { Page } from './page.ts';
 import type {
   CircuitQuery,
   DecisionQuery,
   DecisionRecord,
   EventQuery,
   EventRecord,
-  Page,
   SeriesRecord,
   SetRecord,
   Store,

@@ -9,17 +9,10 @@ import type { Log } from '../kernel/log.ts';
 import type { Mutations } from './mutations.ts';
 import type { Office } from './office.ts';
 import type { PeerAnswer, PeerMessage, Peers } from './peerPorts.ts';
+import type { Standing } from './ports.ts';
 import type { Tx } from './tx.ts';
 import type { Mutated, Mutation } from './usecases.ts';
 import type { Writer } from './writer.ts';
-
-export interface Standing {
-  readonly domain: string;
-  /** Its highest term of office, as it said itself. */
-  readonly epoch: number;
-  /** It has contradicted itself: nothing is agreed with it until an operator has looked. */
-  readonly quarantine?: { readonly reason: string; readonly time: InstantMs };
-}
 
 /** The alarm about a peer that speaks in an earlier term is not repeated sooner. */
 const ALARM_EVERY_MS = 60_000;

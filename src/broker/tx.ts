@@ -19,7 +19,7 @@ import { recordOf } from './auditLog.ts';
 import type { AuditEntry, CheckpointRow, Cosignature, Witnessed } from './auditPorts.ts';
 import type { Book, Undo } from './book.ts';
 import { type Ground, groundOf } from './ground.ts';
-import type { OctetRecord } from './meter.ts';
+import type { OctetRecord } from './octetRecords.ts';
 import type { PolicyActivation, PolicyRecord } from './policyPorts.ts';
 import type {
   DecisionRecord,
@@ -30,10 +30,10 @@ import type {
   PublicType,
   SeriesRecord,
   SetRecord,
+  Standing,
   TopologyRecord,
   WebhookRecord,
 } from './ports.ts';
-import type { Standing } from './standings.ts';
 import { TokenWrites } from './tokenRecords.ts';
 
 /** Sequence numbers of the log and the outbox: given out here, taken back by an undo. */

@@ -13,7 +13,8 @@ import type { AuditDesk } from './auditDesk.ts';
 import type { Bursar } from './bursar.ts';
 import type { ObservedConnect } from './devicePorts.ts';
 import type { DeviceAudit, DevicePlan, DeviceState, Discovery } from './inspection.ts';
-import type { OctetRecord } from './meter.ts';
+import type { OctetRecord } from './octetRecords.ts';
+import type { Page } from './page.ts';
 import type { PolicyDesk } from './policyDesk.ts';
 import type {
   CircuitQuery,
@@ -22,7 +23,6 @@ import type {
   DomainRecord,
   EventQuery,
   EventRecord,
-  Page,
   SeriesRecord,
   SetRecord,
   StoredAnswer,

@@ -11,7 +11,7 @@ import type { Log } from '../kernel/log.ts';
 import { dueAt } from '../model/lifecycle.ts';
 import type { AuditLog } from './auditLog.ts';
 import type { Book } from './book.ts';
-import { keyOf } from './meter.ts';
+import { keyOf } from './octetRecords.ts';
 import { type EffectRecord, type EventRecord, type Group, type Store, StoreError } from './ports.ts';
 import { together } from './tokenRecords.ts';
 import { type OnStep, type Sequences, Tx } from './tx.ts';

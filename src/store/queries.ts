@@ -3,6 +3,7 @@
  * the readers' connections and sees committed rows only.
  */
 import type { Knex } from 'knex';
+import type { Page } from '../broker/page.ts';
 import type { PolicyActivation, PolicyQuery, PolicyRecord } from '../broker/policyPorts.ts';
 import type {
   CircuitQuery,
@@ -10,7 +11,6 @@ import type {
   DecisionRecord,
   EventQuery,
   EventRecord,
-  Page,
   Visibility,
 } from '../broker/ports.ts';
 import type { Circuit } from '../model/circuit.ts';

@@ -6,7 +6,8 @@
 import type { Transfer } from '../aaa/ledger/book.ts';
 import type { AccountsState, UsageRecord } from '../broker/accountRecords.ts';
 import type { CheckpointRow, StoredAuditRow, Witnessed } from '../broker/auditPorts.ts';
-import type { OctetRecord } from '../broker/meter.ts';
+import type { OctetRecord } from '../broker/octetRecords.ts';
+import type { Page } from '../broker/page.ts';
 import type { PeerJournal } from '../broker/peerOffice.ts';
 import type { PolicyActivation, PolicyQuery, PolicyRecord } from '../broker/policyPorts.ts';
 import type {
@@ -20,9 +21,9 @@ import type {
   Group,
   IdempotencyRecord,
   LeaseAnswer,
-  Page,
   SeriesRecord,
   SetRecord,
+  Standing,
   Store,
   StoreCounters,
   TopologyRecord,
@@ -30,7 +31,6 @@ import type {
   UsageQuery,
   WebhookRecord,
 } from '../broker/ports.ts';
-import type { Standing } from '../broker/standings.ts';
 import type { StoredTokens, TokenRecord } from '../broker/tokenRecords.ts';
 import { type InstantMs, instant } from '../kernel/clock.ts';
 import type { CircuitId, DecisionId, PolicyId, SeriesId, SetId } from '../kernel/ids.ts';

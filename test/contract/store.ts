@@ -13,13 +13,12 @@ import {
   type UsageRecord,
 } from '../../src/broker/accountRecords.ts';
 import { NO_AUDIT } from '../../src/broker/auditPorts.ts';
-import type { OctetRecord } from '../../src/broker/meter.ts';
+import type { OctetRecord } from '../../src/broker/octetRecords.ts';
 import type { CircuitQuery, EventQuery, Group, Store } from '../../src/broker/ports.ts';
 import type { TokenRecord, TokenRows } from '../../src/broker/tokenRecords.ts';
 import { type InstantMs, instant } from '../../src/kernel/clock.ts';
 import type { CircuitId } from '../../src/kernel/ids.ts';
-import type { Circuit } from '../../src/model/circuit.ts';
-import { isFinal, states } from '../../src/model/circuit.ts';
+import { type Circuit, isFinal, states } from '../../src/model/circuit.ts';
 import type { Redemption } from '../../src/tokens/redeem.ts';
 import {
   activation,
