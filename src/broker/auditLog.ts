@@ -6,7 +6,6 @@ import { MerkleLog } from '../aaa/merkle/log.ts';
 import { type Aside, seal } from '../aaa/merkle/record.ts';
 import type { Random } from '../kernel/random.ts';
 import { type AuditEntry, type AuditGroup, type AuditRow, type AuditTile, NO_AUDIT } from './auditPorts.ts';
-import type { DecisionRecord } from './ports.ts';
 import type { Tx } from './tx.ts';
 
 export class AuditLog {
@@ -86,31 +85,3 @@ function effectOf(tx: Tx, { op, circuit, decision }: AuditEntry): string | undef
   const about = circuit === undefined ? tx.events : tx.events.filter((e) => e.circuitId === circuit);
   return about.length === 0 ? undefined : [...new Set(about.map((e) => e.type))].join(' ');
 }
-
-/** The record of a decision: what was asked, what the rules saw, and what they said. */
-export function recordOf(decision: DecisionRecord): AuditEntry {
-  const { facts, seen, policy, schema, circuitId, errors, token } = decision;
-  const ports = ['a_port', 'z_port'].map((name) => facts[name]).filter((port) => typeof port === 'string');
-  return {
-    op: 'decision',
-    decision_id: decision.id,
-    txn: decision.requestId,
-    actor: decision.principal,
-    action: decision.action,
-    project: decision.project,
-    sequence: decision.sequence,
-    decision: decision.effect,
-    reasons: [...decision.reasons].sort(),
-    ask: facts,
-    ...(typeof facts['peer'] === 'string' ? { peer: facts['peer'] } : {}),
-    ...(circuitId === undefined ? {} : { circuit: circuitId }),
-    ...(ports.length === 0 ? {} : { ports }),
-    ...(errors === undefined ? {} : { errors }),
-    ...(seen === undefined ? {} : { facts: seen }),
-    ...(token === undefined ? {} : { token: { ...token, links: token.links.length } }),
-    schema_sha256: schema,
-    ...(POLICY_HASH.test(policy) ? { policy_set_sha256: policy } : {}),
-  };
-}
-
-const POLICY_HASH = /^[0-9a-f]{64}$/;

@@ -15,9 +15,9 @@ import type { CircuitEvent } from '../model/events.ts';
 import { allowed, step } from '../model/lifecycle.ts';
 import type { Posting, ProjectRecord, QuotaRecord, UsageRecord } from './accountRecords.ts';
 import { announce, describeStep, snapshot } from './announce.ts';
-import { recordOf } from './auditLog.ts';
 import type { AuditEntry, CheckpointRow, Cosignature, Witnessed } from './auditPorts.ts';
 import type { Book, Undo } from './book.ts';
+import { entryOf } from './decisionEntry.ts';
 import { type Ground, groundOf } from './ground.ts';
 import type { OctetRecord } from './octetRecords.ts';
 import type { PolicyActivation, PolicyRecord } from './policyPorts.ts';
@@ -144,7 +144,7 @@ export class Tx {
   /** A decision and its record; `more` is what the record says beyond the decision (token, holder, reason). */
   decided(decision: DecisionRecord, more: Partial<AuditEntry> = {}): void {
     this.decisions.push(decision);
-    this.record({ ...recordOf(decision), ...more });
+    this.record({ ...entryOf(decision), ...more });
   }
 
   /** One line of the audit log, durable together with everything else that this transaction does. */
