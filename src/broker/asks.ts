@@ -5,13 +5,12 @@
  */
 import { type InstantMs, instant } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';
-import type { Circuit } from '../model/circuit.ts';
-import { placements } from '../model/circuit.ts';
+import { type Circuit, placements } from '../model/circuit.ts';
 import { overlaps, type Window } from '../model/window.ts';
 import { planGuest, requestOf } from './guest.ts';
 import { fewest, withoutAll } from './instead.ts';
-import { couldLeave } from './mover.ts';
 import type { PeerAnswer, PeerMessage } from './peerPorts.ts';
+import { couldLeave } from './placeInstead.ts';
 import type { Tx } from './tx.ts';
 
 type Hold = Extract<PeerMessage, { readonly op: 'hold' }>;

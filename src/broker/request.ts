@@ -15,12 +15,11 @@ import type { Authoriser } from './authorise.ts';
 import { factsOf, type Sibling } from './facts.ts';
 import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
 import { mayMove } from './movable.ts';
-import { placeInstead, WAITING_MS } from './mover.ts';
 import { applyMoves, placeBytes, placeHere, segmentOf, slotOf, wishOf } from './place.ts';
 import { type Availability, placeAbroad } from './placeAbroad.ts';
 import { placeAside } from './placeAside.ts';
-import type { Placing, Wish } from './plan.ts';
-import { isOurs, placementOf, type Slot } from './plan.ts';
+import { placeInstead, WAITING_MS } from './placeInstead.ts';
+import { isOurs, type Placing, placementOf, type Slot, type Wish } from './plan.ts';
 import type { Tx } from './tx.ts';
 
 /** A FIXED start may be this far past: the request was on its way. */
