@@ -6,8 +6,8 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyReply } from 'fastify';
+import type { Mutated, Mutation } from '../broker/calls.ts';
 import type { StoredAnswer } from '../broker/ports.ts';
-import type { Mutated, Mutation } from '../broker/usecases.ts';
 import { problemHeaders, served } from '../http/problem.ts';
 import type { Principal } from '../model/principal.ts';
 import { sha256 } from '../tokens/encoding.ts';

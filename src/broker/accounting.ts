@@ -13,12 +13,10 @@ import type { ProjectRecord, QuotaRecord } from './accountRecords.ts';
 import { ledgerProblem } from './accounts.ts';
 import { stale } from './actions.ts';
 import type { Book } from './book.ts';
+import type { Call } from './calls.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
-import type { Mutation } from './usecases.ts';
 import type { StoredRefusal } from './writer.ts';
-
-type Call = Pick<Mutation<unknown>, 'principal' | 'requestId'>;
 
 export interface ProjectView extends ProjectRecord {
   readonly circuits: number;

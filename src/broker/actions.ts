@@ -20,6 +20,7 @@ import type { Principal } from '../model/principal.ts';
 import { occurrences } from '../model/recurrence.ts';
 import { remotes } from '../model/rules.ts';
 import { plusSeconds, type Window } from '../model/window.ts';
+import type { Call, CircuitAction, CircuitChange, RecurrenceAsk } from './calls.ts';
 import { applyChange } from './change.ts';
 import { factsOf, factsOfCircuit } from './facts.ts';
 import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
@@ -30,10 +31,7 @@ import { admit, LATE_START_MS } from './request.ts';
 import { anotherRoad } from './restore.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
-import type { CircuitAction, CircuitChange, Mutation, RecurrenceAsk } from './usecases.ts';
 import { StoredRefusal } from './writer.ts';
-
-export type Call = Pick<Mutation<unknown>, 'principal' | 'requestId' | 'capability' | 'override'>;
 
 /** A hold lasts at most a day; longer ones would be bookings without an owner. */
 export const LONGEST_HOLD_S = 86_400;

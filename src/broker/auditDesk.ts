@@ -9,11 +9,11 @@ import { readNote, verifierKey } from '../aaa/merkle/note.ts';
 import type { Clock, InstantMs } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
 import type { CheckpointRow, StoredAuditRow } from './auditPorts.ts';
+import type { Mutated, Mutation } from './calls.ts';
 import { DoorCount } from './doorCount.ts';
 import type { Mutations } from './mutations.ts';
 import type { Office } from './office.ts';
 import type { Store } from './ports.ts';
-import type { Mutated, Mutation } from './usecases.ts';
 import { WitnessDesk, type WitnessPorts } from './witnessDesk.ts';
 
 export interface CheckpointView extends CheckpointRow {

@@ -16,6 +16,27 @@ import * as actions from './actions.ts';
 import { AuditDesk } from './auditDesk.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
 import { Bursar } from './bursar.ts';
+import type {
+  Availability,
+  CalendarStep,
+  CircuitAction,
+  CircuitChange,
+  Dealings,
+  LinkState,
+  MaintenanceAsk,
+  MaintenanceView,
+  Mutated,
+  Mutation,
+  OfferAsk,
+  OfferSet,
+  PortView,
+  Readiness,
+  RecurrenceAsk,
+  SetMemberAsk,
+  SetResult,
+  Stats,
+  TopologyImpact,
+} from './calls.ts';
 import type { ObservedConnect } from './devicePorts.ts';
 import * as hooks from './hooks.ts';
 import {
@@ -58,28 +79,7 @@ import type { Term } from './term.ts';
 import { audienceOf } from './tokenDesk.ts';
 import { TokenOffice, type TokenUse } from './tokenUse.ts';
 import { linkChange, topologyChange } from './topologyChange.ts';
-import type {
-  Availability,
-  CalendarStep,
-  CircuitAction,
-  CircuitChange,
-  Dealings,
-  LinkState,
-  MaintenanceAsk,
-  MaintenanceView,
-  Mutated,
-  Mutation,
-  OfferAsk,
-  OfferSet,
-  PortView,
-  Readiness,
-  RecurrenceAsk,
-  SetMemberAsk,
-  SetResult,
-  Stats,
-  TopologyImpact,
-  UseCases,
-} from './usecases.ts';
+import type { UseCases } from './usecases.ts';
 import { availability, dealings, linkSteps, portViews } from './views.ts';
 
 export class Broker implements UseCases {

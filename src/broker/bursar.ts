@@ -13,11 +13,11 @@ import { isOperator, type Principal } from '../model/principal.ts';
 import type { ProjectAsk, ProjectView, QuotaAsk, QuotaView } from './accounting.ts';
 import * as accounting from './accounting.ts';
 import type { UsageRecord } from './accountRecords.ts';
+import type { Mutated, Mutation } from './calls.ts';
 import type { Mutations } from './mutations.ts';
 import type { Office } from './office.ts';
 import type { Store } from './ports.ts';
 import type { Queries } from './queries.ts';
-import type { Mutated, Mutation } from './usecases.ts';
 
 export interface BursarPorts {
   readonly store: Store;

@@ -10,12 +10,12 @@ import { type Circuit, type CircuitRequest, claimedFrom, type Placement, usesOf 
 import { labelFits } from '../model/label.ts';
 import { plusSeconds } from '../model/window.ts';
 import { canChange } from '../scheduler/laxity/change.ts';
+import type { CircuitChange } from './calls.ts';
 import { ATTEMPT_MS, HORIZON_S } from './limits.ts';
 import { isMovable } from './movable.ts';
 import { applyMoves, problemOf, segmentOf } from './place.ts';
 import { portsOf } from './request.ts';
 import type { Tx } from './tx.ts';
-import type { CircuitChange } from './usecases.ts';
 
 /** Applies the change as one event, with the moves that make room for it; throws the refusal. */
 export function applyChange(tx: Tx, circuit: Circuit, change: CircuitChange, decisionId: string): Circuit {

@@ -5,13 +5,11 @@ import { newId, type WebhookId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
 import { isOperator, maySee } from '../model/principal.ts';
 import { stale } from './actions.ts';
+import type { Call } from './calls.ts';
 import type { WebhookProgress, WebhookRecord } from './ports.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
-import type { Mutation } from './usecases.ts';
 import type { StoredRefusal } from './writer.ts';
-
-type Call = Pick<Mutation<unknown>, 'principal' | 'requestId'>;
 
 /** Where it goes and no more: the rest of such an address is often a secret, and decisions are shown. */
 const factsOf = (url: string): Facts => ({ url: new URL(url).origin });

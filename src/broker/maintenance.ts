@@ -13,15 +13,13 @@ import { overlaps, type Window } from '../model/window.ts';
 import { clear as makeRoom } from '../scheduler/laxity/clear.ts';
 import { edgesOf, instantOf } from '../topology/closures.ts';
 import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/document.ts';
+import type { Call, MaintenanceAsk, MaintenanceImpact, MaintenanceView } from './calls.ts';
 import { ATTEMPT_MS } from './limits.ts';
 import { applyMoves } from './place.ts';
 import { anotherRoad } from './restore.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
-import type { MaintenanceAsk, MaintenanceImpact, MaintenanceView, Mutation } from './usecases.ts';
 import type { StoredRefusal } from './writer.ts';
-
-type Call = Pick<Mutation<unknown>, 'principal' | 'requestId'>;
 
 export function announceMaintenance(
   tx: Tx,

@@ -6,11 +6,11 @@
 import { createHash } from 'node:crypto';
 import { type Clock, instant } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
+import type { Mutated, Mutation } from './calls.ts';
 import type { Office } from './office.ts';
 import type { Store } from './ports.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
-import type { Mutated, Mutation } from './usecases.ts';
 import { StoredRefusal } from './writer.ts';
 
 const KEY_LIFE_MS = 86_400_000;

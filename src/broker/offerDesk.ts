@@ -2,7 +2,7 @@
 import type { OfferId } from '../kernel/ids.ts';
 import type { CircuitRequest } from '../model/circuit.ts';
 import type { Undo } from './book.ts';
-import type { OfferSet } from './usecases.ts';
+import type { OfferSet } from './calls.ts';
 
 /** How many are remembered at once: the oldest goes first. */
 const MOST_REMEMBERED = 10_000;

@@ -12,21 +12,18 @@ import type { Circuit, CircuitRequest } from '../model/circuit.ts';
 import { maySee } from '../model/principal.ts';
 import { type Offer, offers } from '../scheduler/laxity/offers.ts';
 import { factsOfVerb } from './actions.ts';
+import type { Call, OfferAsk, OfferOption, OfferSet } from './calls.ts';
 import { factsOf } from './facts.ts';
 import { ATTEMPT_MS } from './limits.ts';
 import { askOf, bytesAsk, problemOf, wishOf } from './place.ts';
-import type { Wish } from './plan.ts';
-import { isOurs } from './plan.ts';
+import { isOurs, type Wish } from './plan.ts';
 import { admit, fixedSlot, refuseTakenRef } from './request.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
-import type { Mutation, OfferAsk, OfferOption, OfferSet } from './usecases.ts';
 import { StoredRefusal } from './writer.ts';
 
 /** How long an indicative offer is remembered. */
 const REMEMBERED_MS = 600_000;
-
-type Call = Pick<Mutation<unknown>, 'principal' | 'requestId'>;
 
 export function makeOffers(
   tx: Tx,

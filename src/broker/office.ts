@@ -6,11 +6,11 @@ import { type Cancel, every } from '../kernel/clock.ts';
 import { BrokerError, textOf } from '../kernel/errors.ts';
 import { AuditMismatch } from './auditStart.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
+import type { Readiness } from './calls.ts';
 import { seedPolicy } from './policy.ts';
 import { PortWatch } from './portStates.ts';
 import { type EventRecord, StoreError, type TopologyRecord } from './ports.ts';
 import { Term } from './term.ts';
-import type { Readiness } from './usecases.ts';
 
 /** A leader that has not renewed for so long is replaced. */
 const LEASE_TTL_MS = 6_000;

@@ -21,13 +21,12 @@ import { splitToken } from '../tokens/parse.ts';
 import type { RedeemOutcome } from '../tokens/redeem.ts';
 import { TokenError, type TokenRefusal } from '../tokens/refusal.ts';
 import type { Chain } from '../tokens/verify.ts';
-import type { Call } from './actions.ts';
+import type { Call, CircuitAction, CircuitChange } from './calls.ts';
 import type { DecisionRecord } from './ports.ts';
 import type { Term } from './term.ts';
 import type { Presented, Shown, TokenDesk } from './tokenDesk.ts';
 import { isDecided, mbitOf } from './tokenGrant.ts';
 import type { Tx } from './tx.ts';
-import type { CircuitAction, CircuitChange } from './usecases.ts';
 import { StoredRefusal } from './writer.ts';
 
 type Verb = Extract<CircuitAction['type'], TokenAction> | 'modify' | 'extend';

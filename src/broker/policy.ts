@@ -12,14 +12,12 @@ import { schemaSha256 } from '../aaa/schema.ts';
 import { BrokerError, type FieldError } from '../kernel/errors.ts';
 import { newId, type PolicyId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
+import type { Call } from './calls.ts';
 import type { PolicyActivation, PolicyRecord } from './policyPorts.ts';
 import type { DecisionRecord } from './ports.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
-import type { Mutation } from './usecases.ts';
 import type { StoredRefusal } from './writer.ts';
-
-type Call = Pick<Mutation<unknown>, 'principal' | 'requestId'>;
 
 /** A version before it is one. */
 export interface PolicyDraft {

@@ -13,6 +13,7 @@ import type { Random } from '../kernel/random.ts';
 import type { Circuit, CircuitRequest } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
 import { factsOfVerb, wishedSlot } from './actions.ts';
+import type { CircuitChange, Mutated, Mutation } from './calls.ts';
 import { factsOf } from './facts.ts';
 import type { Mutations } from './mutations.ts';
 import type { Office } from './office.ts';
@@ -31,7 +32,6 @@ import type { DecisionRecord, Store } from './ports.ts';
 import type { Queries } from './queries.ts';
 import { fixedSlot } from './request.ts';
 import type { Tx } from './tx.ts';
-import type { CircuitChange, Mutated, Mutation } from './usecases.ts';
 import type { StoredRefusal } from './writer.ts';
 
 /** What somebody would like to know beforehand: about something new, something that stands, or neither. */

@@ -3,6 +3,7 @@ import { BrokerError } from '../kernel/errors.ts';
 import type { CircuitId, DecisionId, SeriesId, SetId, WebhookId } from '../kernel/ids.ts';
 import type { Circuit } from '../model/circuit.ts';
 import { isOperator, maySee, type Principal } from '../model/principal.ts';
+import type { SetResult } from './calls.ts';
 import type { Page } from './page.ts';
 import type {
   CircuitQuery,
@@ -16,7 +17,6 @@ import type {
   Visibility,
   WebhookRecord,
 } from './ports.ts';
-import type { SetResult } from './usecases.ts';
 
 /** Somebody else's is as absent as what never was. */
 const absent = (what: string): BrokerError => new BrokerError('NOT_FOUND', `there is no ${what}`);

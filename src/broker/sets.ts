@@ -11,19 +11,16 @@ import { type Circuit, isFinal } from '../model/circuit.ts';
 import type { HomeEvent } from '../model/events.ts';
 import { type Member, placeSet } from '../scheduler/laxity/sets.ts';
 import { invalid, stale } from './actions.ts';
+import type { Call, SetMemberAsk, SetResult } from './calls.ts';
 import { factsOf } from './facts.ts';
 import { isLocked } from './padlock.ts';
 import { askOf, problemOf, slotOf } from './place.ts';
-import type { Wish } from './plan.ts';
-import { isOurs } from './plan.ts';
+import { isOurs, type Wish } from './plan.ts';
 import type { SetRecord } from './ports.ts';
 import { type Admission, admit, fixedSlot, prepare, refusedThen, seat } from './request.ts';
 import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
-import type { Mutation, SetMemberAsk, SetResult } from './usecases.ts';
 import { StoredRefusal } from './writer.ts';
-
-type Call = Pick<Mutation<unknown>, 'principal' | 'requestId' | 'override'>;
 
 export function createSet(
   tx: Tx,

@@ -6,12 +6,12 @@
 import type { Clock, InstantMs } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
+import type { Mutated, Mutation } from './calls.ts';
 import type { Mutations } from './mutations.ts';
 import type { Office } from './office.ts';
 import type { PeerAnswer, PeerMessage, Peers } from './peerPorts.ts';
 import type { Standing } from './ports.ts';
 import type { Tx } from './tx.ts';
-import type { Mutated, Mutation } from './usecases.ts';
 import type { Writer } from './writer.ts';
 
 /** The alarm about a peer that speaks in an earlier term is not repeated sooner. */

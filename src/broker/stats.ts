@@ -1,7 +1,8 @@
 /** The broker's counters since its start, put together for /metrics and the bench. */
+
+import type { Stats } from './calls.ts';
 import type { Mutations } from './mutations.ts';
 import type { Term } from './term.ts';
-import type { Stats } from './usecases.ts';
 
 export const statsOf = (term: Term | undefined, mutations: Mutations): Stats => ({
   transactions: term?.writer.transactions ?? 0,

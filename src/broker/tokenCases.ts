@@ -15,7 +15,7 @@ import { attenuate, newJti } from '../tokens/mint.ts';
 import { TokenError } from '../tokens/refusal.ts';
 import { signStatusList } from '../tokens/status.ts';
 import type { Chain } from '../tokens/verify.ts';
-import type { Call } from './actions.ts';
+import type { Call } from './calls.ts';
 import type { Term } from './term.ts';
 import { DEFAULT_USES, LIST_SIZE, type TokenDesk } from './tokenDesk.ts';
 import { isDecided } from './tokenGrant.ts';

@@ -11,6 +11,7 @@ import type { PublicJwk } from '../tokens/jwk.ts';
 import { TokenError } from '../tokens/refusal.ts';
 import type { Chain } from '../tokens/verify.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
+import type { Mutated, Mutation } from './calls.ts';
 import type { Mutations } from './mutations.ts';
 import type { Office } from './office.ts';
 import { refusalOf } from './padlock.ts';
@@ -19,7 +20,6 @@ import type { TokenAsk } from './tokenCases.ts';
 import * as cases from './tokenCases.ts';
 import type { MintedToken, TokenKeyRecord } from './tokenRecords.ts';
 import type { PublishedIssuer } from './tokenRing.ts';
-import type { Mutated, Mutation } from './usecases.ts';
 
 /** A token as its owner gets it. Without its text where it was only tried. */
 export interface TokenView {

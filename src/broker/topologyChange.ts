@@ -10,8 +10,8 @@ import { compile } from '../topology/compile.ts';
 import type { TopologyDocument } from '../topology/document.ts';
 import { USABLE } from '../topology/network.ts';
 import type { Authoriser } from './authorise.ts';
+import type { LinkState, Mutation, TopologyImpact } from './calls.ts';
 import type { Tx } from './tx.ts';
-import type { LinkState, Mutation, TopologyImpact } from './usecases.ts';
 import { StoredRefusal } from './writer.ts';
 
 export function topologyChange(

@@ -6,8 +6,8 @@ import { type EndpointAsk, isFinal, placements } from '../model/circuit.ts';
 import type { Window } from '../model/window.ts';
 import type { DomainPort } from '../topology/domainDocument.ts';
 import { findWidest } from '../topology/search/find.ts';
+import type { Availability, AvailabilityStep, CalendarStep, Dealings, PortView } from './calls.ts';
 import type { Term } from './term.ts';
-import type { Availability, AvailabilityStep, CalendarStep, Dealings, PortView } from './usecases.ts';
 
 export function portViews(term: Term): PortView[] {
   const { network, neighbours, around } = term.book;

@@ -2,8 +2,9 @@
  * The last messages of each peer over restarts: written behind them, a few seconds' worth at once and only where
  * something was said, so that no message waits for it. What a process had not written when it was killed is lost.
  */
+
+import type { Readiness } from '../broker/calls.ts';
 import type { Store } from '../broker/ports.ts';
-import type { Readiness } from '../broker/usecases.ts';
 import { type Cancel, type Clock, every } from '../kernel/clock.ts';
 import { textOf } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';

@@ -1,6 +1,6 @@
 /** Everybody fits: circuits with a window step aside inside it, and nobody's promise is broken. */
 import { afterEach, expect, it } from 'vitest';
-import type { CircuitChange } from '../../src/broker/usecases.ts';
+import type { CircuitChange } from '../../src/broker/calls.ts';
 import { BrokerError } from '../../src/kernel/errors.ts';
 import type { Circuit, CircuitRequest, Schedule } from '../../src/model/circuit.ts';
 import { aRequest, at, fixed } from '../support/builders.ts';

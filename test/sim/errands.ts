@@ -3,7 +3,7 @@
  * there is a route it goes over it; the rest asks the use cases, as the routes will.
  */
 import type { Broker } from '../../src/broker/broker.ts';
-import type { SetMemberAsk } from '../../src/broker/usecases.ts';
+import type { SetMemberAsk } from '../../src/broker/calls.ts';
 import { type InstantMs, instant, rfc3339 } from '../../src/kernel/clock.ts';
 import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
 import { aRequest } from '../support/builders.ts';

@@ -6,12 +6,12 @@ import type { CheckpointRow } from '../../src/broker/auditPorts.ts';
 import type { AuditKeeper } from '../../src/broker/auditStart.ts';
 import { Broker } from '../../src/broker/broker.ts';
 import type { BrokerPorts } from '../../src/broker/brokerPorts.ts';
+import type { Mutation } from '../../src/broker/calls.ts';
 import type { Devices } from '../../src/broker/devicePorts.ts';
 import type { Inspection } from '../../src/broker/inspection.ts';
 import type { Peers } from '../../src/broker/peerPorts.ts';
 import type { Store } from '../../src/broker/ports.ts';
 import { audienceOf, type ForeignIssuers } from '../../src/broker/tokenDesk.ts';
-import type { Mutation } from '../../src/broker/usecases.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
 
 import { type LogEvent, silentLog } from '../../src/kernel/log.ts';

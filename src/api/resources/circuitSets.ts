@@ -1,6 +1,6 @@
 /** Circuit sets: several circuits placed as one, all or none, and then committed or given up as one. */
 import { Type } from 'typebox';
-import type { SetMemberAsk, SetResult } from '../../broker/usecases.ts';
+import type { SetMemberAsk, SetResult } from '../../broker/calls.ts';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { BrokerError } from '../../kernel/errors.ts';

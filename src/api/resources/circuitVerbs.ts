@@ -3,7 +3,7 @@
  * Which of them a circuit allows now is in its allowed_actions.
  */
 import { Type } from 'typebox';
-import type { CircuitAction } from '../../broker/usecases.ts';
+import type { CircuitAction } from '../../broker/calls.ts';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
 import type { ProblemCode } from '../../kernel/errors.ts';

@@ -4,8 +4,8 @@
  * The verbs on one circuit are in circuitVerbs.ts, what lies below it in circuitParts.ts.
  */
 import { Type } from 'typebox';
+import type { CircuitAction } from '../../broker/calls.ts';
 import type { CircuitQuery, SeriesRecord } from '../../broker/ports.ts';
-import type { CircuitAction } from '../../broker/usecases.ts';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { instant } from '../../kernel/clock.ts';

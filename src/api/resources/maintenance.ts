@@ -4,7 +4,7 @@
  * cancelled and announced anew, so that its ETag is always the same.
  */
 import { Type } from 'typebox';
-import type { MaintenanceView } from '../../broker/usecases.ts';
+import type { MaintenanceView } from '../../broker/calls.ts';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { BrokerError } from '../../kernel/errors.ts';

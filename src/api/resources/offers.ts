@@ -3,7 +3,7 @@
  * type OFFER, which is in circuits.ts.
  */
 import { Type } from 'typebox';
-import type { OfferSet } from '../../broker/usecases.ts';
+import type { OfferSet } from '../../broker/calls.ts';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { answer, BODIES, CHANGES, KEYS, refusals } from '../answers.ts';

@@ -5,7 +5,8 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { Type } from 'typebox';
-import type { Readiness, Stats, UseCases } from '../../broker/usecases.ts';
+import type { Readiness, Stats } from '../../broker/calls.ts';
+import type { UseCases } from '../../broker/usecases.ts';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { rfc3339 } from '../../kernel/clock.ts';

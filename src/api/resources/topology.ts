@@ -3,7 +3,7 @@
  * to be paged in memory. The document as a whole is in topologyDocument.ts.
  */
 import { type Static, Type } from 'typebox';
-import type { TopologyImpact } from '../../broker/usecases.ts';
+import type { TopologyImpact } from '../../broker/calls.ts';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { instant } from '../../kernel/clock.ts';

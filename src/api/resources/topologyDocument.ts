@@ -4,7 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { type Static, Type } from 'typebox';
-import type { TopologyImpact } from '../../broker/usecases.ts';
+import type { TopologyImpact } from '../../broker/calls.ts';
 import { parseStrict } from '../../http/json.ts';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';

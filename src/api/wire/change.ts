@@ -2,7 +2,7 @@
  * A change of a circuit as a client writes it: a merge patch of its rate and times, or one step that extends it.
  */
 import { type Static, Type } from 'typebox';
-import type { CircuitChange } from '../../broker/usecases.ts';
+import type { CircuitChange } from '../../broker/calls.ts';
 import { invalid, LONGEST_S, readTime, Time } from './common.ts';
 import { Mbps } from './schedule.ts';
 

@@ -3,6 +3,7 @@
  * circuit needs from them and got, and what they see of their neighbours.
  */
 import { type Static, Type } from 'typebox';
+import type { MaintenanceAsk } from '../../broker/calls.ts';
 import type {
   DeviceAudit,
   DeviceOrder,
@@ -10,7 +11,6 @@ import type {
   DeviceState,
   Discovery,
 } from '../../broker/inspection.ts';
-import type { MaintenanceAsk } from '../../broker/usecases.ts';
 import { ref } from '../../http/schema.ts';
 import { type InstantMs, instant, rfc3339 } from '../../kernel/clock.ts';
 import { LONGEST_S, Time } from './common.ts';

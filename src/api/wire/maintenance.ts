@@ -1,6 +1,6 @@
 /** Maintenance on the wire: the announcement, the window that is kept, and what it meets. */
 import { type Static, Type } from 'typebox';
-import type { MaintenanceAsk, MaintenanceImpact, MaintenanceView } from '../../broker/usecases.ts';
+import type { MaintenanceAsk, MaintenanceImpact, MaintenanceView } from '../../broker/calls.ts';
 import { ref } from '../../http/schema.ts';
 import type { MaintenanceWindowDocument } from '../../topology/document.ts';
 import { idSchema, invalid, LONGEST_S, readTime, Time } from './common.ts';

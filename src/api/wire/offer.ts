@@ -3,7 +3,7 @@
  * says of a slot is what the circuit will have that takes it.
  */
 import { type Static, Type } from 'typebox';
-import type { OfferAsk, OfferOption, OfferSet } from '../../broker/usecases.ts';
+import type { OfferAsk, OfferOption, OfferSet } from '../../broker/calls.ts';
 import { ref } from '../../http/schema.ts';
 import { rfc3339 } from '../../kernel/clock.ts';
 import type { Principal } from '../../model/principal.ts';

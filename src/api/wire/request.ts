@@ -4,7 +4,7 @@
  * network or other circuits is the broker's to say.
  */
 import { type Static, Type } from 'typebox';
-import type { RecurrenceAsk } from '../../broker/usecases.ts';
+import type { RecurrenceAsk } from '../../broker/calls.ts';
 import { ref } from '../../http/schema.ts';
 import type { CircuitRequest, EndpointAsk, Schedule } from '../../model/circuit.ts';
 import { formatLabels, HIGHEST_LABEL, type LabelAsk, parseLabels } from '../../model/label.ts';

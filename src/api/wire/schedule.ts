@@ -3,7 +3,7 @@
  * and back. What depends on the present time is the broker's to say.
  */
 import { type Static, Type } from 'typebox';
-import type { RecurrenceAsk } from '../../broker/usecases.ts';
+import type { RecurrenceAsk } from '../../broker/calls.ts';
 import { ref, taggedUnion } from '../../http/schema.ts';
 import { type InstantMs, instant, NEVER, rfc3339 } from '../../kernel/clock.ts';
 import type { OfferId } from '../../kernel/ids.ts';

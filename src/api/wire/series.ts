@@ -1,7 +1,7 @@
 /** Series of circuits that repeat, and sets of circuits that stand or fall together, as they are served. */
 import { type Static, Type } from 'typebox';
+import type { SetResult } from '../../broker/calls.ts';
 import type { SeriesRecord } from '../../broker/ports.ts';
-import type { SetResult } from '../../broker/usecases.ts';
 import { ref } from '../../http/schema.ts';
 import { invariant } from '../../kernel/assert.ts';
 import { rfc3339 } from '../../kernel/clock.ts';

@@ -4,8 +4,8 @@
  * no mapping.
  */
 import { type Static, Type } from 'typebox';
+import type { CalendarStep, PortView, TopologyImpact } from '../../broker/calls.ts';
 import type { ObservedConnect } from '../../broker/devicePorts.ts';
-import type { CalendarStep, PortView, TopologyImpact } from '../../broker/usecases.ts';
 import { ref } from '../../http/schema.ts';
 import { type InstantMs, rfc3339 } from '../../kernel/clock.ts';
 import { UNTAGGED } from '../../model/label.ts';
