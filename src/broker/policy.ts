@@ -12,10 +12,10 @@ import { schemaSha256 } from '../aaa/schema.ts';
 import { BrokerError, type FieldError } from '../kernel/errors.ts';
 import { newId, type PolicyId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
+import type { Authoriser } from './authorise.ts';
 import type { Call } from './calls.ts';
 import type { PolicyActivation, PolicyRecord } from './policyPorts.ts';
 import type { DecisionRecord } from './ports.ts';
-import type { Term } from './term.ts';
 import type { Tx } from './tx.ts';
 import type { StoredRefusal } from './writer.ts';
 
@@ -42,13 +42,13 @@ export function inForceOf(policy: PolicyRecord): InForce {
 
 export function uploadPolicy(
   tx: Tx,
-  term: Term,
+  authoriser: Authoriser,
   random: Random,
   call: Call,
   draft: PolicyDraft,
 ): PolicyRecord | StoredRefusal {
   const facts = { characters: draft.text.length, assertions: draft.assertions.length };
-  const refusal = term.authoriser.refusal(tx, { ...call, action: 'policy.write', project: '', facts });
+  const refusal = authoriser.refusal(tx, { ...call, action: 'policy.write', project: '', facts });
   if (refusal !== undefined) return refusal;
   return enter(tx, random, call.principal.id, draft);
 }
@@ -101,14 +101,14 @@ export function seedPolicy(tx: Tx, random: Random, draft: PolicyDraft): void {
 /** `before` is the version to which a later roll-back returns; the one in force, unless this is a roll-back. */
 export function activatePolicy(
   tx: Tx,
-  term: Term,
+  authoriser: Authoriser,
   call: Call,
   policy: PolicyRecord,
   back?: { readonly from: PolicyActivation; readonly before: PolicyId | undefined },
 ): PolicyView | StoredRefusal {
   const { rules } = tx.book;
   const facts = { policy: policy.id, policy_sha256: policy.sha256 };
-  const refusal = term.authoriser.refusal(tx, { ...call, action: 'policy.activate', project: '', facts });
+  const refusal = authoriser.refusal(tx, { ...call, action: 'policy.activate', project: '', facts });
   if (refusal !== undefined) return refusal;
   const last = rules.activation;
   if (back !== undefined && back.from.seq !== last?.seq)

@@ -117,12 +117,14 @@ export class PolicyDesk {
   }
 
   upload(call: Mutation<PolicyRecord>, draft: PolicyDraft): Promise<Mutated<PolicyRecord>> {
-    return this.#mutations.run(call, (tx, term) => uploadPolicy(tx, term, this.#random, call, draft));
+    return this.#mutations.run(call, (tx, term) =>
+      uploadPolicy(tx, term.authoriser, this.#random, call, draft),
+    );
   }
 
   async activate(call: Mutation<PolicyView>, id: PolicyId): Promise<Mutated<PolicyView>> {
     const policy = await this.#record(id);
-    return this.#mutations.run(call, (tx, term) => activatePolicy(tx, term, call, policy));
+    return this.#mutations.run(call, (tx, term) => activatePolicy(tx, term.authoriser, call, policy));
   }
 
   /** Puts the version in force that was so before the present one. */
@@ -133,7 +135,7 @@ export class PolicyDesk {
     const policy = await this.#record(from.before);
     const earlier = await this.#store.lastActivation(policy.id);
     const back = { from, before: earlier?.before };
-    return this.#mutations.run(call, (tx, term) => activatePolicy(tx, term, call, policy, back));
+    return this.#mutations.run(call, (tx, term) => activatePolicy(tx, term.authoriser, call, policy, back));
   }
 
   async one(id: PolicyId): Promise<PolicyView> {
