@@ -17,6 +17,7 @@ import { Book } from './book.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { type Confronted, confront } from './confront.ts';
+import { CurrentPeers } from './currentPeers.ts';
 import { EarlyLight } from './early.ts';
 import { Lanes } from './lanes.ts';
 import { Meter } from './meter.ts';
@@ -28,7 +29,6 @@ import type { EventRecord, StoreError, TopologyRecord } from './ports.ts';
 import { reconcile } from './reconcile.ts';
 import { Restorer } from './restore.ts';
 import { Settler } from './settle.ts';
-import { CurrentPeers } from './standings.ts';
 import { TokenDesk } from './tokenDesk.ts';
 import { Writer } from './writer.ts';
 
