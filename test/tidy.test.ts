@@ -6,7 +6,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
-import { breaches, longFiles } from './tidy/rules.ts';
+import { circles } from './tidy/circles.ts';
+import { breaches, longFiles, type SourceFile } from './tidy/rules.ts';
 import { imports, tokens } from './tidy/source.ts';
 
 const root = join(import.meta.dirname, '../src');
@@ -14,14 +15,19 @@ const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .map((path) => path.replaceAll('\\', '/'))
   .filter((path) => path.endsWith('.ts'))
   .sort();
+const sources = files.map((path): SourceFile => ({ path, text: readFileSync(join(root, path), 'utf8') }));
 
 test('there is source to look at', () => {
   expect(files.length).toBeGreaterThan(15);
   expect(files).toContain('model/lifecycle.ts');
 });
 
-test.each(files)('%s keeps the house rules', (path) => {
-  expect(breaches({ path, text: readFileSync(join(root, path), 'utf8') })).toEqual([]);
+test.each(sources)('$path keeps the house rules', (file) => {
+  expect(breaches(file)).toEqual([]);
+});
+
+test('no file imports itself by way of others, types included', () => {
+  expect(circles(sources)).toEqual([]);
 });
 
 test('every excused length belongs to a file that exists', () => {
@@ -141,6 +147,55 @@ describe('a planted breach is caught', () => {
   it('no opening', () => {
     const [said] = breaches({ path: 'broker/x.ts', text: 'const a = 1;\n' });
     expect(said).toContain('does not open by saying what is here');
+  });
+});
+
+describe('a planted circle is caught', () => {
+  const planted: readonly [what: string, files: Readonly<Record<string, string>>, said: readonly string[]][] =
+    [
+      [
+        'by types alone',
+        { 'a/x.ts': "import type { Y } from './y.ts';", 'a/y.ts': "import { type X } from './x.ts';" },
+        ['a/x.ts > a/y.ts > a/x.ts'],
+      ],
+      [
+        'over three files in two folders',
+        {
+          'a/z.ts': "import { x } from '../b/x.ts';",
+          'b/x.ts': "export type { Y } from './y.ts';",
+          'b/y.ts': "type Z = typeof import('../a/z.ts');",
+        },
+        ['a/z.ts > b/x.ts > b/y.ts > a/z.ts'],
+      ],
+      ['of one file', { 'a/x.ts': "import type { X } from './x.ts';" }, ['a/x.ts > a/x.ts']],
+      [
+        'twice through one file',
+        {
+          'a/x.ts': "import { y } from './y.ts';\nimport type { Z } from './z.ts';",
+          'a/y.ts': "import type { X } from './x.ts';",
+          'a/z.ts': "import { x } from './x.ts';",
+        },
+        ['a/x.ts > a/y.ts > a/x.ts', 'a/x.ts > a/z.ts > a/x.ts'],
+      ],
+      [
+        'two ways to one file are none',
+        {
+          'a/x.ts': "import { y } from './y.ts';\nimport type { Z } from './z.ts';",
+          'a/y.ts': "import type { Z } from './z.ts';",
+          'a/z.ts': "// import type { X } from './x.ts';",
+        },
+        [],
+      ],
+    ];
+  it.each(planted)('%s', (_, texts, said) => {
+    expect(circles(Object.entries(texts).map(([path, text]) => ({ path, text })))).toEqual(said);
+  });
+  it('one type named from below, in the source as it is', () => {
+    const below = 'broker/ports.ts';
+    const tied = sources.map(({ path, text }) =>
+      path === below ? { path, text: `${text}import type { Tx } from './tx.ts';\n` } : { path, text },
+    );
+    expect(circles(tied)).toContain('broker/ports.ts > broker/tx.ts > broker/ports.ts');
   });
 });
 
