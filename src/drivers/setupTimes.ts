@@ -11,7 +11,7 @@ export class SetupTimes {
     if (this.#took.length > REMEMBERED) this.#took.shift();
   }
 
-  /** Nine of the last ten have not taken longer; undefined while there are none. */
+  /** Nine in ten of them have not taken longer; undefined while there are none. */
   get expectedMs(): number | undefined {
     const sorted = this.#took.toSorted((a, b) => a - b);
     return sorted[Math.ceil(sorted.length * 0.9) - 1];

@@ -40,12 +40,6 @@ export type LogEvent =
       readonly attempt: number;
       readonly error: string;
     }
-  | {
-      readonly event: 'effect.refused';
-      readonly circuit: string;
-      readonly effect: string;
-      readonly detail: string;
-    }
   | { readonly event: 'settle.failed'; readonly error: string }
   | {
       readonly event: 'reconcile.drift';
@@ -138,8 +132,7 @@ export type LogEvent =
   /** Another domain's log goes on under a new name. */
   | { readonly event: 'audit.renamed'; readonly origin: string; readonly before: readonly string[] }
   | { readonly event: 'issuer.unreachable'; readonly issuer: string; readonly error: string }
-  | { readonly event: 'store.pruned'; readonly circuits: number; readonly events: number }
-  | { readonly event: 'invariant.broken'; readonly detail: string };
+  | { readonly event: 'store.pruned'; readonly circuits: number; readonly events: number };
 
 export interface Log {
   info(event: LogEvent): void;

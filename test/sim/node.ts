@@ -193,7 +193,6 @@ export class Node {
       const silent = event.event === 'settle.failed' && event.error.startsWith('reconcile:');
       if ((event.event === 'settle.failed' && !silent) || event.event === 'http.failed')
         this.#around.wrong([`${this.name} ${event.event}: ${event.error}`]);
-      if (event.event === 'invariant.broken') this.#around.wrong([`${this.name} ${event.detail}`]);
     };
     const log: Log = { ...silentLog, warn: complain, error: complain };
     const peers = this.#around.peersOf(process);

@@ -184,8 +184,8 @@ function brokerMetrics(registry: Registry, stats: () => Stats, readiness: () => 
     });
   };
   total('turnpike_transactions_total', 'Database transactions', (s) => s.transactions);
-  total('turnpike_admitted_total', 'Circuits admitted', (s) => s.admitted);
-  total('turnpike_refused_total', 'Circuits refused', (s) => s.refused);
+  total('turnpike_admitted_total', 'Changes that clients asked for and got', (s) => s.admitted);
+  total('turnpike_refused_total', 'Changes that clients asked for in vain', (s) => s.refused);
   total('turnpike_effects_done_total', 'Orders to devices and peers carried out', (s) => s.effectsDone);
   total('turnpike_effects_failed_total', 'Attempts at such orders that failed', (s) => s.effectsFailed);
 
