@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Broker } from '../src/broker/broker.ts';
-import type { Devices } from '../src/broker/devicePorts.ts';
+import type { Devices } from '../src/broker/devices/devicePorts.ts';
 import { MemoryDevices } from '../src/drivers/memory.ts';
 import { developmentIssuer } from '../src/identity/dev.ts';
 import { type InstantMs, instant, sleep, stopwatch, wallClock } from '../src/kernel/clock.ts';

@@ -6,7 +6,7 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { AuditKeeper } from './broker/auditStart.ts';
+import type { AuditKeeper } from './broker/audit/auditStart.ts';
 import type { Config } from './config.ts';
 import { StartError } from './flags.ts';
 import { textOf } from './kernel/errors.ts';

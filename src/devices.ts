@@ -3,8 +3,8 @@
  * the drivers of real elements, with what it has to tell on its way into the log. Secrets stay functions.
  */
 
-import type { Devices } from './broker/devicePorts.ts';
-import type { Inspection } from './broker/inspection.ts';
+import type { Devices } from './broker/devices/devicePorts.ts';
+import type { Inspection } from './broker/devices/inspection.ts';
 import type { Config, ElementConfig } from './config.ts';
 import type { PortState } from './drivers/driver.ts';
 import type { DriverEvent } from './drivers/events.ts';

@@ -4,7 +4,7 @@
  */
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { audienceOf } from './broker/tokenDesk.ts';
+import { audienceOf } from './broker/tokens/tokenDesk.ts';
 import type { Config } from './config.ts';
 import { StartError } from './flags.ts';
 import { textOf } from './kernel/errors.ts';

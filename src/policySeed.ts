@@ -9,7 +9,7 @@ import type { Assertion } from './aaa/assertions.ts';
 import { inWords } from './aaa/policies.ts';
 import { loadPolicies } from './aaa/policySet.ts';
 import { AssertionSchema } from './api/wire/policy.ts';
-import type { PolicyDraft } from './broker/policy.ts';
+import type { PolicyDraft } from './broker/aaa/policy.ts';
 import { StartError } from './flags.ts';
 import { newAjv } from './http/schema.ts';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Book, type Transfer } from '../../src/aaa/ledger/book.ts';
 import { captureUsed, holdFor } from '../../src/aaa/ledger/money.ts';
-import { type Posting, post } from '../../src/broker/accountRecords.ts';
+import { type Posting, post } from '../../src/broker/aaa/accountRecords.ts';
 import { wallClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { openStore } from '../../src/store/open.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Broker } from '../../src/broker/broker.ts';
-import { audienceOf } from '../../src/broker/tokenDesk.ts';
+import { audienceOf } from '../../src/broker/tokens/tokenDesk.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
 import { instant, stopwatch, wallClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';

@@ -4,7 +4,7 @@
  */
 import swaggerUi from '@fastify/swagger-ui';
 import { actions } from '../aaa/decide.ts';
-import type { PeerOffice } from '../broker/peerOffice.ts';
+import type { PeerOffice } from '../broker/abroad/peerOffice.ts';
 import type { UseCases } from '../broker/usecases.ts';
 import { type Authenticate, buildServer, type HttpServer, type ServerLimits } from '../http/server.ts';
 import type { ServerTls } from '../http/tls.ts';

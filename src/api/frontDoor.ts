@@ -1,5 +1,5 @@
 /** Who a caller is: a circuit token stands for its holder, anything else is for the bearer's authenticator. */
-import type { TokenUse } from '../broker/tokenUse.ts';
+import type { TokenUse } from '../broker/tokens/tokenUse.ts';
 import type { Authenticate } from '../http/server.ts';
 import { capabilityOf } from './wire/token.ts';
 

@@ -2,7 +2,7 @@
  * What a resource is: a function that registers the routes of one noun. Each route has TypeBox schemas, an
  * operationId, a tag, a summary and `config.authorisation`; the OpenAPI document is made from them.
  */
-import type { PeerOffice } from '../broker/peerOffice.ts';
+import type { PeerOffice } from '../broker/abroad/peerOffice.ts';
 import type { UseCases } from '../broker/usecases.ts';
 import type { HttpServer } from '../http/server.ts';
 import type { Clock } from '../kernel/clock.ts';

@@ -26,16 +26,16 @@ import { type Closure, closuresOf } from '../topology/closures.ts';
 import { compile } from '../topology/compile.ts';
 import { type Neighbours, neighboursOf } from '../topology/neighbours.ts';
 import type { Network, OutOfReach } from '../topology/network.ts';
-import { Accounts } from './accounts.ts';
+import { Accounts } from './aaa/accounts.ts';
+import { Rulebook, type RuleSettings } from './aaa/rulebook.ts';
+import { Parties } from './abroad/parties.ts';
+import { Rests } from './abroad/rests.ts';
+import { Surroundings } from './abroad/surroundings.ts';
+import { isMovable, windowOf } from './circuits/movable.ts';
 import { Due, type DueOrder } from './due.ts';
-import { isMovable, windowOf } from './movable.ts';
-import { Parties } from './parties.ts';
 import type { DomainRecord, Standing, TopologyRecord, WebhookRecord } from './ports.ts';
 import { put } from './put.ts';
-import { Rests } from './rests.ts';
-import { Rulebook, type RuleSettings } from './rulebook.ts';
-import { Surroundings } from './surroundings.ts';
-import { TokenBook } from './tokenBook.ts';
+import { TokenBook } from './tokens/tokenBook.ts';
 
 export type Undo = () => void;
 

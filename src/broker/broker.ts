@@ -12,10 +12,13 @@ import type { Window } from '../model/window.ts';
 import type { Revocation } from '../tokens/status.ts';
 import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/document.ts';
 import type { DomainDocument } from '../topology/domainDocument.ts';
-import * as actions from './actions.ts';
-import { AuditDesk } from './auditDesk.ts';
+import { Bursar } from './aaa/bursar.ts';
+import { PolicyDesk } from './aaa/policyDesk.ts';
+import type { PeerAnswer, PeerMessage } from './abroad/peerPorts.ts';
+import { Standings } from './abroad/standings.ts';
+import type { Learned } from './abroad/surroundings.ts';
+import { AuditDesk } from './audit/auditDesk.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
-import { Bursar } from './bursar.ts';
 import type {
   Availability,
   CalendarStep,
@@ -37,8 +40,12 @@ import type {
   Stats,
   TopologyImpact,
 } from './calls.ts';
-import type { ObservedConnect } from './devicePorts.ts';
-import * as hooks from './hooks.ts';
+import * as actions from './circuits/actions.ts';
+import * as upkeep from './circuits/maintenance.ts';
+import { makeOffers, takeOffer } from './circuits/offers.ts';
+import * as sets from './circuits/sets.ts';
+import { linkChange, topologyChange } from './circuits/topologyChange.ts';
+import type { ObservedConnect } from './devices/devicePorts.ts';
 import {
   auditDevice,
   type DeviceAudit,
@@ -47,15 +54,12 @@ import {
   type Discovery,
   devicePlan,
   type Inspection,
-} from './inspection.ts';
-import * as upkeep from './maintenance.ts';
+} from './devices/inspection.ts';
+import type { OctetRecord } from './devices/octetRecords.ts';
+import * as hooks from './hooks.ts';
 import { Mutations } from './mutations.ts';
-import type { OctetRecord } from './octetRecords.ts';
-import { makeOffers, takeOffer } from './offers.ts';
 import { Office } from './office.ts';
 import type { Page } from './page.ts';
-import type { PeerAnswer, PeerMessage } from './peerPorts.ts';
-import { PolicyDesk } from './policyDesk.ts';
 import type {
   CircuitQuery,
   DecisionQuery,
@@ -70,15 +74,11 @@ import type {
 } from './ports.ts';
 import { Queries } from './queries.ts';
 import { pruneAll } from './retention.ts';
-import * as sets from './sets.ts';
 import { settled } from './settled.ts';
-import { Standings } from './standings.ts';
 import { statsOf } from './stats.ts';
-import type { Learned } from './surroundings.ts';
 import type { Term } from './term.ts';
-import { audienceOf } from './tokenDesk.ts';
-import { TokenOffice, type TokenUse } from './tokenUse.ts';
-import { linkChange, topologyChange } from './topologyChange.ts';
+import { audienceOf } from './tokens/tokenDesk.ts';
+import { TokenOffice, type TokenUse } from './tokens/tokenUse.ts';
 import type { UseCases } from './usecases.ts';
 import { availability, dealings, linkSteps, portViews } from './views.ts';
 

@@ -3,16 +3,16 @@ import type { Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Random } from '../kernel/random.ts';
 import type { TopologyDocument } from '../topology/document.ts';
-import type { CheckpointRow } from './auditPorts.ts';
-import type { AuditKeeper } from './auditStart.ts';
+import type { PolicyDraft } from './aaa/policy.ts';
+import type { RuleSettings } from './aaa/rulebook.ts';
+import type { Peers } from './abroad/peerPorts.ts';
+import type { CheckpointRow } from './audit/auditPorts.ts';
+import type { AuditKeeper } from './audit/auditStart.ts';
 import type { BookSeams } from './book.ts';
-import type { Devices } from './devicePorts.ts';
-import type { Inspection } from './inspection.ts';
-import type { Peers } from './peerPorts.ts';
-import type { PolicyDraft } from './policy.ts';
+import type { Devices } from './devices/devicePorts.ts';
+import type { Inspection } from './devices/inspection.ts';
 import type { Store, StoreError } from './ports.ts';
-import type { RuleSettings } from './rulebook.ts';
-import type { TokenPorts } from './tokenDesk.ts';
+import type { TokenPorts } from './tokens/tokenDesk.ts';
 
 /** A checkpoint of ours, as a witness has it. */
 export interface Testimony {

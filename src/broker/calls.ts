@@ -10,7 +10,7 @@ import type { Principal } from '../model/principal.ts';
 import type { Window } from '../model/window.ts';
 import type { MaintenanceWindowDocument } from '../topology/document.ts';
 import type { SetRecord, StoredAnswer } from './ports.ts';
-import type { Presented } from './tokenDesk.ts';
+import type { Presented } from './tokens/tokenDesk.ts';
 
 /** Who asks for something that is decided, and in which request. */
 export interface Call {

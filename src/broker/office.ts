@@ -4,11 +4,11 @@
  */
 import { type Cancel, every } from '../kernel/clock.ts';
 import { BrokerError, textOf } from '../kernel/errors.ts';
-import { AuditMismatch } from './auditStart.ts';
+import { seedPolicy } from './aaa/policy.ts';
+import { AuditMismatch } from './audit/auditStart.ts';
 import type { BrokerPorts } from './brokerPorts.ts';
 import type { Readiness } from './calls.ts';
-import { seedPolicy } from './policy.ts';
-import { PortWatch } from './portStates.ts';
+import { PortWatch } from './devices/portStates.ts';
 import { type EventRecord, StoreError, type TopologyRecord } from './ports.ts';
 import { Term } from './term.ts';
 

@@ -11,13 +11,19 @@ import type { Effect } from '../model/effects.ts';
 import type { CircuitEvent } from '../model/events.ts';
 import type { TopologyDocument } from '../topology/document.ts';
 import type { DomainDocument } from '../topology/domainDocument.ts';
-import type { AccountsState, Posting, ProjectRecord, QuotaRecord, UsageRecord } from './accountRecords.ts';
-import type { AuditGroup, AuditStore } from './auditPorts.ts';
-import type { OctetRecord } from './octetRecords.ts';
+import type {
+  AccountsState,
+  Posting,
+  ProjectRecord,
+  QuotaRecord,
+  UsageRecord,
+} from './aaa/accountRecords.ts';
+import type { PolicyActivation, PolicyRecord, PolicyStore, PolicyTrace } from './aaa/policyPorts.ts';
+import type { PeerJournal } from './abroad/peerOffice.ts';
+import type { AuditGroup, AuditStore } from './audit/auditPorts.ts';
+import type { OctetRecord } from './devices/octetRecords.ts';
 import type { Page } from './page.ts';
-import type { PeerJournal } from './peerOffice.ts';
-import type { PolicyActivation, PolicyRecord, PolicyStore, PolicyTrace } from './policyPorts.ts';
-import type { StoredTokens, TokenRecord, TokenRows } from './tokenRecords.ts';
+import type { StoredTokens, TokenRecord, TokenRows } from './tokens/tokenRecords.ts';
 
 // ---- records ---------------------------------------------------------------------------------------------
 

@@ -7,8 +7,8 @@ import { textOf } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import { isFinal } from '../model/circuit.ts';
-import { ATTEMPTS, placeAgain } from './request.ts';
-import type { Scout } from './scout.ts';
+import type { Scout } from './abroad/scout.ts';
+import { ATTEMPTS, placeAgain } from './circuits/request.ts';
 import type { Tx } from './tx.ts';
 import type { Writer } from './writer.ts';
 

@@ -13,14 +13,14 @@ import type { Circuit } from '../model/circuit.ts';
 import type { Effect } from '../model/effects.ts';
 import type { CircuitEvent } from '../model/events.ts';
 import { allowed, step } from '../model/lifecycle.ts';
-import type { Posting, ProjectRecord, QuotaRecord, UsageRecord } from './accountRecords.ts';
+import type { Posting, ProjectRecord, QuotaRecord, UsageRecord } from './aaa/accountRecords.ts';
+import type { PolicyActivation, PolicyRecord } from './aaa/policyPorts.ts';
 import { announce, describeStep, snapshot } from './announce.ts';
-import type { AuditEntry, CheckpointRow, Cosignature, Witnessed } from './auditPorts.ts';
+import type { AuditEntry, CheckpointRow, Cosignature, Witnessed } from './audit/auditPorts.ts';
+import { entryOf } from './audit/decisionEntry.ts';
 import type { Book, Undo } from './book.ts';
-import { entryOf } from './decisionEntry.ts';
+import type { OctetRecord } from './devices/octetRecords.ts';
 import { type Ground, groundOf } from './ground.ts';
-import type { OctetRecord } from './octetRecords.ts';
-import type { PolicyActivation, PolicyRecord } from './policyPorts.ts';
 import type {
   DecisionRecord,
   DomainRecord,
@@ -34,7 +34,7 @@ import type {
   TopologyRecord,
   WebhookRecord,
 } from './ports.ts';
-import { TokenWrites } from './tokenRecords.ts';
+import { TokenWrites } from './tokens/tokenRecords.ts';
 
 /** Sequence numbers of the log and the outbox: given out here, taken back by an undo. */
 export interface Sequences {

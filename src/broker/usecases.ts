@@ -8,8 +8,10 @@ import type { Circuit, CircuitRequest, EndpointAsk } from '../model/circuit.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Window } from '../model/window.ts';
 import type { MaintenanceWindowDocument, TopologyDocument } from '../topology/document.ts';
-import type { AuditDesk } from './auditDesk.ts';
-import type { Bursar } from './bursar.ts';
+import type { Bursar } from './aaa/bursar.ts';
+import type { PolicyDesk } from './aaa/policyDesk.ts';
+import type { Standings } from './abroad/standings.ts';
+import type { AuditDesk } from './audit/auditDesk.ts';
 import type {
   Availability,
   CalendarStep,
@@ -31,11 +33,10 @@ import type {
   Stats,
   TopologyImpact,
 } from './calls.ts';
-import type { ObservedConnect } from './devicePorts.ts';
-import type { DeviceAudit, DevicePlan, DeviceState, Discovery } from './inspection.ts';
-import type { OctetRecord } from './octetRecords.ts';
+import type { ObservedConnect } from './devices/devicePorts.ts';
+import type { DeviceAudit, DevicePlan, DeviceState, Discovery } from './devices/inspection.ts';
+import type { OctetRecord } from './devices/octetRecords.ts';
 import type { Page } from './page.ts';
-import type { PolicyDesk } from './policyDesk.ts';
 import type {
   CircuitQuery,
   DecisionQuery,
@@ -48,8 +49,7 @@ import type {
   WebhookProgress,
   WebhookRecord,
 } from './ports.ts';
-import type { Standings } from './standings.ts';
-import type { TokenUse } from './tokenUse.ts';
+import type { TokenUse } from './tokens/tokenUse.ts';
 
 export interface UseCases {
   readonly bursar: Bursar;

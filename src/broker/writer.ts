@@ -9,11 +9,11 @@ import { BrokerError } from '../kernel/errors.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import { dueAt } from '../model/lifecycle.ts';
-import type { AuditLog } from './auditLog.ts';
+import type { AuditLog } from './audit/auditLog.ts';
 import type { Book } from './book.ts';
-import { keyOf } from './octetRecords.ts';
+import { keyOf } from './devices/octetRecords.ts';
 import { type EffectRecord, type EventRecord, type Group, type Store, StoreError } from './ports.ts';
-import { together } from './tokenRecords.ts';
+import { together } from './tokens/tokenRecords.ts';
 import { type OnStep, type Sequences, Tx } from './tx.ts';
 
 /** At most so many decisions in one transaction: bounds its time and what a failure takes back. */

@@ -12,14 +12,14 @@ import type {
   ElementReport,
   LightContext,
   ObservedConnect,
-} from '../broker/devicePorts.ts';
+} from '../broker/devices/devicePorts.ts';
 import type {
   DeviceOrder,
   DeviceState,
   Discovery,
   Inspection,
   PlannedCommands,
-} from '../broker/inspection.ts';
+} from '../broker/devices/inspection.ts';
 import { type Clock, sleep } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';

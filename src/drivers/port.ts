@@ -1,5 +1,5 @@
 /** What the broker asks of devices, by the names that the rooms of the drivers use. */
-import type { ElementReport } from '../broker/devicePorts.ts';
+import type { ElementReport } from '../broker/devices/devicePorts.ts';
 
 export type {
   DeviceReport,
@@ -7,12 +7,12 @@ export type {
   ElementReport,
   LightContext,
   ObservedConnect,
-} from '../broker/devicePorts.ts';
+} from '../broker/devices/devicePorts.ts';
 export type {
   DeviceOrder,
   DeviceState,
   Discovery,
   Inspection,
   PlannedCommands,
-} from '../broker/inspection.ts';
+} from '../broker/devices/inspection.ts';
 export type Outcome = ElementReport['outcome'];

@@ -3,7 +3,7 @@
  * this request, the clock, the session, the jti; then the trace, the sender's term of office, and that an
  * operation which came before came with the same contents. Each refusal says which.
  */
-import type { PeerMessage } from '../broker/peerPorts.ts';
+import type { PeerMessage } from '../broker/abroad/peerPorts.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';
 import { distrust, fingerprintOf } from './certificate.ts';

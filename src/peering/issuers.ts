@@ -5,8 +5,8 @@
  * are asked for when one is needed and again before they end.
  */
 import { type Static, Type } from 'typebox';
-import type { PublishedIssuer } from '../broker/tokenRing.ts';
-import { LONGEST_LIFE_S } from '../broker/tokenRing.ts';
+import type { PublishedIssuer } from '../broker/tokens/tokenRing.ts';
+import { LONGEST_LIFE_S } from '../broker/tokens/tokenRing.ts';
 import type { InstantMs } from '../kernel/clock.ts';
 import { textOf } from '../kernel/errors.ts';
 import { forgetOldest } from '../kernel/forget.ts';

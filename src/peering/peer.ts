@@ -3,8 +3,8 @@
  * since the start: its session, its term of office, how its clock stands to ours, how it answers, and the last
  * messages each way. Nothing of the second kind is needed after a restart; the messages are shown all the same.
  */
-import type { PeerMessageLine, PeerView } from '../broker/peerOffice.ts';
-import type { PublishedIssuer } from '../broker/tokenRing.ts';
+import type { PeerMessageLine, PeerView } from '../broker/abroad/peerOffice.ts';
+import type { PublishedIssuer } from '../broker/tokens/tokenRing.ts';
 import { Breaker } from '../kernel/breaker.ts';
 import { type Clock, type InstantMs, instant } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';

@@ -4,9 +4,9 @@
  * no answer is the broker's lanes' business.
  */
 
-import type { PeerOffice } from '../broker/peerOffice.ts';
-import type { PeerAnswer, PeerMessage, Peers } from '../broker/peerPorts.ts';
-import type { PublishedIssuer } from '../broker/tokenRing.ts';
+import type { PeerOffice } from '../broker/abroad/peerOffice.ts';
+import type { PeerAnswer, PeerMessage, Peers } from '../broker/abroad/peerPorts.ts';
+import type { PublishedIssuer } from '../broker/tokens/tokenRing.ts';
 import { newAjv } from '../http/schema.ts';
 import type { HttpServer } from '../http/server.ts';
 import { type Cancel, type Clock, every, stopwatch } from '../kernel/clock.ts';

@@ -3,7 +3,7 @@
  * itself and not to what the message says. What can never be agreed is a refusal, so that another way is tried at
  * once; what passes is no answer, and said again.
  */
-import type { PeerAnswer, PeerMessage } from '../broker/peerPorts.ts';
+import type { PeerAnswer, PeerMessage } from '../broker/abroad/peerPorts.ts';
 import { type Answered, NoAnswer } from './client.ts';
 import type { Peer } from './peer.ts';
 import { TAKING } from './routes.ts';

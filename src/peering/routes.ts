@@ -6,7 +6,7 @@
 import type { Server as TlsServer } from 'node:tls';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Static, TSchema } from 'typebox';
-import type { PeerAnswer, PeerMessage } from '../broker/peerPorts.ts';
+import type { PeerAnswer, PeerMessage } from '../broker/abroad/peerPorts.ts';
 import { ref } from '../http/schema.ts';
 import { buildServer, type HttpServer } from '../http/server.ts';
 import { mutualTls } from '../http/tls.ts';

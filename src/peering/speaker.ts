@@ -1,8 +1,8 @@
 /** The broker's side of peering, in one word: it hears what peers say, and is asked what to tell them. */
 
+import type { PeerAnswer, PeerMessage } from '../broker/abroad/peerPorts.ts';
 import type { Dealings, Readiness } from '../broker/calls.ts';
-import type { PeerAnswer, PeerMessage } from '../broker/peerPorts.ts';
-import type { TokenUse } from '../broker/tokenUse.ts';
+import type { TokenUse } from '../broker/tokens/tokenUse.ts';
 import type { Cancel } from '../kernel/clock.ts';
 import type { TopologyDocument } from '../topology/document.ts';
 import type { Withdrawals } from './revocations.ts';

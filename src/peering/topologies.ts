@@ -4,8 +4,8 @@
  * version never goes back. The same version with other contents is evidence against whoever signed both.
  */
 import { type Static, Type } from 'typebox';
+import type { Learned } from '../broker/abroad/surroundings.ts';
 import type { DomainRecord } from '../broker/ports.ts';
-import type { Learned } from '../broker/surroundings.ts';
 import { newAjv } from '../http/schema.ts';
 import { type Clock, instant } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';

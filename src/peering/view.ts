@@ -1,5 +1,5 @@
 /** A peer as operators see it. */
-import type { PeerMessageLine, PeerOffice, PeerState, PeerView } from '../broker/peerOffice.ts';
+import type { PeerMessageLine, PeerOffice, PeerState, PeerView } from '../broker/abroad/peerOffice.ts';
 import type { DomainRecord } from '../broker/ports.ts';
 import { instant } from '../kernel/clock.ts';
 import type { TopologyDocument } from '../topology/document.ts';

@@ -4,9 +4,9 @@
  * these.
  */
 import { type Static, type TSchema, Type } from 'typebox';
-import { MOST_AGREED } from '../broker/agreed.ts';
-import { BUCKETS } from '../broker/digest.ts';
-import type { PeerAnswer, PeerMessage } from '../broker/peerPorts.ts';
+import { MOST_AGREED } from '../broker/abroad/agreed.ts';
+import { BUCKETS } from '../broker/abroad/digest.ts';
+import type { PeerAnswer, PeerMessage } from '../broker/abroad/peerPorts.ts';
 import { taggedUnion } from '../http/schema.ts';
 import { HIGHEST_LABEL } from '../model/label.ts';
 import { PORT_MAX_LENGTH, PORT_PATTERN, type PortId } from '../model/port.ts';

@@ -6,9 +6,9 @@
  */
 import { type Static, Type } from 'typebox';
 import { readVerifierKey, verifierKey } from '../aaa/merkle/note.ts';
-import type { ConsistencyView } from '../broker/auditDesk.ts';
+import type { ConsistencyView } from '../broker/audit/auditDesk.ts';
+import type { WitnessDesk } from '../broker/audit/witnessDesk.ts';
 import type { Testimony } from '../broker/brokerPorts.ts';
-import type { WitnessDesk } from '../broker/witnessDesk.ts';
 import { newAjv } from '../http/schema.ts';
 import { type Cancel, type Clock, type InstantMs, instant } from '../kernel/clock.ts';
 import { BrokerError } from '../kernel/errors.ts';

@@ -17,7 +17,7 @@ import type {
   ProjectRecord,
   QuotaRecord,
   UsageRecord,
-} from '../broker/accountRecords.ts';
+} from '../broker/aaa/accountRecords.ts';
 import type { Group, TransferQuery, UsageQuery } from '../broker/ports.ts';
 import { instant } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';

@@ -3,7 +3,7 @@
  * the one thing that retention may do is to put the leaves of a whole tile in the place of its records.
  */
 import type { Knex } from 'knex';
-import type { AuditGroup, CheckpointRow, StoredAuditRow, Witnessed } from '../broker/auditPorts.ts';
+import type { AuditGroup, CheckpointRow, StoredAuditRow, Witnessed } from '../broker/audit/auditPorts.ts';
 import { instant } from '../kernel/clock.ts';
 import type { Database } from './database.ts';
 import { Insert, type Row, type Session, type Value } from './session.ts';

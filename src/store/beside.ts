@@ -6,7 +6,7 @@ import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import knex, { type Knex } from 'knex';
-import type { AuditStore } from '../broker/auditPorts.ts';
+import type { AuditStore } from '../broker/audit/auditPorts.ts';
 import type { Store, TopologyRecord } from '../broker/ports.ts';
 import { type InstantMs, instant } from '../kernel/clock.ts';
 import { finalStates } from '../model/circuit.ts';

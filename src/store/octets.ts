@@ -1,6 +1,6 @@
 /** Rows of what circuits have carried, one for each end: written with their group, read for usage and for a term's beginning. */
 import type { Knex } from 'knex';
-import type { OctetRecord } from '../broker/octetRecords.ts';
+import type { OctetRecord } from '../broker/devices/octetRecords.ts';
 import { instant } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';
 import { finalStates } from '../model/circuit.ts';

@@ -2,7 +2,7 @@
  * What operators may see of the messages of each peer, over restarts: written by itself and not with a group, for
  * nobody waits for it and nothing is decided by it.
  */
-import type { PeerJournal } from '../broker/peerOffice.ts';
+import type { PeerJournal } from '../broker/abroad/peerOffice.ts';
 import type { InstantMs } from '../kernel/clock.ts';
 import { fenced } from './commit.ts';
 import type { Database } from './database.ts';

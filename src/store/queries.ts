@@ -3,8 +3,8 @@
  * the readers' connections and sees committed rows only.
  */
 import type { Knex } from 'knex';
+import type { PolicyActivation, PolicyQuery, PolicyRecord } from '../broker/aaa/policyPorts.ts';
 import type { Page } from '../broker/page.ts';
-import type { PolicyActivation, PolicyQuery, PolicyRecord } from '../broker/policyPorts.ts';
 import type {
   CircuitQuery,
   DecisionQuery,

@@ -4,12 +4,12 @@
  */
 
 import type { Transfer } from '../aaa/ledger/book.ts';
-import type { AccountsState, UsageRecord } from '../broker/accountRecords.ts';
-import type { CheckpointRow, StoredAuditRow, Witnessed } from '../broker/auditPorts.ts';
-import type { OctetRecord } from '../broker/octetRecords.ts';
+import type { AccountsState, UsageRecord } from '../broker/aaa/accountRecords.ts';
+import type { PolicyActivation, PolicyQuery, PolicyRecord } from '../broker/aaa/policyPorts.ts';
+import type { PeerJournal } from '../broker/abroad/peerOffice.ts';
+import type { CheckpointRow, StoredAuditRow, Witnessed } from '../broker/audit/auditPorts.ts';
+import type { OctetRecord } from '../broker/devices/octetRecords.ts';
 import type { Page } from '../broker/page.ts';
-import type { PeerJournal } from '../broker/peerOffice.ts';
-import type { PolicyActivation, PolicyQuery, PolicyRecord } from '../broker/policyPorts.ts';
 import type {
   CircuitQuery,
   DecisionQuery,
@@ -31,7 +31,7 @@ import type {
   UsageQuery,
   WebhookRecord,
 } from '../broker/ports.ts';
-import type { StoredTokens, TokenRecord } from '../broker/tokenRecords.ts';
+import type { StoredTokens, TokenRecord } from '../broker/tokens/tokenRecords.ts';
 import { type InstantMs, instant } from '../kernel/clock.ts';
 import type { CircuitId, DecisionId, PolicyId, SeriesId, SetId } from '../kernel/ids.ts';
 import { type Circuit, finalStates } from '../model/circuit.ts';

@@ -9,7 +9,7 @@ import type {
   TokenKeyRecord,
   TokenRecord,
   TokenRows,
-} from '../broker/tokenRecords.ts';
+} from '../broker/tokens/tokenRecords.ts';
 import type { InstantMs } from '../kernel/clock.ts';
 import type { Redemption, SeenProof } from '../tokens/redeem.ts';
 import type { Database } from './database.ts';

@@ -1,6 +1,6 @@
 /** Devices over HTTP: how they are, a circuit's orders, audits, discovery, draining. What they answer is scripted. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { DeviceState, Inspection } from '../../src/broker/inspection.ts';
+import type { DeviceState, Inspection } from '../../src/broker/devices/inspection.ts';
 import { MemoryDevices, memoryInspection } from '../../src/drivers/memory.ts';
 import { rfc3339 } from '../../src/kernel/clock.ts';
 import { seededRandom } from '../../src/kernel/random.ts';

@@ -1,6 +1,6 @@
 /** A circuit that needs a neighbour, as its client sees it: stored first, decided later, and told either way. */
 import { afterEach, describe, expect, it } from 'vitest';
-import type { PeerAnswer, PeerMessage } from '../../src/broker/peerPorts.ts';
+import type { PeerAnswer, PeerMessage } from '../../src/broker/abroad/peerPorts.ts';
 import { rfc3339 } from '../../src/kernel/clock.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
 import { at } from '../support/builders.ts';

@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { voidAll } from '../../src/aaa/ledger/money.ts';
-import { post } from '../../src/broker/accountRecords.ts';
+import { post } from '../../src/broker/aaa/accountRecords.ts';
 import { NEVER } from '../../src/kernel/clock.ts';
 import { BrokerError } from '../../src/kernel/errors.ts';
 import type { Circuit, CircuitRequest, Schedule } from '../../src/model/circuit.ts';

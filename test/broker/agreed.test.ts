@@ -1,6 +1,6 @@
 /** A home tells what all domains have committed with whatever it says next; only where that is lost is it asked. */
 import { afterEach, expect, it } from 'vitest';
-import type { PeerMessage } from '../../src/broker/peerPorts.ts';
+import type { PeerMessage } from '../../src/broker/abroad/peerPorts.ts';
 import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
 import { topologyOf } from '../sim/network.ts';
 import { aRequest, fixed } from '../support/builders.ts';

@@ -4,7 +4,7 @@
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { schemaSha256 } from '../../src/aaa/schema.ts';
-import type { Devices, LightContext } from '../../src/broker/devicePorts.ts';
+import type { Devices, LightContext } from '../../src/broker/devices/devicePorts.ts';
 import { type Group, type Store, StoreError } from '../../src/broker/ports.ts';
 import type { CircuitId } from '../../src/kernel/ids.ts';
 import type { CircuitRequest } from '../../src/model/circuit.ts';

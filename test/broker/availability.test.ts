@@ -1,6 +1,6 @@
 /** What a peer is told of when it could: coarse, inwards, bounded, and used to place a circuit with a window. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { AvailabilityDesk, classOf, GRID_MS, startsOf } from '../../src/broker/availability.ts';
+import { AvailabilityDesk, classOf, GRID_MS, startsOf } from '../../src/broker/abroad/availability.ts';
 import { groundOf } from '../../src/broker/ground.ts';
 import { instant } from '../../src/kernel/clock.ts';
 import type { PortId } from '../../src/model/port.ts';

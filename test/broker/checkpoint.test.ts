@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import knex from 'knex';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isSignedBy, readNote } from '../../src/aaa/merkle/note.ts';
-import type { CheckpointRow } from '../../src/broker/auditPorts.ts';
+import type { CheckpointRow } from '../../src/broker/audit/auditPorts.ts';
 import { type Group, type Store, StoreError } from '../../src/broker/ports.ts';
 import { MemoryKeeper, naiveRoot, storedLog } from '../support/auditLog.ts';
 import { aRequest, fixed } from '../support/builders.ts';

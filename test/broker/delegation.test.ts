@@ -3,7 +3,7 @@
  * token on to the home, which shows the others that chain with proofs of now.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Presented } from '../../src/broker/tokenDesk.ts';
+import type { Presented } from '../../src/broker/tokens/tokenDesk.ts';
 import { BrokerError } from '../../src/kernel/errors.ts';
 import type { Circuit } from '../../src/model/circuit.ts';
 import { sha256 } from '../../src/tokens/encoding.ts';

@@ -4,8 +4,8 @@
  */
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, test } from 'vitest';
-import { BUCKETS, bucketOf, type DigestLine, differences, Sums } from '../../src/broker/digest.ts';
-import type { PeerAnswer } from '../../src/broker/peerPorts.ts';
+import { BUCKETS, bucketOf, type DigestLine, differences, Sums } from '../../src/broker/abroad/digest.ts';
+import type { PeerAnswer } from '../../src/broker/abroad/peerPorts.ts';
 import type { Circuit } from '../../src/model/circuit.ts';
 import { topologyOf } from '../sim/network.ts';
 import { aRequest, fixed } from '../support/builders.ts';

@@ -1,7 +1,7 @@
 /** Devices that take ten seconds: light is on at the start where the way there is free, and at nobody's cost. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { Devices } from '../../src/broker/devicePorts.ts';
-import { isFreeUntil } from '../../src/broker/gate.ts';
+import { isFreeUntil } from '../../src/broker/circuits/gate.ts';
+import type { Devices } from '../../src/broker/devices/devicePorts.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
 import { instant, sleep } from '../../src/kernel/clock.ts';
 import { BrokerError } from '../../src/kernel/errors.ts';

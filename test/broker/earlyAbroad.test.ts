@@ -1,6 +1,6 @@
 /** Slow devices in several domains: each sees to its own part in time, and what is asked for now is lit at once. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { Devices } from '../../src/broker/devicePorts.ts';
+import type { Devices } from '../../src/broker/devices/devicePorts.ts';
 import { REST_S } from '../../src/broker/limits.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
 import { sleep } from '../../src/kernel/clock.ts';

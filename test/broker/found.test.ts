@@ -1,8 +1,8 @@
 /** Faults that the simulation has found, each as a short story, so that none comes back. */
 import { expect, it } from 'vitest';
-import type { Devices } from '../../src/broker/devicePorts.ts';
+import type { PeerMessage, Peers } from '../../src/broker/abroad/peerPorts.ts';
+import type { Devices } from '../../src/broker/devices/devicePorts.ts';
 import { Lanes } from '../../src/broker/lanes.ts';
-import type { PeerMessage, Peers } from '../../src/broker/peerPorts.ts';
 import type { EffectRecord } from '../../src/broker/ports.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
 import { instant } from '../../src/kernel/clock.ts';

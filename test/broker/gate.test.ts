@@ -1,7 +1,7 @@
 /** Who is in the way of a light: everything that is still going out, under each label that it has. */
 import { expect, it } from 'vitest';
 import { Book } from '../../src/broker/book.ts';
-import { inTheWay } from '../../src/broker/gate.ts';
+import { inTheWay } from '../../src/broker/circuits/gate.ts';
 import { relabel } from '../../src/model/borders.ts';
 import { aCircuit, aParticipant, aPending, aPlacement, aSegment, at, span, T0 } from '../support/builders.ts';
 import { twoSwitches } from '../support/oneDomain.ts';

@@ -1,6 +1,6 @@
 /** A domain that is gone for good: what it is told has an end, the operator hears of it, and what it knew stays closed. */
 import { afterEach, expect, it, test } from 'vitest';
-import { giveUpAt } from '../../src/broker/giveUp.ts';
+import { giveUpAt } from '../../src/broker/abroad/giveUp.ts';
 import { instant, NEVER } from '../../src/kernel/clock.ts';
 import type { Circuit } from '../../src/model/circuit.ts';
 import { topologyOf } from '../sim/network.ts';

@@ -1,7 +1,7 @@
 /** What circuits have carried, looked at when the light goes on and out and in between, and kept over a restart. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { Devices } from '../../src/broker/devicePorts.ts';
-import type { OctetRecord } from '../../src/broker/octetRecords.ts';
+import type { Devices } from '../../src/broker/devices/devicePorts.ts';
+import type { OctetRecord } from '../../src/broker/devices/octetRecords.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
 import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';

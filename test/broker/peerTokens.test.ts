@@ -3,8 +3,8 @@
  * and why, what a retry is and what a replay, what it costs, and that nobody is kept from giving back.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { PeerAnswer, PeerMessage } from '../../src/broker/peerPorts.ts';
-import { claimOf, type Opening } from '../../src/broker/peerToken.ts';
+import type { PeerAnswer, PeerMessage } from '../../src/broker/abroad/peerPorts.ts';
+import { claimOf, type Opening } from '../../src/broker/abroad/peerToken.ts';
 import { newP256Key, systemRandom } from '../../src/kernel/random.ts';
 import type { Circuit } from '../../src/model/circuit.ts';
 import type { RootClaims } from '../../src/tokens/claims.ts';

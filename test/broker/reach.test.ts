@@ -1,6 +1,6 @@
 /** Devices that take no orders now: what starts soon goes round them or is refused by their name, what is later does not care. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { Devices } from '../../src/broker/devicePorts.ts';
+import type { Devices } from '../../src/broker/devices/devicePorts.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
 import { BrokerError } from '../../src/kernel/errors.ts';
 import { seededRandom } from '../../src/kernel/random.ts';

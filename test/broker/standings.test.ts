@@ -3,7 +3,7 @@
  * until an operator has looked; and what a home in an earlier term does not know is not let go.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import type { PeerMessage } from '../../src/broker/peerPorts.ts';
+import type { PeerMessage } from '../../src/broker/abroad/peerPorts.ts';
 import type { Circuit } from '../../src/model/circuit.ts';
 import { topologyOf } from '../sim/network.ts';
 import { storedLog } from '../support/auditLog.ts';

@@ -1,7 +1,7 @@
 /** Redemption in the writer: over a restart, when the store refuses, and what the log says of it. */
 import { afterEach, expect, test } from 'vitest';
 import { type Group, StoreError } from '../../src/broker/ports.ts';
-import type { Presented } from '../../src/broker/tokenDesk.ts';
+import type { Presented } from '../../src/broker/tokens/tokenDesk.ts';
 import { BrokerError } from '../../src/kernel/errors.ts';
 import type { Circuit } from '../../src/model/circuit.ts';
 import { sha256 } from '../../src/tokens/encoding.ts';

@@ -3,7 +3,7 @@
  * two lights can be, and switched when the one in use fails.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import type { PeerMessage } from '../../src/broker/peerPorts.ts';
+import type { PeerMessage } from '../../src/broker/abroad/peerPorts.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
 import { type Circuit, type CircuitRequest, endsOf, type Segment } from '../../src/model/circuit.ts';
 import { waysOf } from '../../src/model/ways.ts';

@@ -11,11 +11,11 @@ import {
   post,
   type QuotaRecord,
   type UsageRecord,
-} from '../../src/broker/accountRecords.ts';
-import { NO_AUDIT } from '../../src/broker/auditPorts.ts';
-import type { OctetRecord } from '../../src/broker/octetRecords.ts';
+} from '../../src/broker/aaa/accountRecords.ts';
+import { NO_AUDIT } from '../../src/broker/audit/auditPorts.ts';
+import type { OctetRecord } from '../../src/broker/devices/octetRecords.ts';
 import type { CircuitQuery, EventQuery, Group, Store } from '../../src/broker/ports.ts';
-import type { TokenRecord, TokenRows } from '../../src/broker/tokenRecords.ts';
+import type { TokenRecord, TokenRows } from '../../src/broker/tokens/tokenRecords.ts';
 import { type InstantMs, instant } from '../../src/kernel/clock.ts';
 import type { CircuitId } from '../../src/kernel/ids.ts';
 import { type Circuit, isFinal, states } from '../../src/model/circuit.ts';

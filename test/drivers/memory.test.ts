@@ -1,6 +1,6 @@
 /** What the in-memory device keeps, and what it refuses as a real element would. */
 import { describe, expect, test } from 'vitest';
-import type { DeviceReport, LightContext } from '../../src/broker/devicePorts.ts';
+import type { DeviceReport, LightContext } from '../../src/broker/devices/devicePorts.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
 import { type Clock, type InstantMs, instant } from '../../src/kernel/clock.ts';
 import { seededRandom } from '../../src/kernel/random.ts';

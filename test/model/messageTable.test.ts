@@ -5,10 +5,10 @@
  */
 import { describe, expect, it, test } from 'vitest';
 import { loadPolicies } from '../../src/aaa/policySet.ts';
-import { Authoriser } from '../../src/broker/authorise.ts';
+import { Authoriser } from '../../src/broker/aaa/authorise.ts';
+import { PeerDesk } from '../../src/broker/abroad/peer.ts';
+import type { PeerAnswer, PeerMessage, PeerSegment } from '../../src/broker/abroad/peerPorts.ts';
 import { Book } from '../../src/broker/book.ts';
-import { PeerDesk } from '../../src/broker/peer.ts';
-import type { PeerAnswer, PeerMessage, PeerSegment } from '../../src/broker/peerPorts.ts';
 import { Tx } from '../../src/broker/tx.ts';
 import { type InstantMs, instant } from '../../src/kernel/clock.ts';
 import { seededRandom } from '../../src/kernel/random.ts';

@@ -3,7 +3,7 @@
  * to move out of the way, and which label is at the other end; and a token that somebody else brings.
  */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import type { PeerAnswer, PeerMessage } from '../../src/broker/peerPorts.ts';
+import type { PeerAnswer, PeerMessage } from '../../src/broker/abroad/peerPorts.ts';
 import { instant } from '../../src/kernel/clock.ts';
 import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
 import { Town, until } from './town.ts';

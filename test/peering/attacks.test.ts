@@ -4,7 +4,7 @@
  */
 import { createPrivateKey } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { PeerMessage } from '../../src/broker/peerPorts.ts';
+import type { PeerMessage } from '../../src/broker/abroad/peerPorts.ts';
 import { instant, wallClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { systemRandom } from '../../src/kernel/random.ts';

@@ -1,6 +1,6 @@
 /** What is refused here in a peer's name, before anybody else hears of it. */
 import { describe, expect, test } from 'vitest';
-import type { PeerAnswer, PeerMessage } from '../../src/broker/peerPorts.ts';
+import type { PeerAnswer, PeerMessage } from '../../src/broker/abroad/peerPorts.ts';
 import { closedTo, newToUs } from '../../src/peering/refusals.ts';
 
 const OPS = ['hold', 'extend', 'commit', 'provision', 'abort', 'free', 'release', 'cancel', 'query'] as const;

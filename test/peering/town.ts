@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Broker } from '../../src/broker/broker.ts';
 import type { Store } from '../../src/broker/ports.ts';
-import { audienceOf } from '../../src/broker/tokenDesk.ts';
+import { audienceOf } from '../../src/broker/tokens/tokenDesk.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
 import { type Cancel, type Clock, type InstantMs, instant, wallClock } from '../../src/kernel/clock.ts';
 import type { Log, LogEvent } from '../../src/kernel/log.ts';

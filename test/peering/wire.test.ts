@@ -1,6 +1,6 @@
 /** What an older peer can read. */
 import { expect, test } from 'vitest';
-import type { PeerMessage } from '../../src/broker/peerPorts.ts';
+import type { PeerMessage } from '../../src/broker/abroad/peerPorts.ts';
 import { inWordsOf } from '../../src/peering/wire.ts';
 import { at } from '../support/builders.ts';
 

@@ -4,7 +4,12 @@
  * whose deadline has passed, as a driver would, but nothing else: two circuits on one label are for the
  * checkers to find.
  */
-import type { DeviceReport, Devices, LightContext, ObservedConnect } from '../../src/broker/devicePorts.ts';
+import type {
+  DeviceReport,
+  Devices,
+  LightContext,
+  ObservedConnect,
+} from '../../src/broker/devices/devicePorts.ts';
 import type { Clock, InstantMs } from '../../src/kernel/clock.ts';
 import type { seededRandom } from '../../src/kernel/random.ts';
 import type { Hop, Segment } from '../../src/model/circuit.ts';

@@ -3,7 +3,7 @@
  * times and rates, and answers to what was never agreed. Its own devices and rows stay honest, so that whatever
  * goes wrong went wrong with somebody who believed it.
  */
-import type { PeerAnswer, PeerMessage } from '../../src/broker/peerPorts.ts';
+import type { PeerAnswer, PeerMessage } from '../../src/broker/abroad/peerPorts.ts';
 import { instant } from '../../src/kernel/clock.ts';
 import type { DomainDocument } from '../../src/topology/domainDocument.ts';
 import type { Dice } from './devices.ts';

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { MerkleLog } from '../../src/aaa/merkle/log.ts';
 import { readNote } from '../../src/aaa/merkle/note.ts';
 import { leafHash } from '../../src/aaa/merkle/tree.ts';
-import type { LightContext } from '../../src/broker/devicePorts.ts';
+import type { LightContext } from '../../src/broker/devices/devicePorts.ts';
 import type { EffectRecord, Group } from '../../src/broker/ports.ts';
 import type { CircuitId } from '../../src/kernel/ids.ts';
 import { type Circuit, isFinal } from '../../src/model/circuit.ts';

@@ -3,12 +3,12 @@
  * the process that comes and goes: the real broker and the real routes over the real store.
  */
 import { join } from 'node:path';
+import type { PeerAnswer, PeerMessage, Peers } from '../../src/broker/abroad/peerPorts.ts';
 import type { BookSeams } from '../../src/broker/book.ts';
 import { Broker } from '../../src/broker/broker.ts';
-import type { Devices } from '../../src/broker/devicePorts.ts';
-import type { PeerAnswer, PeerMessage, Peers } from '../../src/broker/peerPorts.ts';
+import type { Devices } from '../../src/broker/devices/devicePorts.ts';
 import type { Group, Store } from '../../src/broker/ports.ts';
-import { audienceOf, type ForeignIssuers } from '../../src/broker/tokenDesk.ts';
+import { audienceOf, type ForeignIssuers } from '../../src/broker/tokens/tokenDesk.ts';
 import type { HttpServer } from '../../src/http/server.ts';
 import type { InstantMs } from '../../src/kernel/clock.ts';
 import { type Log, type LogEvent, silentLog } from '../../src/kernel/log.ts';

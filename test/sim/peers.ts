@@ -2,7 +2,7 @@
  * The network between brokers: messages and answers get lost, come late or twice, and nobody is told which.
  * What arrives is carried as JSON, as it would be on a wire.
  */
-import type { PeerAnswer, PeerMessage, Peers } from '../../src/broker/peerPorts.ts';
+import type { PeerAnswer, PeerMessage, Peers } from '../../src/broker/abroad/peerPorts.ts';
 import type { SimClock } from './clock.ts';
 import type { Dice } from './devices.ts';
 import type { Owner } from './gate.ts';

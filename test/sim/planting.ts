@@ -2,7 +2,7 @@
  * Ways to plant a fault without a word of it in src: another rule in the cells of a matrix, another method on a
  * class, ports that do not do what they say. Each comes with what mends it again.
  */
-import type { DeviceReport, Devices, LightContext } from '../../src/broker/devicePorts.ts';
+import type { DeviceReport, Devices, LightContext } from '../../src/broker/devices/devicePorts.ts';
 import type { Group, Store } from '../../src/broker/ports.ts';
 import type { Circuit, Pending, Placement, State } from '../../src/model/circuit.ts';
 import type { CircuitEvent } from '../../src/model/events.ts';

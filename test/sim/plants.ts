@@ -5,10 +5,10 @@
  * it, and what this design has no place for with the reason.
  */
 import { signCheckpoint } from '../../src/aaa/merkle/note.ts';
-import { Asks } from '../../src/broker/asks.ts';
+import { Asks } from '../../src/broker/abroad/asks.ts';
+import type { PeerAnswer } from '../../src/broker/abroad/peerPorts.ts';
+import { Surroundings } from '../../src/broker/abroad/surroundings.ts';
 import { Book } from '../../src/broker/book.ts';
-import type { PeerAnswer } from '../../src/broker/peerPorts.ts';
-import { Surroundings } from '../../src/broker/surroundings.ts';
 import { type Circuit, claims, isFinal, type Segment } from '../../src/model/circuit.ts';
 import type { CircuitEvent } from '../../src/model/events.ts';
 import { matrixOf } from '../../src/model/lifecycle.ts';

@@ -3,7 +3,7 @@
  * the world's mirror, which is how the checkers know what is true without asking the broker.
  */
 
-import type { PolicyQuery } from '../../src/broker/policyPorts.ts';
+import type { PolicyQuery } from '../../src/broker/aaa/policyPorts.ts';
 import type {
   CircuitQuery,
   DecisionQuery,

@@ -3,9 +3,9 @@
  * for an operation, no share overspent under any part of a chain, nothing opened by what was withdrawn; no light at a
  * participant before its redemption and its record are durable; and what only gives back is never refused.
  */
-import type { PeerAnswer, PeerMessage } from '../../src/broker/peerPorts.ts';
+import type { PeerAnswer, PeerMessage } from '../../src/broker/abroad/peerPorts.ts';
 import type { Group } from '../../src/broker/ports.ts';
-import type { TokenRecord } from '../../src/broker/tokenRecords.ts';
+import type { TokenRecord } from '../../src/broker/tokens/tokenRecords.ts';
 import type { CircuitId } from '../../src/kernel/ids.ts';
 import type { Circuit } from '../../src/model/circuit.ts';
 import { sha256 } from '../../src/tokens/encoding.ts';

@@ -4,7 +4,7 @@
  */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Broker } from '../../src/broker/broker.ts';
-import { TokenDesk } from '../../src/broker/tokenDesk.ts';
+import { TokenDesk } from '../../src/broker/tokens/tokenDesk.ts';
 import { Tx } from '../../src/broker/tx.ts';
 import type { Plants } from './node.ts';
 import { simulate } from './world.ts';

@@ -4,7 +4,7 @@
  * back, neither to an older epoch nor to an older state) and law 18 (who has something to say to one domain does
  * not wait for the silence of another).
  */
-import type { PeerAnswer, PeerMessage } from '../../src/broker/peerPorts.ts';
+import type { PeerAnswer, PeerMessage } from '../../src/broker/abroad/peerPorts.ts';
 import { BrokerError, type ProblemCode } from '../../src/kernel/errors.ts';
 import { type Circuit, isFinal } from '../../src/model/circuit.ts';
 import { overlaps, type Window } from '../../src/model/window.ts';

@@ -3,8 +3,8 @@
  * shape, from a number, so that two calls with one number give equal records.
  */
 
-import { type AuditGroup, NO_AUDIT } from '../../src/broker/auditPorts.ts';
-import type { PolicyActivation, PolicyRecord } from '../../src/broker/policyPorts.ts';
+import type { PolicyActivation, PolicyRecord } from '../../src/broker/aaa/policyPorts.ts';
+import { type AuditGroup, NO_AUDIT } from '../../src/broker/audit/auditPorts.ts';
 import type { DecisionRecord, EffectRecord, EventRecord, Group } from '../../src/broker/ports.ts';
 import { type InstantMs, instant } from '../../src/kernel/clock.ts';
 import { type CircuitId, type DecisionId, newId } from '../../src/kernel/ids.ts';

@@ -1,8 +1,8 @@
 /** The audit log as its rows say it is: every leaf hashed anew, and the root of them by the naive way. */
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { expect } from 'vitest';
-import type { AuditStore, StoredAuditRow } from '../../src/broker/auditPorts.ts';
-import type { AuditKeeper } from '../../src/broker/auditStart.ts';
+import type { AuditStore, StoredAuditRow } from '../../src/broker/audit/auditPorts.ts';
+import type { AuditKeeper } from '../../src/broker/audit/auditStart.ts';
 
 const digest = (...parts: readonly (string | Buffer)[]): Buffer => {
   const hash = createHash('sha256');

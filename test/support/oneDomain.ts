@@ -2,16 +2,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CheckpointRow } from '../../src/broker/auditPorts.ts';
-import type { AuditKeeper } from '../../src/broker/auditStart.ts';
+import type { Peers } from '../../src/broker/abroad/peerPorts.ts';
+import type { CheckpointRow } from '../../src/broker/audit/auditPorts.ts';
+import type { AuditKeeper } from '../../src/broker/audit/auditStart.ts';
 import { Broker } from '../../src/broker/broker.ts';
 import type { BrokerPorts } from '../../src/broker/brokerPorts.ts';
 import type { Mutation } from '../../src/broker/calls.ts';
-import type { Devices } from '../../src/broker/devicePorts.ts';
-import type { Inspection } from '../../src/broker/inspection.ts';
-import type { Peers } from '../../src/broker/peerPorts.ts';
+import type { Devices } from '../../src/broker/devices/devicePorts.ts';
+import type { Inspection } from '../../src/broker/devices/inspection.ts';
 import type { Store } from '../../src/broker/ports.ts';
-import { audienceOf, type ForeignIssuers } from '../../src/broker/tokenDesk.ts';
+import { audienceOf, type ForeignIssuers } from '../../src/broker/tokens/tokenDesk.ts';
 import { MemoryDevices } from '../../src/drivers/memory.ts';
 
 import { type LogEvent, silentLog } from '../../src/kernel/log.ts';

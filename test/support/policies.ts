@@ -1,6 +1,6 @@
 /** Policies for tests that are about something else: who is authenticated may do everything but an operator's work. */
-import type { PolicyDraft } from '../../src/broker/policy.ts';
-import type { RuleSettings } from '../../src/broker/rulebook.ts';
+import type { PolicyDraft } from '../../src/broker/aaa/policy.ts';
+import type { RuleSettings } from '../../src/broker/aaa/rulebook.ts';
 
 export const OPEN_POLICY = `
 @id("anybody")

@@ -1,7 +1,7 @@
 /** Several domains, each a real broker on a real store, that talk to each other over what a test puts between. */
 
-import type { PeerAnswer, PeerMessage, Peers } from '../../src/broker/peerPorts.ts';
-import type { ForeignIssuers } from '../../src/broker/tokenDesk.ts';
+import type { PeerAnswer, PeerMessage, Peers } from '../../src/broker/abroad/peerPorts.ts';
+import type { ForeignIssuers } from '../../src/broker/tokens/tokenDesk.ts';
 import { instant } from '../../src/kernel/clock.ts';
 import type { LogEvent } from '../../src/kernel/log.ts';
 import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';

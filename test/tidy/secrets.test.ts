@@ -9,7 +9,7 @@ const sources = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .map((file) => ({ file, text: readFileSync(join(root, file), 'utf8') }));
 
 /** Make keyed digests and send them, or names from them; none that came from outside is compared there. */
-const makers = ['notify/send.ts', 'broker/tokenDesk.ts'];
+const makers = ['notify/send.ts', 'broker/tokens/tokenDesk.ts'];
 /** Outright: `community === given`. The digest of a text that both know is no secret. What is compared with undefined is asked whether it is there. */
 const OUTRIGHT =
   /\b(?:community|password|passphrase|secret|hmac|mac)\b\)? *[!=]==? *(?!undefined|null|''|true|false|'string'|")\w/;

@@ -3,8 +3,8 @@
  * For those whom the policy in force lets: by default operators. A version is never changed.
  */
 import { type Static, Type } from 'typebox';
-import type { PolicyView } from '../../broker/policy.ts';
-import type { PolicyRecord } from '../../broker/policyPorts.ts';
+import type { PolicyView } from '../../broker/aaa/policy.ts';
+import type { PolicyRecord } from '../../broker/aaa/policyPorts.ts';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { answer, BODIES, CHANGES, created, KEYS, nothingNew, refusals, resource } from '../answers.ts';

@@ -4,7 +4,7 @@
  */
 import { Type } from 'typebox';
 import { statementCsv } from '../../aaa/ledger/usage.ts';
-import type { ProjectView } from '../../broker/accounting.ts';
+import type { ProjectView } from '../../broker/aaa/accounting.ts';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { answer, BODIES, CHANGES, KEYS, nothingNew, refusals, resource } from '../answers.ts';

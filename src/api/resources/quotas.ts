@@ -1,6 +1,6 @@
 /** Quotas: the most that a project, or everybody at a group of ports, may have at once or in a period. */
 import { Type } from 'typebox';
-import type { QuotaView } from '../../broker/accounting.ts';
+import type { QuotaView } from '../../broker/aaa/accounting.ts';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { answer, BODIES, CHANGES, created, KEYS, nothingNew, refusals, resource } from '../answers.ts';

@@ -6,7 +6,7 @@
  */
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import type { TokenKeyView, TokenView } from '../../broker/tokenUse.ts';
+import type { TokenKeyView, TokenView } from '../../broker/tokens/tokenUse.ts';
 import { ref } from '../../http/schema.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { BrokerError } from '../../kernel/errors.ts';

@@ -1,8 +1,8 @@
 /** Projects, quotas, statements and use on the wire: amounts are whole Mbit, bandwidth times time. */
 import { Type } from 'typebox';
 import type { Statement } from '../../aaa/ledger/usage.ts';
-import type { ProjectView, QuotaAsk, QuotaView } from '../../broker/accounting.ts';
-import type { UsageRecord } from '../../broker/accountRecords.ts';
+import type { ProjectView, QuotaAsk, QuotaView } from '../../broker/aaa/accounting.ts';
+import type { UsageRecord } from '../../broker/aaa/accountRecords.ts';
 import { rfc3339 } from '../../kernel/clock.ts';
 import { secondsBetween } from '../../model/window.ts';
 import { ColumnText, idSchema, Time } from './common.ts';

@@ -1,7 +1,7 @@
 /** A decision as it is served: who asked what, the answer, the rules that made it and what they saw. */
 import { type Static, Type } from 'typebox';
 import { actions, type NearMiss, type Verdict } from '../../aaa/decide.ts';
-import type { ExplainAsk, Explained } from '../../broker/policyDesk.ts';
+import type { ExplainAsk, Explained } from '../../broker/aaa/policyDesk.ts';
 import type { DecisionRecord } from '../../broker/ports.ts';
 import { ref } from '../../http/schema.ts';
 import { rfc3339 } from '../../kernel/clock.ts';

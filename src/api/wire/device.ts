@@ -10,7 +10,7 @@ import type {
   DevicePlan,
   DeviceState,
   Discovery,
-} from '../../broker/inspection.ts';
+} from '../../broker/devices/inspection.ts';
 import { ref } from '../../http/schema.ts';
 import { type InstantMs, instant, rfc3339 } from '../../kernel/clock.ts';
 import { LONGEST_S, Time } from './common.ts';

@@ -1,7 +1,7 @@
 /** Peers on the wire: how each is, what both sides claim of the links between, and the last messages. */
 import { type Static, Type } from 'typebox';
+import type { PeerMessageLine, PeerView } from '../../broker/abroad/peerOffice.ts';
 import type { Dealings } from '../../broker/calls.ts';
-import type { PeerMessageLine, PeerView } from '../../broker/peerOffice.ts';
 import { ref } from '../../http/schema.ts';
 import { rfc3339 } from '../../kernel/clock.ts';
 import { Time } from './common.ts';

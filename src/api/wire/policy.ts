@@ -2,7 +2,7 @@
 import { type Static, Type } from 'typebox';
 import type { Assertion } from '../../aaa/assertions.ts';
 import { actions } from '../../aaa/decide.ts';
-import type { PolicyDraft, PolicyView } from '../../broker/policy.ts';
+import type { PolicyDraft, PolicyView } from '../../broker/aaa/policy.ts';
 import { ref } from '../../http/schema.ts';
 import { rfc3339 } from '../../kernel/clock.ts';
 import { idSchema, Time } from './common.ts';

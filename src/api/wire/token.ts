@@ -1,6 +1,6 @@
 /** Capability tokens on the wire: what is asked of them and how they and their keys are shown. */
 import { type Static, Type } from 'typebox';
-import type { TokenKeyView, TokenView } from '../../broker/tokenUse.ts';
+import type { TokenKeyView, TokenView } from '../../broker/tokens/tokenUse.ts';
 import { ref } from '../../http/schema.ts';
 import { instant, rfc3339 } from '../../kernel/clock.ts';
 import { readLimits } from '../../tokens/claims.ts';

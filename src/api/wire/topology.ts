@@ -5,7 +5,7 @@
  */
 import { type Static, Type } from 'typebox';
 import type { CalendarStep, PortView, TopologyImpact } from '../../broker/calls.ts';
-import type { ObservedConnect } from '../../broker/devicePorts.ts';
+import type { ObservedConnect } from '../../broker/devices/devicePorts.ts';
 import { ref } from '../../http/schema.ts';
 import { type InstantMs, rfc3339 } from '../../kernel/clock.ts';
 import { UNTAGGED } from '../../model/label.ts';

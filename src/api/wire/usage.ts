@@ -4,7 +4,7 @@
  * and quotas are not here.
  */
 import { type Static, Type } from 'typebox';
-import type { OctetRecord } from '../../broker/octetRecords.ts';
+import type { OctetRecord } from '../../broker/devices/octetRecords.ts';
 import { type InstantMs, instant, NEVER, rfc3339 } from '../../kernel/clock.ts';
 import { type Circuit, isFinal } from '../../model/circuit.ts';
 import { secondsBetween } from '../../model/window.ts';

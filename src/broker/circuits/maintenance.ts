@@ -1,0 +1,272 @@
+/**
+ * Maintenance: an operator closes links or nodes for a time. It is a booking of all their room, kept in the
+ * topology document; what already has a place there is found another road beforehand, or stands in the way.
+ */
+import { type InstantMs, instant, NEVER, rfc3339 } from '../../kernel/clock.ts';
+import { BrokerError } from '../../kernel/errors.ts';
+import { type CircuitId, newId } from '../../kernel/ids.ts';
+import type { Random } from '../../kernel/random.ts';
+import { toSeconds } from '../../model/capacity.ts';
+import {
+  type Circuit,
+  isFinal,
+  localSegment,
+  type Placement,
+  placements,
+  usesOf,
+} from '../../model/circuit.ts';
+import { remotes } from '../../model/rules.ts';
+import { overlaps, type Window } from '../../model/window.ts';
+import { clear as makeRoom } from '../../scheduler/laxity/clear.ts';
+import { edgesOf, instantOf } from '../../topology/closures.ts';
+import type { MaintenanceWindowDocument, TopologyDocument } from '../../topology/document.ts';
+import type { Call, MaintenanceAsk, MaintenanceImpact, MaintenanceView } from '../calls.ts';
+import { ATTEMPT_MS } from '../limits.ts';
+import type { Term } from '../term.ts';
+import type { Tx } from '../tx.ts';
+import type { StoredRefusal } from '../writer.ts';
+import { applyMoves } from './place.ts';
+import { anotherRoad } from './restore.ts';
+
+export function announceMaintenance(
+  tx: Tx,
+  term: Term,
+  random: Random,
+  call: Call,
+  ask: MaintenanceAsk,
+): MaintenanceView | StoredRefusal {
+  const denied = authorise(tx, term, call, { links: ask.links.length, nodes: ask.nodes.length });
+  if (denied !== undefined) return denied;
+  checkNames(tx, ask);
+  if (ask.window.end <= tx.now) throw invalid('/end_time', 'the window has passed already');
+  const inTheWay = affected(tx, ask.links, ask.nodes, ask.window);
+  if (ask.conflict === 'REJECT' && inTheWay.length > 0) throw conflict(inTheWay);
+  const window: MaintenanceWindowDocument = {
+    id: newId('mnt', tx.now, random),
+    start_time: rfc3339(ask.window.start),
+    end_time: rfc3339(ask.window.end),
+    ...(ask.links.length === 0 ? {} : { links: ask.links }),
+    ...(ask.nodes.length === 0 ? {} : { nodes: ask.nodes }),
+    ...(ask.reason === undefined ? {} : { reason: ask.reason }),
+  };
+  const movedAside = moveAside(tx, window.id, ask);
+  save(tx, (document) => ({
+    ...document,
+    maintenance_windows: [...(document.maintenance_windows ?? []), window],
+  }));
+  const impact = clear(tx, affected(tx, ask.links, ask.nodes, ask.window), ask, movedAside);
+  const left = impact.filter((one) => one.outcome === 'IN_THE_WAY');
+  if (left.length > 0) throw conflict(left.flatMap(({ circuitId }) => tx.book.circuits.get(circuitId) ?? []));
+  return { window, impact };
+}
+
+/** What a window meets now: before it is saved, or afterwards. */
+export function impactOf(tx: Tx, window: MaintenanceWindowDocument): MaintenanceImpact[] {
+  const span = { start: instantOf(window.start_time), end: instantOf(window.end_time) };
+  return affected(tx, window.links ?? [], window.nodes ?? [], span).map((circuit) => ({
+    circuitId: circuit.id,
+    outcome: 'IN_THE_WAY' as const,
+  }));
+}
+
+/** Looks once more for other roads for what a window still meets. */
+export function migrate(tx: Tx, term: Term, call: Call, id: string): MaintenanceView | StoredRefusal {
+  const window = mustFind(tx, id);
+  const denied = authorise(tx, term, call, { migrate: id });
+  if (denied !== undefined) return denied;
+  const span = { start: instantOf(window.start_time), end: instantOf(window.end_time) };
+  const links = window.links ?? [];
+  const nodes = window.nodes ?? [];
+  return {
+    window,
+    impact: clear(
+      tx,
+      affected(tx, links, nodes, span),
+      { links, nodes, window: span, conflict: 'MIGRATE_FLEXIBLE' },
+      [],
+    ),
+  };
+}
+
+export function cancelMaintenance(tx: Tx, term: Term, call: Call, id: string): undefined | StoredRefusal {
+  mustFind(tx, id);
+  const denied = authorise(tx, term, call, { cancel: id });
+  if (denied !== undefined) return denied;
+  save(tx, (document) => ({
+    ...document,
+    maintenance_windows: (document.maintenance_windows ?? []).filter((one) => one.id !== id),
+  }));
+  return undefined;
+}
+
+function mustFind(tx: Tx, id: string): MaintenanceWindowDocument {
+  const window = tx.book.topology.document.maintenance_windows?.find((one) => one.id === id);
+  if (window === undefined) throw new BrokerError('NOT_FOUND', `there is no maintenance window ${id}`);
+  return window;
+}
+
+function save(tx: Tx, change: (document: TopologyDocument) => TopologyDocument): void {
+  const { version, document } = tx.book.topology;
+  tx.setTopology({ version: version + 1, time: tx.now, document: change(document) });
+}
+
+/** Circuits that have a place on what is closed, while it is closed; the most important first. */
+function affected(tx: Tx, links: readonly string[], nodes: readonly string[], window: Window): Circuit[] {
+  const closed = new Set(
+    [...edgesOf(tx.book.network, links, nodes).keys()].map((edge) => tx.book.names.name(edge)),
+  );
+  const meets = (p: Placement): boolean => {
+    const segment = localSegment(p);
+    return (
+      segment !== undefined &&
+      overlaps(p.window, window) &&
+      usesOf(segment).some((use) => closed.has(use.edge))
+    );
+  };
+  return [...tx.book.circuits.values()]
+    .filter((c) => !isFinal(c.state) && placements(c).some(meets))
+    .sort((a, b) => b.request.priority - a.request.priority || (a.id < b.id ? -1 : 1));
+}
+
+/** Finds another road for each, or does to it what the operator said. */
+function clear(
+  tx: Tx,
+  circuits: readonly Circuit[],
+  ask: Pick<MaintenanceAsk, 'window' | 'conflict' | 'links' | 'nodes'>,
+  aside: readonly MaintenanceImpact[],
+): MaintenanceImpact[] {
+  const rest = circuits.map((circuit): MaintenanceImpact => {
+    const current = circuit.current;
+    if (moveAway(tx, circuit, current)) return { circuitId: circuit.id, outcome: 'REROUTED' };
+    if (ask.conflict !== 'PREEMPT' || circuit.role !== 'HOME')
+      return { circuitId: circuit.id, outcome: 'IN_THE_WAY' };
+    return preempt(tx, circuit, current, ask.window.start);
+  });
+  return [...aside, ...rest];
+}
+
+/** Circuits with a window step aside in time or space, as they would for a newcomer. */
+function moveAside(
+  tx: Tx,
+  id: string,
+  { links, nodes, window }: Pick<MaintenanceAsk, 'links' | 'nodes' | 'window'>,
+): MaintenanceImpact[] {
+  const start = Math.max(toSeconds(tx.now) + 1, toSeconds(window.start));
+  const end = toSeconds(window.end);
+  if (end <= start) return [];
+  const shares = [...edgesOf(tx.book.network, links, nodes)].map(([edge, mbps]) => ({
+    edge,
+    mbps,
+    start,
+    end,
+  }));
+  const { moves } = makeRoom(tx.book.fleet, shares, toSeconds(tx.now) + 1);
+  const before = new Map(
+    moves.map(({ id: one }) => [one, tx.book.circuits.get(one as CircuitId)?.current?.window.start]),
+  );
+  applyMoves(tx, moves, id, '');
+  return [...before].map(([one, from]) => {
+    const to = tx.book.circuits.get(one as CircuitId)?.current?.window.start;
+    return { circuitId: one as CircuitId, outcome: from === to ? 'REROUTED' : 'MOVED' };
+  });
+}
+
+function moveAway(tx: Tx, circuit: Circuit, current: Placement | undefined): boolean {
+  if (
+    circuit.role !== 'HOME' ||
+    current === undefined ||
+    circuit.pending !== undefined ||
+    remotes(current).length > 0
+  )
+    return false;
+  if (circuit.state !== 'SCHEDULED' && circuit.state !== 'PROVISIONING' && circuit.state !== 'ACTIVE')
+    return false;
+  const segment = tx.book.without(circuit, () => anotherRoad(tx.ground, circuit));
+  if (segment === undefined) return false;
+  const placement: Placement = { ...current, version: circuit.version + 1, segments: [segment] };
+  const until = instant(tx.now + ATTEMPT_MS);
+  tx.apply(circuit.id, {
+    type: 'modify',
+    placement,
+    request: circuit.request,
+    until,
+    cause: 'REROUTE',
+    at: tx.now,
+  });
+  return true;
+}
+
+/** A circuit that has begun by then ends when the maintenance starts; one that has not is cancelled. */
+function preempt(
+  tx: Tx,
+  circuit: Circuit,
+  current: Placement | undefined,
+  start: InstantMs,
+): MaintenanceImpact {
+  const begun =
+    current !== undefined &&
+    current.window.start < start &&
+    circuit.pending === undefined &&
+    remotes(current).length === 0;
+  if (begun && circuit.state !== 'HELD' && circuit.state !== 'RESERVING' && start > tx.now) {
+    const placement: Placement = {
+      ...current,
+      version: circuit.version + 1,
+      window: { start: current.window.start, end: start },
+    };
+    tx.apply(circuit.id, {
+      type: 'modify',
+      placement,
+      request: circuit.request,
+      until: instant(tx.now + ATTEMPT_MS),
+      cause: 'REROUTE',
+      at: tx.now,
+    });
+    return { circuitId: circuit.id, outcome: 'SHORTENED' };
+  }
+  tx.apply(circuit.id, { type: 'cancel', detail: 'its road closes for maintenance', at: tx.now });
+  return { circuitId: circuit.id, outcome: 'CANCELLED' };
+}
+
+function checkNames(tx: Tx, { links, nodes }: MaintenanceAsk): void {
+  if (links.length + nodes.length === 0) throw invalid('/links', 'name a link or a node');
+  links.forEach((id, i) => {
+    if (!tx.book.network.linkIndex.has(id)) throw invalid(`/links/${i}`, `there is no link ${id}`);
+  });
+  nodes.forEach((id, i) => {
+    if (!tx.book.network.nodeIndex.has(id)) throw invalid(`/nodes/${i}`, `there is no node ${id}`);
+  });
+}
+
+function authorise(
+  tx: Tx,
+  term: Term,
+  call: Call,
+  facts: Record<string, string | number>,
+): StoredRefusal | undefined {
+  return term.authoriser.refusal(tx, { ...call, action: 'topology.write', project: '', facts });
+}
+
+const conflict = (circuits: readonly Circuit[]): BrokerError =>
+  new BrokerError(
+    'MAINTENANCE_CONFLICT',
+    `${circuits.length} circuits have their place there: ${nameSome(circuits)}`,
+    {
+      circuits: circuits.slice(0, 100).map((circuit) => ({
+        circuit_id: circuit.id,
+        ...(circuit.current === undefined ? {} : { start_time: rfc3339(circuit.current.window.start) }),
+        ...(circuit.current === undefined || circuit.current.window.end === NEVER
+          ? {}
+          : { end_time: rfc3339(circuit.current.window.end) }),
+      })),
+    },
+  );
+
+const nameSome = (circuits: readonly Circuit[]): string =>
+  circuits
+    .slice(0, 5)
+    .map((circuit): CircuitId => circuit.id)
+    .join(', ') + (circuits.length > 5 ? ', ...' : '');
+
+const invalid = (pointer: string, detail: string): BrokerError =>
+  new BrokerError('INVALID_REQUEST', detail, { errors: [{ pointer, detail }] });
