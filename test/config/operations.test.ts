@@ -1,5 +1,5 @@
-/** docs/OPERATIONS.md lists every setting as the program knows it; docs and files that it names exist. */
-import { existsSync, readFileSync } from 'node:fs';
+/** docs/OPERATIONS.md lists every setting and metric as the program knows it; what it and other pages name exists. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { referenceTable } from '../../src/admin.ts';
@@ -15,12 +15,43 @@ test('the table of settings is the one that `config check --reference` prints', 
   expect(table?.trim()).toBe(referenceTable().trim());
 });
 
-test.each(['README.md', 'docs/OPERATIONS.md'])('%s links to files that are there', (file) => {
-  const links = [...read(file).matchAll(/\]\(([^)#]+)\)/g)].map((match) => match[1] ?? '');
-  const missing = links.filter(
-    (link) => !link.includes('://') && !existsSync(join(ROOT, dirname(file), link)),
-  );
-  expect(missing).toEqual([]);
+test.each(['README.md', 'docs/ARCHITECTURE.md', 'docs/OPERATIONS.md'])(
+  '%s links to files that are there',
+  (file) => {
+    const links = [...read(file).matchAll(/\]\(([^)#]+)\)/g)].map((match) => match[1] ?? '');
+    const missing = links.filter(
+      (link) => !link.includes('://') && !existsSync(join(ROOT, dirname(file), link)),
+    );
+    expect(missing).toEqual([]);
+  },
+);
+
+test.each(['README.md', 'docs/ARCHITECTURE.md', 'docs/OPERATIONS.md', 'CHANGELOG.md'])(
+  '%s names sources that are there',
+  (file) => {
+    const all = ['src', 'test'].flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map(
+        (path) => `/${folder}/${path}`,
+      ),
+    );
+    // `x.ts` is what somebody may add.
+    const named = [...read(file).matchAll(/`([\w/]+\.ts)`/g)].map((match) => match[1] ?? '');
+    const missing = named.filter(
+      (name) => !/\bx\.ts$/.test(name) && !all.some((path) => path.endsWith(`/${name}`)),
+    );
+    expect(missing).toEqual([]);
+  },
+);
+
+test('what to watch: every metric of ours, and log events that there are', () => {
+  const [, watched = ''] = /### What to watch\n([\s\S]*?)\n## /.exec(read('docs/OPERATIONS.md')) ?? [];
+  const metrics = (text: string): string[] =>
+    [...new Set([...text.matchAll(/\b(?:turnpike|http)_[a-z_]+/g)].map(([name]) => name))].sort();
+  expect(metrics(watched)).toEqual(metrics(read('src/api/resources/system.ts')));
+  const events = [...watched.matchAll(/`([a-z]+\.[a-z_]+)`/g)].map((match) => match[1] ?? '');
+  const log = read('src/kernel/log.ts');
+  expect(events.length).toBeGreaterThan(5);
+  expect(events.filter((event) => !log.includes(`'${event}'`))).toEqual([]);
 });
 
 describe('examples', () => {
