@@ -134,7 +134,7 @@ export interface MaintenanceAsk {
 export interface MaintenanceImpact {
   readonly circuitId: CircuitId;
   /** SHORTENED: it ends when the maintenance begins. */
-  readonly outcome: 'IN_THE_WAY' | 'MOVED' | 'REROUTED' | 'SHORTENED' | 'CANCELLED';
+  readonly outcome: 'IN_THE_WAY' | 'MOVED' | 'REROUTED' | 'SHORTENED' | 'ASKING' | 'CANCELLED';
 }
 
 export interface MaintenanceView {

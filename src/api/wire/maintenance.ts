@@ -63,8 +63,9 @@ export const MaintenanceSchema = Type.Object(windowFields, {
 export const MaintenanceImpactSchema = Type.Object(
   {
     circuit_id: Type.String(),
-    outcome: Type.Enum(['IN_THE_WAY', 'MOVED', 'REROUTED', 'SHORTENED', 'CANCELLED'], {
-      description: 'SHORTENED: it ends when the maintenance begins',
+    outcome: Type.Enum(['IN_THE_WAY', 'MOVED', 'REROUTED', 'SHORTENED', 'ASKING', 'CANCELLED'], {
+      description:
+        'SHORTENED: it ends when the maintenance begins; ASKING: other domains are asked for another way, or for that end',
     }),
   },
   { $id: 'MaintenanceImpact', description: 'What becomes of one circuit' },

@@ -31,7 +31,7 @@ import { StoredRefusal } from '../writer.ts';
 import { applyChange } from './change.ts';
 import type { Slot } from './plan.ts';
 import { admit, LATE_START_MS } from './request.ts';
-import { anotherRoad } from './restore.ts';
+import { anotherWay } from './restore.ts';
 
 /** A hold lasts at most a day; longer ones would be bookings without an owner. */
 export const LONGEST_HOLD_S = 86_400;
@@ -139,13 +139,13 @@ function reroute(tx: Tx, circuit: Circuit, decisionId: string): Circuit {
   if (current === undefined || remotes(current).length > 0) {
     throw new BrokerError('NOT_SUPPORTED', 'a road through several domains is not changed by itself');
   }
-  const segment = tx.book.without(circuit, () => anotherRoad(tx.ground, circuit));
-  if (segment === undefined)
+  const segments = tx.book.without(circuit, () => anotherWay(tx.ground, circuit));
+  if (segments === undefined)
     throw new BrokerError('NO_FEASIBLE_SLOT', 'there is no other road with enough room', {
       proof: 'BUDGET_SPENT',
     });
-  if (segment.links.join() === localSegment(current)?.links.join()) return circuit;
-  const placement: Placement = { ...current, version: circuit.version + 1, segments: [segment] };
+  if (segments[0]?.links.join() === localSegment(current)?.links.join()) return circuit;
+  const placement: Placement = { ...current, version: circuit.version + 1, segments };
   const until = instant(tx.now + ATTEMPT_MS);
   tx.apply(
     circuit.id,

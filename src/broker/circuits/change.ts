@@ -179,7 +179,12 @@ const isLess = (next: Placement, now: Placement | undefined): boolean =>
   next.window.start >= now.window.start &&
   next.window.end <= now.window.end;
 
-const grown = (circuit: Circuit, current: Placement, { end, mbps }: Target): Placement => ({
+/** The same road with another end or rate, which other domains are asked for. */
+export const grown = (
+  circuit: Circuit,
+  current: Placement,
+  { end, mbps }: Pick<Target, 'end' | 'mbps'>,
+): Placement => ({
   version: circuit.version + 1,
   window: { start: current.window.start, end },
   mbps,

@@ -25,8 +25,9 @@ import { ATTEMPT_MS } from '../limits.ts';
 import type { Term } from '../term.ts';
 import type { Tx } from '../tx.ts';
 import type { StoredRefusal } from '../writer.ts';
+import { grown } from './change.ts';
 import { applyMoves } from './place.ts';
-import { anotherRoad } from './restore.ts';
+import { anotherWay } from './restore.ts';
 
 export function announceMaintenance(
   tx: Tx,
@@ -56,7 +57,9 @@ export function announceMaintenance(
   }));
   const impact = clear(tx, affected(tx, ask.links, ask.nodes, ask.window), ask, movedAside);
   const left = impact.filter((one) => one.outcome === 'IN_THE_WAY');
-  if (left.length > 0) throw conflict(left.flatMap(({ circuitId }) => tx.book.circuits.get(circuitId) ?? []));
+  // Whoever preempts goes ahead: a peer's circuit stays until its home hears that it has lost its light.
+  if (left.length > 0 && ask.conflict !== 'PREEMPT')
+    throw conflict(left.flatMap(({ circuitId }) => tx.book.circuits.get(circuitId) ?? []));
   return { window, impact };
 }
 
@@ -136,11 +139,12 @@ function clear(
   aside: readonly MaintenanceImpact[],
 ): MaintenanceImpact[] {
   const rest = circuits.map((circuit): MaintenanceImpact => {
-    const current = circuit.current;
-    if (moveAway(tx, circuit, current)) return { circuitId: circuit.id, outcome: 'REROUTED' };
-    if (ask.conflict !== 'PREEMPT' || circuit.role !== 'HOME')
-      return { circuitId: circuit.id, outcome: 'IN_THE_WAY' };
-    return preempt(tx, circuit, current, ask.window.start);
+    const outcome =
+      moveAway(tx, circuit) ??
+      (ask.conflict !== 'PREEMPT' || circuit.role !== 'HOME'
+        ? 'IN_THE_WAY'
+        : preempt(tx, circuit, ask.window.start));
+    return { circuitId: circuit.id, outcome };
   });
   return [...aside, ...rest];
 }
@@ -171,61 +175,41 @@ function moveAside(
   });
 }
 
-function moveAway(tx: Tx, circuit: Circuit, current: Placement | undefined): boolean {
-  if (
-    circuit.role !== 'HOME' ||
-    current === undefined ||
-    circuit.pending !== undefined ||
-    remotes(current).length > 0
-  )
-    return false;
+type Outcome = MaintenanceImpact['outcome'];
+
+/** Another road inside, or another way over the domains, which they are asked for. */
+function moveAway(tx: Tx, circuit: Circuit): Outcome | undefined {
+  const { current } = circuit;
+  if (circuit.role !== 'HOME' || current === undefined || circuit.pending !== undefined) return undefined;
   if (circuit.state !== 'SCHEDULED' && circuit.state !== 'PROVISIONING' && circuit.state !== 'ACTIVE')
-    return false;
-  const segment = tx.book.without(circuit, () => anotherRoad(tx.ground, circuit));
-  if (segment === undefined) return false;
-  const placement: Placement = { ...current, version: circuit.version + 1, segments: [segment] };
-  const until = instant(tx.now + ATTEMPT_MS);
+    return undefined;
+  const segments = tx.book.without(circuit, () => anotherWay(tx.ground, circuit));
+  return segments === undefined
+    ? undefined
+    : agree(tx, circuit, { ...current, version: circuit.version + 1, segments }, 'REROUTED');
+}
+
+/** A circuit that has begun by then ends when the maintenance starts; one that has not is cancelled. */
+function preempt(tx: Tx, circuit: Circuit, start: InstantMs): Outcome {
+  const { current, state } = circuit;
+  const begun = current !== undefined && current.window.start < start && circuit.pending === undefined;
+  if (begun && state !== 'HELD' && state !== 'RESERVING' && start > tx.now)
+    return agree(tx, circuit, grown(circuit, current, { end: start, mbps: current.mbps }), 'SHORTENED');
+  tx.apply(circuit.id, { type: 'cancel', detail: 'its road closes for maintenance', at: tx.now });
+  return 'CANCELLED';
+}
+
+/** It is so at once, or when the other domains have agreed. */
+function agree(tx: Tx, circuit: Circuit, placement: Placement, outcome: Outcome): Outcome {
   tx.apply(circuit.id, {
     type: 'modify',
     placement,
     request: circuit.request,
-    until,
+    until: instant(tx.now + ATTEMPT_MS),
     cause: 'REROUTE',
     at: tx.now,
   });
-  return true;
-}
-
-/** A circuit that has begun by then ends when the maintenance starts; one that has not is cancelled. */
-function preempt(
-  tx: Tx,
-  circuit: Circuit,
-  current: Placement | undefined,
-  start: InstantMs,
-): MaintenanceImpact {
-  const begun =
-    current !== undefined &&
-    current.window.start < start &&
-    circuit.pending === undefined &&
-    remotes(current).length === 0;
-  if (begun && circuit.state !== 'HELD' && circuit.state !== 'RESERVING' && start > tx.now) {
-    const placement: Placement = {
-      ...current,
-      version: circuit.version + 1,
-      window: { start: current.window.start, end: start },
-    };
-    tx.apply(circuit.id, {
-      type: 'modify',
-      placement,
-      request: circuit.request,
-      until: instant(tx.now + ATTEMPT_MS),
-      cause: 'REROUTE',
-      at: tx.now,
-    });
-    return { circuitId: circuit.id, outcome: 'SHORTENED' };
-  }
-  tx.apply(circuit.id, { type: 'cancel', detail: 'its road closes for maintenance', at: tx.now });
-  return { circuitId: circuit.id, outcome: 'CANCELLED' };
+  return remotes(placement).length > 0 ? 'ASKING' : outcome;
 }
 
 function checkNames(tx: Tx, { links, nodes }: MaintenanceAsk): void {

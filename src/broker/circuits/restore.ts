@@ -259,12 +259,15 @@ function elsewhen(tx: Tx, circuit: Circuit): boolean {
   return true;
 }
 
-/** Where the circuit could run instead, everything else as it is: another road if it must, a better one if it can. */
-export function anotherRoad(on: Ground, circuit: Circuit): Segment | undefined {
+/** Where the circuit could run instead, everything else as it is: another road inside, or another way over the domains. */
+export function anotherWay(on: Ground, circuit: Circuit): readonly Segment[] | undefined {
   const { current } = circuit;
   const segment = current === undefined ? undefined : localSegment(current);
   if (current === undefined || segment === undefined) return undefined;
-  return otherRoad(on, circuit, { current, segment, road: true, detail: '' }, false)?.segments[0];
+  const need = { current, segment, road: true, detail: '' };
+  return remotes(current).length > 0
+    ? wayInstead(on, circuit, need)
+    : otherRoad(on, circuit, need, false)?.segments;
 }
 
 interface Found {
