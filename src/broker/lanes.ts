@@ -1,11 +1,10 @@
 /**
- * Carries effects out: one lane per segment and per peer, in order within a lane, lanes side by side, so that
- * a silent peer or a slow switch delays nobody else. An effect leaves its lane only when it is done and that
- * is durable; a failed one waits and is tried again, and holds up its own lane alone. Orders to go dark that
- * follow each other are of different versions, which devices count one by one: they go side by side, so that
- * a device that is silent about the one does not keep the other shining elsewhere, and neither does a light that
- * fails. What they led to is written
- * down in their order all the same: a circuit is dark when the last of them is.
+ * Carries effects out: for each circuit one lane to our devices and one to each other domain, in order within a
+ * lane, lanes side by side, so that a silent peer or a slow switch delays nobody else. An effect leaves its lane only
+ * when it is done and that is durable; a failed one waits and is tried again, and holds up its own lane alone. Orders
+ * to go dark that follow each other are of different versions, which devices count one by one: they go side by side,
+ * so that a device that is silent about the one does not keep the other shining elsewhere, and neither does a light
+ * that fails. What they led to is written down in their order all the same: a circuit is dark when the last of them is.
  */
 import { type Cancel, type Clock, instant } from '../kernel/clock.ts';
 import type { CircuitId } from '../kernel/ids.ts';

@@ -1,4 +1,4 @@
-/** What operators may see of the peers: the port that the adapter offers to the API. Only a quarantine is stored. */
+/** What operators may see of the peers: the port that the adapter offers to the API. Quarantines and the last messages are stored. */
 import type { InstantMs } from '../../kernel/clock.ts';
 
 /**
