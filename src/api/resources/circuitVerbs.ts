@@ -154,7 +154,6 @@ export function circuitVerbs(app: HttpServer, { broker }: ApiPorts): void {
   const reroute = schema('rerouteCircuit', 'Take the best road that there is now', [
     'NO_FEASIBLE_SLOT',
     'CHANGE_PENDING',
-    'NOT_SUPPORTED',
   ]);
   app.post(
     '/v1/circuits/:id/reroute',
@@ -163,7 +162,7 @@ export function circuitVerbs(app: HttpServer, { broker }: ApiPorts): void {
       schema: {
         ...reroute,
         description:
-          'Same ends, rate and slot; make before break. On its present road it stays if none is better.',
+          'Same ends, rate and slot; make before break. On its present road it stays if none is better; over several domains it is the way that is looked for anew.',
         response: { ...reroute.response, 202: resource('Peers are being asked', ref(CircuitSchema)) },
         body: NoBody,
       },

@@ -12,13 +12,13 @@ import {
   type Circuit,
   type CircuitRequest,
   isFinal,
-  localSegment,
   type Placement,
+  type Segment,
 } from '../../model/circuit.ts';
 import type { HomeEvent } from '../../model/events.ts';
+import { allowed } from '../../model/lifecycle.ts';
 import type { Principal } from '../../model/principal.ts';
 import { occurrences } from '../../model/recurrence.ts';
-import { remotes } from '../../model/rules.ts';
 import { plusSeconds, type Window } from '../../model/window.ts';
 import { factsOf, factsOfCircuit } from '../aaa/facts.ts';
 import type { Call, CircuitAction, CircuitChange, RecurrenceAsk } from '../calls.ts';
@@ -133,18 +133,17 @@ export function act(
   return tx.apply(circuit.id, eventOf(tx, action), decisionId) ?? circuit;
 }
 
-/** Takes the best road there is now; the same one leaves everything as it is. */
+/** Takes the best road there is now, over several domains the best way; the same one leaves everything as it is. */
 function reroute(tx: Tx, circuit: Circuit, decisionId: string): Circuit {
   const { current } = circuit;
-  if (current === undefined || remotes(current).length > 0) {
-    throw new BrokerError('NOT_SUPPORTED', 'a road through several domains is not changed by itself');
-  }
+  if (current === undefined)
+    throw new BrokerError('WRONG_STATE', 'it has no road yet', { allowed_actions: allowed(circuit) });
   const segments = tx.book.without(circuit, () => anotherWay(tx.ground, circuit));
   if (segments === undefined)
     throw new BrokerError('NO_FEASIBLE_SLOT', 'there is no other road with enough room', {
       proof: 'BUDGET_SPENT',
     });
-  if (segments[0]?.links.join() === localSegment(current)?.links.join()) return circuit;
+  if (wayOf(segments) === wayOf(current.segments)) return circuit;
   const placement: Placement = { ...current, version: circuit.version + 1, segments };
   const until = instant(tx.now + ATTEMPT_MS);
   tx.apply(
@@ -154,6 +153,12 @@ function reroute(tx: Tx, circuit: Circuit, decisionId: string): Circuit {
   );
   return tx.mustGet(circuit.id);
 }
+
+/** Which domains, from where to where, and our own links; how the others go on inside is their business. */
+const wayOf = (segments: readonly Segment[]): string =>
+  JSON.stringify(
+    segments.map(({ domain, local, a, z, links }) => [domain, a.port, z.port, local ? links : []]),
+  );
 
 function eventOf(tx: Tx, action: Exclude<CircuitAction, { type: 'reroute' }>): HomeEvent {
   const at = tx.now;
