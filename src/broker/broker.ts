@@ -39,6 +39,7 @@ import type {
   SetResult,
   Stats,
   TopologyImpact,
+  WebhookWish,
 } from './calls.ts';
 import * as actions from './circuits/actions.ts';
 import * as upkeep from './circuits/maintenance.ts';
@@ -199,12 +200,9 @@ export class Broker implements UseCases {
       true,
     );
   }
-  createWebhook(
-    call: Mutation<WebhookRecord>,
-    ask: { readonly url: string; readonly types: readonly string[] },
-  ): Promise<Mutated<WebhookRecord>> {
+  createWebhook(call: Mutation<WebhookRecord>, wish: WebhookWish): Promise<Mutated<WebhookRecord>> {
     return this.#mutations.run(call, (tx, term) =>
-      hooks.createWebhook(tx, term, this.#ports.random, call, ask),
+      hooks.createWebhook(tx, term, this.#ports.random, call, wish),
     );
   }
   deleteWebhook(call: Mutation<undefined>, id: WebhookId, revision?: number): Promise<Mutated<undefined>> {

@@ -42,6 +42,13 @@ export type CircuitAction =
   | { readonly type: 'release' | 'cancel'; readonly detail: string }
   | { readonly type: 'extend-hold'; readonly holdS: number };
 
+/** Who wants to be called. `project`: one of his; the first if he says nothing. */
+export interface WebhookWish {
+  readonly url: string;
+  readonly types: readonly string[];
+  readonly project?: string;
+}
+
 /** A change in place; absent fields stay. `end: 'NEVER'` takes the end away. */
 export interface CircuitChange {
   readonly mbps?: number;

@@ -4,7 +4,7 @@ import { BrokerError } from '../kernel/errors.ts';
 import { newId, type WebhookId } from '../kernel/ids.ts';
 import type { Random } from '../kernel/random.ts';
 import { isOperator, maySee } from '../model/principal.ts';
-import type { Call } from './calls.ts';
+import type { Call, WebhookWish } from './calls.ts';
 import { stale } from './circuits/actions.ts';
 import type { WebhookProgress, WebhookRecord } from './ports.ts';
 import type { Term } from './term.ts';
@@ -19,9 +19,14 @@ export function createWebhook(
   term: Term,
   random: Random,
   call: Call,
-  wish: { readonly url: string; readonly types: readonly string[] },
+  wish: WebhookWish,
 ): WebhookRecord | StoredRefusal {
-  const project = call.principal.projects[0] ?? '';
+  const { projects } = call.principal;
+  const project = wish.project ?? projects[0] ?? '';
+  if (!isOperator(call.principal) && project !== '' && !projects.includes(project)) {
+    const detail = `${project} is not a project of yours`;
+    throw new BrokerError('INVALID_REQUEST', detail, { errors: [{ pointer: '/project', detail }] });
+  }
   const denied = term.authoriser.refusal(tx, {
     ...call,
     action: 'webhook.write',

@@ -32,6 +32,7 @@ import type {
   SetResult,
   Stats,
   TopologyImpact,
+  WebhookWish,
 } from './calls.ts';
 import type { ObservedConnect } from './devices/devicePorts.ts';
 import type { DeviceAudit, DevicePlan, DeviceState, Discovery } from './devices/inspection.ts';
@@ -110,10 +111,7 @@ export interface UseCases {
 
   readonly policies: PolicyDesk;
 
-  createWebhook(
-    call: Mutation<WebhookRecord>,
-    ask: { readonly url: string; readonly types: readonly string[] },
-  ): Promise<Mutated<WebhookRecord>>;
+  createWebhook(call: Mutation<WebhookRecord>, wish: WebhookWish): Promise<Mutated<WebhookRecord>>;
   webhooks(who: Principal): Promise<readonly WebhookRecord[]>;
   webhook(who: Principal, id: WebhookId): Promise<WebhookRecord>;
   deleteWebhook(call: Mutation<undefined>, id: WebhookId, revision?: number): Promise<Mutated<undefined>>;

@@ -140,19 +140,31 @@ async function follow(context: Context, options: TailOptions): Promise<void> {
   }
 }
 
+interface HookOptions {
+  readonly type?: string[];
+  readonly project?: string;
+  readonly dryRun?: boolean;
+  readonly key?: string;
+}
+
 function addWebhooks(program: Command, run: Run): void {
   const webhook = program.command('webhook').description('who is told of events');
   webhook
     .command('create <url>')
     .description('have events sent to an address; the secret is shown once')
     .option('--type <type>', 'only of this type (repeatable; all if absent)', collect)
+    .option('--project <project>', 'one of yours, whose circuits it hears of (your first if absent)')
     .option('--dry-run', 'ask the broker what it would answer; nothing changes')
     .option('--key <key>', 'the Idempotency-Key')
-    .action((url: string, options: { type?: string[]; dryRun?: boolean; key?: string }, command: Command) =>
+    .action((url: string, options: HookOptions, command: Command) =>
       run(command, async (context) => {
         const { body } = await context.client.call('POST', '/v1/webhooks', {
           query: options.dryRun === true ? { validate_only: 'true' } : {},
-          body: { url, ...(options.type === undefined ? {} : { types: options.type }) },
+          body: {
+            url,
+            ...(options.type === undefined ? {} : { types: options.type }),
+            ...(options.project === undefined ? {} : { project: options.project }),
+          },
           key: options.key,
         });
         const made = object(body);

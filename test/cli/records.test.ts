@@ -164,10 +164,17 @@ test('webhook verbs', async () => {
     'GET /v1/webhooks/whk_1': () => ({ body: hook }),
     'DELETE /v1/webhooks/whk_1': () => ({ status: 204 }),
   });
-  const made = await run(at, 'webhook create https://x.example/ --type circuit.moved --type circuit.failed');
+  const made = await run(
+    at,
+    'webhook create https://x.example/ --project cms --type circuit.moved --type circuit.failed',
+  );
   expect(made.stdout).toMatch(/^secret +whsec_abc$/m);
   expect(made.stderr).toBe('the secret is not shown again\n');
-  expect(at.seen[0]?.body).toEqual({ url: 'https://x.example/', types: ['circuit.moved', 'circuit.failed'] });
+  expect(at.seen[0]?.body).toEqual({
+    url: 'https://x.example/',
+    types: ['circuit.moved', 'circuit.failed'],
+    project: 'cms',
+  });
   expect((await run(at, 'webhook list')).stdout).toContain('whk_1');
   // The list has no pages: the broker refuses parameters that it does not know.
   expect(at.seen[1]?.query.size).toBe(0);

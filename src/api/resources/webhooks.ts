@@ -61,6 +61,13 @@ const Ask = Type.Object(
       description: 'https or http, without credentials, at a public address',
     }),
     types: Type.Optional(TypesSchema),
+    project: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 256,
+        description: 'One of yours, whose circuits it hears of; absent: the first that your token names',
+      }),
+    ),
   },
   {
     $id: 'WebhookRequest',
@@ -116,7 +123,12 @@ export function webhooks(app: HttpServer, { broker, allowPrivateWebhooks }: ApiP
         revision: hook.revision,
         location: `/v1/webhooks/${hook.id}`,
       });
-      const made = await broker.createWebhook(callOf(request, render), { url: url.href, types });
+      const { project } = request.body;
+      const made = await broker.createWebhook(callOf(request, render), {
+        url: url.href,
+        types,
+        ...(project === undefined ? {} : { project }),
+      });
       // The secret is in it.
       reply.header('cache-control', 'no-store');
       return sendMutated(request, reply, made, render);
