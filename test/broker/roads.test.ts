@@ -1,6 +1,9 @@
 /** When roads fail or close: protection, rerouting, maintenance, and what can be had when. */
 import { afterEach, expect, it } from 'vitest';
+import type { Devices } from '../../src/broker/devices/devicePorts.ts';
+import { MemoryDevices } from '../../src/drivers/memory.ts';
 import { BrokerError } from '../../src/kernel/errors.ts';
+import { seededRandom } from '../../src/kernel/random.ts';
 import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
 import type { TopologyDocument } from '../../src/topology/document.ts';
 import { aRequest, at, fixed } from '../support/builders.ts';
@@ -168,6 +171,29 @@ it('maintenance that preempts shortens what has begun by then and cancels what h
   expect((await look(begun)).current?.window.end).toBe(at(200));
   expect((await look(during)).state).toBe('CANCELLED');
   expect((await look(before)).current?.window).toEqual({ start: at(20), end: at(50) });
+});
+
+it('what is on its way out is in nobody’s way, even if its devices do not answer', async () => {
+  world = await OneDomain.start({
+    devices: (clock): Devices => {
+      const memory = new MemoryDevices({ clock, random: seededRandom(7) });
+      return {
+        light: (segment, context) => memory.light(segment, context),
+        dark: async () => ({ ok: false, retry: true, detail: 'it does not answer', elements: [] }),
+        observe: () => memory.observe(),
+      };
+    },
+  });
+  const c = await book({ schedule: fixed(10, 500) });
+  await world.pass(20);
+  await world.broker.act(call(), c.id, { type: 'release', detail: 'done' });
+  await world.pass(5);
+  expect((await look(c)).state).toBe('RELEASING');
+  for (const conflict of ['REJECT', 'PREEMPT'] as const) {
+    const ask = { links: ['l1'], nodes: [], window: { start: at(200), end: at(300) }, conflict };
+    expect(await codeOf(world.broker.createMaintenance(call(operator), ask))).toBe('ok');
+  }
+  expect((await look(c)).state).toBe('RELEASING');
 });
 
 it('availability is the step function of what one more circuit could have', async () => {

@@ -126,9 +126,12 @@ function affected(tx: Tx, links: readonly string[], nodes: readonly string[], wi
       usesOf(segment).some((use) => closed.has(use.edge))
     );
   };
-  return [...tx.book.circuits.values()]
-    .filter((c) => !isFinal(c.state) && placements(c).some(meets))
-    .sort((a, b) => b.request.priority - a.request.priority || (a.id < b.id ? -1 : 1));
+  return (
+    [...tx.book.circuits.values()]
+      // What is going out is gone by then, or is not moved or shortened by anything but its devices.
+      .filter((c) => !isFinal(c.state) && c.state !== 'RELEASING' && placements(c).some(meets))
+      .sort((a, b) => b.request.priority - a.request.priority || (a.id < b.id ? -1 : 1))
+  );
 }
 
 /** Finds another road for each, or does to it what the operator said. */
