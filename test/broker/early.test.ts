@@ -9,7 +9,7 @@ import { seededRandom } from '../../src/kernel/random.ts';
 import type { Circuit, CircuitRequest } from '../../src/model/circuit.ts';
 import { aRequest, at, fixed } from '../support/builders.ts';
 import type { HandClock } from '../support/handClock.ts';
-import { call, OneDomain, user } from '../support/oneDomain.ts';
+import { call, OneDomain, operator, user } from '../support/oneDomain.ts';
 
 const SETUP_MS = 10_000;
 let world: OneDomain;
@@ -152,6 +152,20 @@ it('nor does who has been made larger and smaller meanwhile let go of his label'
   stuck = false;
   await world.pass(60);
   expect((await look(circuit)).state).toBe('ACTIVE');
+});
+
+it('and cut short by maintenance keeps what it has before its start', async () => {
+  const circuit = await book({ ...whole, schedule: fixed(100, 200) });
+  await world.pass(95);
+  const lightFrom = (await look(circuit)).current?.lightFrom;
+  expect(lightFrom).toBeLessThan(at(100));
+  const window = { start: at(150), end: at(180) };
+  const ask = { links: ['l1'], nodes: [], window, conflict: 'PREEMPT' } as const;
+  await world.broker.createMaintenance(call(operator), ask);
+  expect((await look(circuit)).current).toMatchObject({
+    lightFrom,
+    window: { start: at(100), end: at(150) },
+  });
 });
 
 it('between its order and its start it is not changed, may be released, and then costs and keeps nothing', async () => {

@@ -197,7 +197,13 @@ function preempt(tx: Tx, circuit: Circuit, start: InstantMs): Outcome {
   const { current, state } = circuit;
   const begun = current !== undefined && current.window.start < start && circuit.pending === undefined;
   if (begun && state !== 'HELD' && state !== 'RESERVING' && start > tx.now)
-    return agree(tx, circuit, grown(circuit, current, { end: start, mbps: current.mbps }), 'SHORTENED');
+    // What it claims for its light before its start stays claimed.
+    return agree(
+      tx,
+      circuit,
+      { ...current, ...grown(circuit, current, { end: start, mbps: current.mbps }) },
+      'SHORTENED',
+    );
   tx.apply(circuit.id, { type: 'cancel', detail: 'its road closes for maintenance', at: tx.now });
   return 'CANCELLED';
 }
