@@ -4,14 +4,14 @@
  * every domain, and only then is the old one let go. Whoever is to move, and for whom, follows from the circuits
  * that wait, also after a restart; only how often it was tried is remembered here.
  */
-import { type Clock, instant } from '../../kernel/clock.ts';
+import type { Clock } from '../../kernel/clock.ts';
 import type { CircuitId } from '../../kernel/ids.ts';
-import type { Circuit, Placement } from '../../model/circuit.ts';
+import type { Circuit } from '../../model/circuit.ts';
 import { remotes } from '../../model/rules.ts';
 import { overlaps, type Window } from '../../model/window.ts';
+import { changeTo } from '../circuits/changeTo.ts';
 import { isMovableAbroad } from '../circuits/movable.ts';
 import type { Wish } from '../circuits/plan.ts';
-import { ATTEMPT_MS } from '../limits.ts';
 import type { Tx } from '../tx.ts';
 import type { Writer } from '../writer.ts';
 import type { Availability } from './placeAbroad.ts';
@@ -155,24 +155,8 @@ function propose(
   for (const wish of wishes) {
     const placing = placeElsewhere(tx, circuit, wish, known);
     if (placing.kind === 'refused' || overlaps(placing.slot.window, avoid)) continue;
-    const placement: Placement = {
-      version: circuit.version + 1,
-      window: placing.slot.window,
-      mbps: placing.slot.mbps,
-      segments: placing.segments,
-    };
-    const until = instant(tx.now + ATTEMPT_MS);
-    tx.apply(id, {
-      type: 'modify',
-      placement,
-      request: circuit.request,
-      until,
-      cause: 'MOVE',
-      for: by,
-      ...(asked === undefined ? {} : { asked }),
-      at: tx.now,
-    });
-    return placement.version;
+    const why = { cause: 'MOVE', for: by, ...(asked === undefined ? {} : { asked }) } as const;
+    return changeTo(tx, circuit, { ...placing.slot, segments: placing.segments }, why).version;
   }
   return 0;
 }

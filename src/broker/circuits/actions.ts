@@ -4,17 +4,11 @@
  */
 
 import type { DecidedAction, Facts } from '../../aaa/decide.ts';
-import { instant, NEVER } from '../../kernel/clock.ts';
+import { NEVER } from '../../kernel/clock.ts';
 import { BrokerError, toProblem } from '../../kernel/errors.ts';
 import { type CircuitId, newId } from '../../kernel/ids.ts';
 import type { Random } from '../../kernel/random.ts';
-import {
-  type Circuit,
-  type CircuitRequest,
-  isFinal,
-  type Placement,
-  type Segment,
-} from '../../model/circuit.ts';
+import { type Circuit, type CircuitRequest, isFinal, type Segment } from '../../model/circuit.ts';
 import type { HomeEvent } from '../../model/events.ts';
 import { allowed } from '../../model/lifecycle.ts';
 import type { Principal } from '../../model/principal.ts';
@@ -22,13 +16,14 @@ import { occurrences } from '../../model/recurrence.ts';
 import { plusSeconds, type Window } from '../../model/window.ts';
 import { factsOf, factsOfCircuit } from '../aaa/facts.ts';
 import type { Call, CircuitAction, CircuitChange, RecurrenceAsk } from '../calls.ts';
-import { ATTEMPT_MS, HORIZON_S } from '../limits.ts';
+import { HORIZON_S } from '../limits.ts';
 import type { SeriesRecord } from '../ports.ts';
 import type { Term } from '../term.ts';
 import { type Unlocked, unlock } from '../tokens/padlock.ts';
 import type { Tx } from '../tx.ts';
 import { StoredRefusal } from '../writer.ts';
 import { applyChange } from './change.ts';
+import { changeTo } from './changeTo.ts';
 import type { Slot } from './plan.ts';
 import { admit, LATE_START_MS } from './request.ts';
 import { anotherWay } from './restore.ts';
@@ -144,13 +139,7 @@ function reroute(tx: Tx, circuit: Circuit, decisionId: string): Circuit {
       proof: 'BUDGET_SPENT',
     });
   if (wayOf(segments) === wayOf(current.segments)) return circuit;
-  const placement: Placement = { ...current, version: circuit.version + 1, segments };
-  const until = instant(tx.now + ATTEMPT_MS);
-  tx.apply(
-    circuit.id,
-    { type: 'modify', placement, request: circuit.request, until, cause: 'REROUTE', at: tx.now },
-    decisionId,
-  );
+  changeTo(tx, circuit, { ...current, segments }, { cause: 'REROUTE' }, decisionId);
   return tx.mustGet(circuit.id);
 }
 

@@ -5,7 +5,7 @@
 import type { InstantMs } from '../../kernel/clock.ts';
 import { type Circuit, localSegment, type Placement, type Road, type Segment } from '../../model/circuit.ts';
 import type { PortId } from '../../model/port.ts';
-import { isImpaired } from '../../model/rules.ts';
+import { isImpaired, stands } from '../../model/rules.ts';
 import { waysOf } from '../../model/ways.ts';
 import { ADMIN_UP, USABLE } from '../../topology/network.ts';
 import type { Ground } from '../ground.ts';
@@ -30,8 +30,7 @@ export interface Need {
 export function needOf(on: Ground, circuit: Circuit): Need | undefined {
   const { current } = circuit;
   if (current === undefined || (circuit.role === 'HOME' && circuit.pending !== undefined)) return undefined;
-  if (circuit.state !== 'SCHEDULED' && circuit.state !== 'PROVISIONING' && circuit.state !== 'ACTIVE')
-    return undefined;
+  if (!stands(circuit)) return undefined;
   const segment = localSegment(current);
   if (segment === undefined) return undefined;
   const soon = isSoon(current.window.start, on.now);

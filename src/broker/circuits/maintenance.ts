@@ -2,7 +2,7 @@
  * Maintenance: an operator closes links or nodes for a time. It is a booking of all their room, kept in the
  * topology document; what already has a place there is found another road beforehand, or stands in the way.
  */
-import { type InstantMs, instant, NEVER, rfc3339 } from '../../kernel/clock.ts';
+import { type InstantMs, NEVER, rfc3339 } from '../../kernel/clock.ts';
 import { BrokerError } from '../../kernel/errors.ts';
 import { type CircuitId, newId } from '../../kernel/ids.ts';
 import type { Random } from '../../kernel/random.ts';
@@ -15,17 +15,17 @@ import {
   placements,
   usesOf,
 } from '../../model/circuit.ts';
-import { remotes } from '../../model/rules.ts';
+import { remotes, stands } from '../../model/rules.ts';
 import { overlaps, type Window } from '../../model/window.ts';
 import { clear as makeRoom } from '../../scheduler/laxity/clear.ts';
 import { edgesOf, instantOf } from '../../topology/closures.ts';
 import type { MaintenanceWindowDocument, TopologyDocument } from '../../topology/document.ts';
 import type { Call, MaintenanceAsk, MaintenanceImpact, MaintenanceView } from '../calls.ts';
-import { ATTEMPT_MS } from '../limits.ts';
 import type { Term } from '../term.ts';
 import type { Tx } from '../tx.ts';
 import type { StoredRefusal } from '../writer.ts';
 import { grown } from './change.ts';
+import { changeTo } from './changeTo.ts';
 import { applyMoves } from './place.ts';
 import { anotherWay } from './restore.ts';
 
@@ -183,13 +183,10 @@ type Outcome = MaintenanceImpact['outcome'];
 /** Another road inside, or another way over the domains, which they are asked for. */
 function moveAway(tx: Tx, circuit: Circuit): Outcome | undefined {
   const { current } = circuit;
-  if (circuit.role !== 'HOME' || current === undefined || circuit.pending !== undefined) return undefined;
-  if (circuit.state !== 'SCHEDULED' && circuit.state !== 'PROVISIONING' && circuit.state !== 'ACTIVE')
+  if (circuit.role !== 'HOME' || current === undefined || circuit.pending !== undefined || !stands(circuit))
     return undefined;
   const segments = tx.book.without(circuit, () => anotherWay(tx.ground, circuit));
-  return segments === undefined
-    ? undefined
-    : agree(tx, circuit, { ...current, version: circuit.version + 1, segments }, 'REROUTED');
+  return segments === undefined ? undefined : agree(tx, circuit, { ...current, segments }, 'REROUTED');
 }
 
 /** A circuit that has begun by then ends when the maintenance starts; one that has not is cancelled. */
@@ -209,15 +206,8 @@ function preempt(tx: Tx, circuit: Circuit, start: InstantMs): Outcome {
 }
 
 /** It is so at once, or when the other domains have agreed. */
-function agree(tx: Tx, circuit: Circuit, placement: Placement, outcome: Outcome): Outcome {
-  tx.apply(circuit.id, {
-    type: 'modify',
-    placement,
-    request: circuit.request,
-    until: instant(tx.now + ATTEMPT_MS),
-    cause: 'REROUTE',
-    at: tx.now,
-  });
+function agree(tx: Tx, circuit: Circuit, next: Omit<Placement, 'version'>, outcome: Outcome): Outcome {
+  const placement = changeTo(tx, circuit, next, { cause: 'REROUTE' });
   return remotes(placement).length > 0 ? 'ASKING' : outcome;
 }
 

@@ -8,14 +8,15 @@ import { type InstantMs, instant, NEVER, rfc3339 } from '../../kernel/clock.ts';
 import { BrokerError, type Alternative as WireAlternative } from '../../kernel/errors.ts';
 import type { CircuitId } from '../../kernel/ids.ts';
 import { fromSeconds, LAST_SECOND, toSeconds } from '../../model/capacity.ts';
-import type { CircuitRequest, Placement, Segment } from '../../model/circuit.ts';
+import type { CircuitRequest, Segment } from '../../model/circuit.ts';
 import type { PortId } from '../../model/port.ts';
 import { nextFullSecond } from '../../model/window.ts';
 import type { Ask, Placed, Refused, Seat } from '../../scheduler/laxity/booking.ts';
 import { place } from '../../scheduler/laxity/place.ts';
 import { placeVolume, type VolumeAsk } from '../../scheduler/laxity/volume.ts';
-import { ATTEMPT_MS, MENDED_AFTER_MS } from '../limits.ts';
+import { MENDED_AFTER_MS } from '../limits.ts';
 import type { Tx } from '../tx.ts';
+import { changeTo } from './changeTo.ts';
 import { type Placing, roadOf, type Slot, slowerHere, type Wish, wireBottleneck } from './plan.ts';
 
 /** Asks the engine for a place between two of our own ports; changes nothing. */
@@ -86,26 +87,9 @@ export function bytesAsk(
 export function applyMoves(tx: Tx, moves: Placed['moves'], newcomer: string, decisionId: string): void {
   for (const { id, to } of moves) {
     const circuit = tx.mustGet(id as CircuitId);
-    const placement: Placement = {
-      version: circuit.version + 1,
-      window: { start: fromSeconds(to.start), end: fromSeconds(to.end) },
-      mbps: to.mbps,
-      segments: [segmentOf(tx, to)],
-    };
-    const until = instant(tx.now + ATTEMPT_MS);
-    tx.apply(
-      circuit.id,
-      {
-        type: 'modify',
-        placement,
-        request: circuit.request,
-        until,
-        cause: 'MOVE',
-        for: newcomer,
-        at: tx.now,
-      },
-      decisionId,
-    );
+    const window = { start: fromSeconds(to.start), end: fromSeconds(to.end) };
+    const next = { window, mbps: to.mbps, segments: [segmentOf(tx, to)] };
+    changeTo(tx, circuit, next, { cause: 'MOVE', for: newcomer }, decisionId);
   }
 }
 

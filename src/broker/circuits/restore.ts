@@ -10,16 +10,16 @@ import { textOf } from '../../kernel/errors.ts';
 import type { CircuitId } from '../../kernel/ids.ts';
 import type { Log } from '../../kernel/log.ts';
 import { toSeconds } from '../../model/capacity.ts';
-import { type Circuit, localSegment, type Placement, type Segment } from '../../model/circuit.ts';
+import { type Circuit, localSegment, type Segment } from '../../model/circuit.ts';
 import { remotes } from '../../model/rules.ts';
 import { nextFullSecond, plusSeconds, secondsBetween } from '../../model/window.ts';
 import { findPath } from '../../topology/search/find.ts';
 import { askFor, protectedAnew, roadWindow, switched, wayInstead } from '../abroad/restoreAbroad.ts';
 import { type Ground, groundOf } from '../ground.ts';
-import { ATTEMPT_MS } from '../limits.ts';
 import type { Tx } from '../tx.ts';
 import type { Writer } from '../writer.ts';
 import { isHealed, isSecondHealed, type Need, needOf, unusable } from './brokenRoads.ts';
+import { changeTo } from './changeTo.ts';
 import { isMovable, windowOf } from './movable.ts';
 import { placeHere } from './place.ts';
 import { linksOf, plan, roadOf, type Wish } from './plan.ts';
@@ -190,18 +190,10 @@ export class Restorer {
         tx.apply(id, { type: 'impaired', domain, version, detail, ...what, at: tx.now });
       return;
     }
-    const placement: Placement = { ...need.current, version: circuit.version + 1, segments: found.segments };
-    const until = instant(tx.now + ATTEMPT_MS);
-    tx.apply(id, {
-      type: 'modify',
-      placement,
-      request: circuit.request,
-      until,
-      cause: found.cause,
-      at: tx.now,
-    });
+    const { segments, cause } = found;
+    const { version } = changeTo(tx, circuit, { ...need.current, segments }, { cause });
     if (need.road) {
-      const given = { at: tx.now, version: placement.version };
+      const given = { at: tx.now, version };
       this.#given.set(id, [...(this.#given.get(id) ?? []), given]);
     }
   }
@@ -242,20 +234,7 @@ function elsewhen(tx: Tx, circuit: Circuit): boolean {
   };
   const placing = tx.book.without(circuit, () => placeHere(tx, circuit.id, circuit.request, wish));
   if (placing.kind === 'refused' || placing.moves.length > 0) return false;
-  const placement: Placement = {
-    version: circuit.version + 1,
-    window: placing.slot.window,
-    mbps: placing.slot.mbps,
-    segments: placing.segments,
-  };
-  tx.apply(circuit.id, {
-    type: 'modify',
-    placement,
-    request: circuit.request,
-    until: instant(tx.now + ATTEMPT_MS),
-    cause: 'MOVE',
-    at: tx.now,
-  });
+  changeTo(tx, circuit, { ...placing.slot, segments: placing.segments }, { cause: 'MOVE' });
   return true;
 }
 
