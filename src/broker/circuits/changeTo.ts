@@ -8,7 +8,7 @@ import type { HomeEv } from '../../model/events.ts';
 import { ATTEMPT_MS } from '../limits.ts';
 import type { Tx } from '../tx.ts';
 
-export type Why = Required<Pick<HomeEv<'modify'>, 'cause'>> & Pick<HomeEv<'modify'>, 'for' | 'asked'>;
+type Why = Required<Pick<HomeEv<'modify'>, 'cause'>> & Pick<HomeEv<'modify'>, 'for' | 'asked'>;
 
 export function changeTo(
   tx: Tx,
